@@ -1,0 +1,235 @@
+"""What a batch holds: features, targets, weights, boxes, and what passes by.
+
+A batch is `(x, y)`, `(x, y, sample_weight)`, or a dict as the preprocessing
+layers of Keras and KerasCV use it. Both are read into one `Batch`, whose lists
+hold only what is mixed, and put together again in their own form.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import boxes as boxes_module
+from keras_mixup import mixing, targets
+
+_TARGET_KEYS = ("labels", "segmentation_masks")
+
+
+@dataclasses.dataclass
+class Batch:
+    """The parts of a batch that are mixed, as flat lists of tensors.
+
+    `weights` has an entry for each target, None where there is none, and
+    `paths` the path of each target inside the batch, for its `num_classes`.
+    """
+
+    features: list
+    targets: list
+    weights: list
+    boxes: dict | None
+    paths: list
+    rebuild: object
+
+    def tensors(self):
+        weights = [weight for weight in self.weights if weight is not None]
+        return self.features + self.targets + weights
+
+    def mixed_parts(self):
+        """The parts as a dict, as the sums take them and `rebuild` gives back."""
+        parts = {name: getattr(self, name) for name in ("features", "targets", "weights")}
+        return parts if self.boxes is None else {**parts, "boxes": self.boxes}
+
+    def is_ragged(self):
+        """Whether the boxes are ragged, which XLA does not take."""
+        entries = (self.boxes or {}).values()
+        return any(isinstance(entry, tf.RaggedTensor) for entry in entries)
+
+
+def read_batch(batch, passthrough=()):
+    """Reads a tuple or a dict into a `Batch`.
+
+    Raises:
+        ValueError: for another form, a feature that cannot be mixed, batch
+            sizes that differ, or weights that fit no target.
+    """
+    if isinstance(batch, Mapping):
+        read = _read_dict(batch, passthrough)
+    elif isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
+        read = _read_tuple(tuple(batch), passthrough)
+    else:
+        kind = type(batch).__name__
+        if isinstance(batch, (tuple, list)):
+            kind += f" of length {len(batch)}"
+        raise ValueError(
+            "Invalid batch. Expected (x, y), (x, y, sample_weight), or a dict with "
+            f'"images" and "labels". Received: {kind}'
+        )
+    tensors = read.tensors() + list((read.boxes or {}).values())
+    mixing.check_batch_sizes(tensors, names=_names(read))
+    return read
+
+
+def split_features(x, passthrough=()):
+    """The entries of x that are mixed, and a function that puts them back."""
+    leaves, put_back = _split(x, passthrough)
+    for path, leaf in leaves:
+        mixing.check_mixable(leaf, "/".join(map(str, path)) or "x")
+    return [leaf for _, leaf in leaves], put_back
+
+
+def per_target(value, path):
+    """What a setting says for one target: one for all, by name, or by position."""
+    if isinstance(value, Mapping):
+        return next((value[key] for key in path if key in value), None)
+    if isinstance(value, (tuple, list)):
+        return value[path[0]]
+    return value
+
+
+def spread_weights(weights, y, count):
+    """One sample weight for each target: the same for all, or one each."""
+    if weights is None:
+        return [None] * count
+    if not keras.tree.is_nested(weights):
+        return [tf.convert_to_tensor(weights)] * count
+    if isinstance(weights, Mapping) and isinstance(y, Mapping):
+        unknown = sorted(set(weights) - set(y))
+        if not unknown:
+            weights = {key: weights.get(key) for key in y}
+    flat = keras.tree.flatten(weights)
+    if len(flat) == 1:
+        flat = flat * count
+    if len(flat) != count:
+        raise ValueError(
+            "Invalid structure received for `sample_weight`. Expected one tensor, or "
+            f"one for each of the {count} targets. Received: {len(flat)}"
+        )
+    return [None if w is None else tf.convert_to_tensor(w) for w in flat]
+
+
+def _read_tuple(batch, passthrough):
+    x, y, weights = batch if len(batch) == 3 else (*batch, None)
+    features, put_features = split_features(x, passthrough)
+    leaves, put_targets = _split(y, passthrough)
+    spread = spread_weights(weights, y, len(leaves))
+
+    def rebuild(features, targets, weights, boxes):
+        del boxes
+        result = (put_features(features), put_targets(targets))
+        if all(weight is None for weight in weights):
+            return result if len(batch) == 2 else (*result, batch[2])
+        if keras.tree.is_nested(y) and len(weights) > 1:
+            return (*result, put_targets(weights))
+        return (*result, weights[0])
+
+    paths = [path for path, _ in leaves]
+    leaves = [leaf for _, leaf in leaves]
+    return Batch(features, leaves, spread, None, paths, rebuild)
+
+
+def _read_dict(batch, passthrough):
+    if "images" not in batch:
+        raise ValueError(
+            'Invalid batch. Expected a dict with "images" and "labels", and as they '
+            'are there "segmentation_masks", "bounding_boxes" and "sample_weight". '
+            f"Received: entries {sorted(batch)}"
+        )
+    features, put_features = split_features({"images": batch["images"]}, passthrough)
+    named = {key: batch[key] for key in _TARGET_KEYS if key in batch}
+    leaves, put_targets = _split(named, passthrough)
+    spread = spread_weights(batch.get("sample_weight"), named, len(leaves))
+    boxes = batch.get("bounding_boxes")
+    if boxes is not None:
+        boxes_module.class_key_of(boxes)
+        boxes = {key: _tensor(value) for key, value in boxes.items()}
+
+    def rebuild(features, targets, weights, boxes):
+        mixed = {**batch, **put_features(features), **put_targets(targets)}
+        if boxes is not None:
+            mixed["bounding_boxes"] = boxes
+        for (path, leaf), weight in zip(leaves, weights, strict=True):
+            if weight is None:
+                continue
+            own = path[0] == "labels" or "sample_weight" in batch and len(leaves) == 1
+            mixed["sample_weight" if own else f"{path[0]}_weight"] = weight
+        return mixed
+
+    paths = [path for path, _ in leaves]
+    leaves_only = [leaf for _, leaf in leaves]
+    return Batch(features, leaves_only, spread, boxes, paths, rebuild)
+
+
+def _split(nest, passthrough):
+    """(path, tensor) of each leaf that is mixed, and the way back."""
+    flat = keras.tree.flatten_with_path(nest)
+    mixed = [not any(key in passthrough for key in path) for path, _ in flat]
+    leaves = [(p, _tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep]
+
+    def put_back(tensors):
+        tensors = iter(tensors)
+        return keras.tree.pack_sequence_as(
+            nest,
+            [next(tensors) if m else leaf for (_, leaf), m in zip(flat, mixed)],
+        )
+
+    return leaves, put_back
+
+
+def _tensor(leaf):
+    if isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor)):
+        return leaf
+    return tf.convert_to_tensor(leaf)
+
+
+def _names(read):
+    features = [f"feature {i}" for i in range(len(read.features))]
+    names = ["/".join(map(str, path)) or "y" for path in read.paths]
+    weights = [
+        f"sample_weight of {n}" for n, w in zip(names, read.weights) if w is not None
+    ]
+    return features + names + weights + sorted(read.boxes or {})
+
+
+def check_targets(leaves, paths, num_classes, ignore_class, choosing):
+    """Checks the targets of a batch before they are mixed.
+
+    `choosing` says that targets are chosen, not mixed: integers may stay.
+    """
+    for leaf, path in zip(leaves, paths, strict=True):
+        name = "/".join(map(str, path)) or "y"
+        if isinstance(leaf, tf.RaggedTensor) or not targets.is_integer(leaf):
+            mixing.check_mixable(leaf, name)
+            continue
+        classes = per_target(num_classes, path)
+        if classes is not None:
+            targets.check_classes(leaf, classes, ignore_class, name)
+        elif not choosing:
+            raise ValueError(
+                f"Integer labels `{name}` cannot be mixed without their number of "
+                "classes. Expected MixUp(num_classes=...), or one-hot labels. "
+                f"Received: dtype {leaf.dtype.name} and num_classes={num_classes}"
+            )
+
+
+def check_alike(batch, other):
+    """Raises unless two batches have the same parts and the same size."""
+    forms = [
+        (len(one.features), one.paths, [weight is None for weight in one.weights])
+        for one in (batch, other)
+    ]
+    boxes = [sorted(one.boxes or {}) for one in (batch, other)]
+    if forms[0] != forms[1] or boxes[0] != boxes[1]:
+        raise ValueError(
+            "`between` needs two batches of the same structure. Received: "
+            f"{forms[0] + (boxes[0],)} and {forms[1] + (boxes[1],)} "
+            "(features, targets, missing weights, boxes)"
+        )
+    for one, two in zip(batch.tensors(), other.tensors(), strict=True):
+        if not one.shape.is_compatible_with(two.shape) or one.dtype != two.dtype:
+            raise ValueError(
+                "`between` needs two batches of the same shapes and dtypes. Received: "
+                f"{one.dtype.name} {one.shape} and {two.dtype.name} {two.shape}"
+            )
+    mixing.check_batch_sizes([batch.tensors()[0], other.tensors()[0]], ["one", "other"])

@@ -1,0 +1,147 @@
+"""The convex combination of any nest of tensors."""
+
+import keras
+import tensorflow as tf
+
+
+def mix(nest, lam, partner):
+    """Mixes each example with its partner: `lam x_i + (1 - lam) x_partner[i]`.
+
+    Equation of section 2 of Zhang et al. (2018), for every tensor of a nest.
+    The sums are computed in float32 (float64 for float64 tensors). lam = 1
+    gives the examples and lam = 0 the partners exactly, for finite values.
+
+    Args:
+        nest: A tensor, or any nest of tensors, of rank >= 1 whose first axis
+            is the batch. Float tensors keep their dtype; uint8 becomes float32.
+        lam: Float32 tensor of shape `()`, one weight for the batch, or
+            `(batch_size,)`, one for each example.
+        partner: Integer tensor of shape `(batch_size,)`.
+
+    Returns:
+        The nest, mixed. Shapes are those of the input.
+
+    Raises:
+        ValueError: for scalars, for tensors of another dtype, for a lam or a
+            partner whose shape would broadcast, for batch sizes that differ.
+    """
+    nest = keras.tree.map_structure(tf.convert_to_tensor, nest)
+    leaves = keras.tree.flatten(nest)
+    lam = tf.convert_to_tensor(lam)
+    partner = tf.convert_to_tensor(partner)
+    for leaf in leaves:
+        check_mixable(leaf, "nest")
+    _check_rank("lam", lam, (0, 1))
+    _check_rank("partner", partner, (1,))
+    check_batch_sizes([*leaves, partner] + ([lam] if lam.shape.rank else []))
+    return mix_parts(gather_parts([nest], [partner]), [lam, 1 - lam])
+
+
+def convex_combination(parts, coefficients):
+    """`sum_k c_k x_k` in float32 at least; c_k broadcasts to the right of x_k."""
+    dtype = mixed_dtype(parts[0].dtype)
+    compute = tf.float64 if dtype == tf.float64 else tf.float32
+    total = None
+    for part, coefficient in zip(parts, coefficients, strict=True):
+        coefficient = expand_to_rank(tf.cast(coefficient, compute), part.shape.rank)
+        term = coefficient * tf.cast(part, compute)
+        total = term if total is None else total + term
+    return tf.cast(total, dtype)
+
+
+def gather_parts(parts, partners):
+    """The K nests that are mixed: those given, or one and its partners."""
+    rest = [
+        keras.tree.map_structure(
+            lambda leaf, p=p: None if leaf is None else tf.gather(leaf, p), parts[0]
+        )
+        for p in partners
+    ]
+    return [*parts, *rest]
+
+
+def mix_parts(parts, coefficients):
+    """The convex combination of K nests of tensors, leaf by leaf."""
+    used = parts[: len(coefficients)]
+    return keras.tree.map_structure(
+        lambda *leaves: convex_combination(leaves, coefficients), *used
+    )
+
+
+def mixed_dtype(dtype):
+    """The dtype of a mixed tensor: its own, or float32 for uint8."""
+    return tf.float32 if dtype == tf.uint8 else dtype
+
+
+def expand_to_rank(tensor, rank):
+    """Appends axes of size one; a scalar stays a scalar."""
+    if tensor.shape.rank == 0 or tensor.shape.rank >= rank:
+        return tensor
+    for _ in range(rank - tensor.shape.rank):
+        tensor = tensor[..., tf.newaxis]
+    return tensor
+
+
+def check_mixable(tensor, name):
+    """Raises unless the tensor is a batch of floats or of uint8."""
+    if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
+        kind = type(tensor).__name__
+    elif tensor.dtype.is_floating or tensor.dtype == tf.uint8:
+        if tensor.shape.rank == 0:
+            raise ValueError(
+                f"Invalid shape received for `{name}`. Expected a batch: a tensor "
+                "of rank 1 or more whose first axis is the batch. Received: a scalar"
+            )
+        return
+    else:
+        kind = f"dtype {tensor.dtype.name}"
+    raise ValueError(
+        f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
+        f"be mixed. Received: {kind}. Cast it to a float if it is a quantity; "
+        "name it in `passthrough` if it is to pass as it is."
+    )
+
+
+def check_batch_sizes(tensors, names=None):
+    """Raises unless all first axes are equal: now, or where the graph runs."""
+    names = names or [f"tensor {index}" for index in range(len(tensors))]
+    sizes = [_batch_size(tensor) for tensor in tensors]
+    known = {name: n for name, n in zip(names, sizes, strict=True) if n is not None}
+    if len(set(known.values())) > 1:
+        raise ValueError(
+            "Batch sizes differ. Expected the same size of the first axis "
+            f"everywhere. Received: {known}"
+        )
+    if len(known) == len(tensors) or len(tensors) < 2:
+        return
+    dynamic = [batch_size_of(tensor) for tensor in tensors]
+    for name, size in zip(names[1:], dynamic[1:], strict=True):
+        tf.debugging.assert_equal(
+            size,
+            dynamic[0],
+            "Batch sizes differ. Expected the same size of the first axis "
+            f"everywhere. Received other sizes for {names[0]} and {name}",
+        )
+
+
+def batch_size_of(tensor):
+    """The batch size: an integer where it is static, else a tensor."""
+    static = _batch_size(tensor)
+    if static is not None:
+        return static
+    if isinstance(tensor, tf.RaggedTensor):
+        return tf.cast(tensor.nrows(), tf.int32)
+    return tf.shape(tensor)[0]
+
+
+def _batch_size(tensor):
+    return tensor.shape[0] if tensor.shape.rank else None
+
+
+def _check_rank(name, tensor, ranks):
+    if tensor.shape.rank not in ranks:
+        expected = " or ".join(["()", "(batch_size,)"][rank] for rank in ranks)
+        raise ValueError(
+            f"Invalid shape received for argument `{name}`. Expected {expected}; "
+            f"any other would broadcast. Received: shape {tensor.shape}"
+        )

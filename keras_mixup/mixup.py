@@ -1,0 +1,295 @@
+"""MixUp: the policy. It decides when to draw and what to mix with what."""
+
+import functools
+import typing
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import batches, boxes, mixing, sampling
+from keras_mixup import targets as target_rules
+
+PER = ("batch", "example")
+
+
+class Draw(typing.NamedTuple):
+    """Weights of the K examples, each () or (batch,), and K - 1 partners."""
+
+    coefficients: list
+    partners: list
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixUp:
+    """Mixes a batch with a shuffled copy of itself (Zhang et al., 2018).
+
+    `x~ = lam x_i + (1 - lam) x_j` and `y~ = lam y_i + (1 - lam) y_j` with
+    `lam ~ Beta(alpha, alpha)`. A plain callable for `Dataset.map`, and the
+    policy that `MixUpModel` follows in its train step.
+
+    Args:
+        alpha: Float >= 0, or a schedule of the step (any serialisable callable,
+            such as `keras_mixup.schedules.AlphaSchedule`). 0 is ERM: nothing is
+            mixed. The paper takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
+        per: `"batch"`, one lam a batch as in the paper, or `"example"`.
+        pairing: `"permutation"` (the paper), `"derangement"`, `"roll"`,
+            `"reverse"` or `"same_class"`; see `sample_partner`.
+        examples: How many examples are mixed: with three or more the weights
+            come from a symmetric Dirichlet law (section 2).
+        targets: `"mix"`, or `"closer"`: the target of the heaviest example.
+        num_classes: Number of classes of integer targets, which become float32
+            one-hot rows; a dict or list of them for several targets.
+        label_smoothing: Float in [0, 1): `(1 - s) y + s / classes`, applied to
+            one-hot targets.
+        probability: Probability that mixing happens, drawn per batch or per
+            example as `per` says.
+        passthrough: Names of entries of x or y that pass as they are.
+        seed: Integer, for draws that depend on (seed, step, replica) alone. It
+            needs a step: `ds.enumerate().map(mixup.at_step)`. None draws anew
+            at every call.
+        ignore_class: An integer class without meaning (void). Its positions get
+            weight 0; targets then come with a sample weight for each position.
+        jit_compile: Whether the sums run as one fused XLA function inside a
+            graph. A batch of a new shape compiles anew (about 0.3 s).
+
+    Call arguments:
+        Batches `(x, y)`, `(x, y, sample_weight)`, or dicts with `"images"` and
+        any of `"labels"`, `"segmentation_masks"`, `"bounding_boxes"`,
+        `"sample_weight"`; other entries of a dict pass untouched. x, y and
+        weights may be nests. All first axes are the batch. Floats keep their
+        dtype, uint8 becomes float32. Weights: an example weighs
+        `lam w_i + (1 - lam) w_j`, see `keras_mixup.targets`.
+
+    Raises:
+        ValueError: for arguments or batches that cannot be mixed. A label out
+            of range raises `tf.errors.InvalidArgumentError` at its batch.
+
+    Example:
+
+    >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
+    >>> ds = ds.batch(128).map(mixup, num_parallel_calls=tf.data.AUTOTUNE)
+    """
+
+    def __init__(
+        self,
+        alpha=1.0,
+        per="batch",
+        pairing="permutation",
+        examples=2,
+        targets="mix",
+        num_classes=None,
+        label_smoothing=0.0,
+        probability=1.0,
+        passthrough=(),
+        seed=None,
+        ignore_class=None,
+        jit_compile=True,
+    ):
+        if not callable(alpha):
+            sampling.check_alpha(alpha)
+        sampling.check_examples(examples)
+        sampling.check_choice("per", per, PER)
+        sampling.check_choice("pairing", pairing, sampling.PAIRINGS)
+        sampling.check_choice("targets", targets, target_rules.TARGETS)
+        _check_share("label_smoothing", label_smoothing, label_smoothing < 1, "[0, 1)")
+        _check_share("probability", probability, probability <= 1, "[0, 1]")
+        if pairing == "reverse" and examples > 2:
+            raise ValueError(
+                'pairing="reverse" pairs examples in twos. Expected examples=2. '
+                f"Received: examples={examples}"
+            )
+        self.alpha = alpha
+        self.per = per
+        self.pairing = pairing
+        self.examples = examples
+        self.targets = targets
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+        self.probability = probability
+        self.passthrough = tuple(passthrough)
+        self.seed = seed
+        self.ignore_class = ignore_class
+        self.jit_compile = jit_compile
+        self._eager_step = 0
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, *batch):
+        """Mixes one batch. In a graph it draws anew at every step."""
+        whole = batch[0] if len(batch) == 1 else batch
+        return self._mixed(whole, None, self._own_step(), 0)
+
+    @tf.autograph.experimental.do_not_convert
+    def at_step(self, step, batch, replica=0):
+        """Mixes a batch by the draw that belongs to (seed, step, replica).
+
+        Args:
+            step: Integer scalar tensor, as `Dataset.enumerate` gives it.
+            batch: The batch.
+            replica: Index of the replica or of the input pipeline.
+
+        Returns:
+            The mixed batch, in the form of the given one.
+        """
+        return self._mixed(batch, None, step, replica)
+
+    @tf.autograph.experimental.do_not_convert
+    def between(self, batch, other, step=None, replica=0):
+        """Mixes each example with the one at its place in a second batch.
+
+        Args:
+            batch: The batch, weighted by lam.
+            other: A batch of the same structure and size, weighted by 1 - lam.
+            step: Integer scalar tensor; needed with a seed or a schedule.
+            replica: Index of the replica.
+
+        Returns:
+            The mixed batch.
+        """
+        if self.examples != 2:
+            raise ValueError(
+                "`between` mixes two examples. Expected examples=2. "
+                f"Received: examples={self.examples}"
+            )
+        step = self._own_step() if step is None else step
+        return self._mixed(batch, other, step, replica)
+
+    @property
+    def is_identity(self):
+        """True where no step can mix anything: alpha or probability is 0."""
+        constant = not callable(self.alpha) and not tf.is_tensor(self.alpha)
+        return constant and self.alpha == 0 or self.probability == 0
+
+    def alpha_at(self, step):
+        """alpha at that step, a float32 scalar tensor."""
+        alpha = self.alpha(step) if callable(self.alpha) else self.alpha
+        return tf.cast(alpha, tf.float32)
+
+    def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
+        """Weights and partners for one batch: a pure function of its arguments."""
+        shape = () if self.per == "batch" else (batch_size,)
+        if self.is_identity:
+            weights = tf.one_hot(tf.zeros(shape, tf.int32), self.examples)
+        else:
+            weights = sampling.sample_weights(alpha, shape, self.examples, key)
+        if 0 < self.probability < 1:
+            apply = sampling.sample_apply(self.probability, shape, key)[..., tf.newaxis]
+            weights = tf.where(apply, weights, tf.one_hot(0, self.examples))
+        partners = []
+        if with_partners:
+            partners = sampling.sample_partners(
+                batch_size, self.examples, key, pairing=self.pairing, labels=labels
+            )
+        return Draw(tf.unstack(weights, axis=-1), partners)
+
+    def used(self, draw):
+        """The coefficients that enter the sums: without mixing, only the first.
+
+        A partner of weight 0 would turn an infinity into NaN.
+        """
+        return draw.coefficients[:1] if self.is_identity else draw.coefficients
+
+    def mix_target(self, parts, weights, coefficients, path=()):
+        """One mixed target and its weight, from the K targets and weights."""
+        return target_rules.mix_target(
+            parts,
+            weights,
+            target_rules.target_coefficients(coefficients, self.targets),
+            num_classes=batches.per_target(self.num_classes, path),
+            ignore_class=self.ignore_class,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def get_config(self):
+        """The arguments of the constructor; a schedule as its own config."""
+        names = (
+            "per pairing examples targets num_classes label_smoothing probability "
+            "passthrough seed ignore_class jit_compile"
+        )
+        alpha = self.alpha
+        if callable(alpha):
+            alpha = keras.saving.serialize_keras_object(alpha)
+        return {"alpha": alpha, **{name: getattr(self, name) for name in names.split()}}
+
+    @classmethod
+    def from_config(cls, config):
+        """The policy of a `get_config`."""
+        config = dict(config)
+        if isinstance(config["alpha"], dict):
+            alpha = keras.saving.deserialize_keras_object(config["alpha"])
+            config["alpha"] = alpha
+        return cls(**config)
+
+    def _own_step(self):
+        if self.seed is None and not callable(self.alpha):
+            return 0
+        if tf.inside_function():
+            what = f"seed={self.seed}" if self.seed is not None else "a schedule"
+            raise ValueError(
+                f"MixUp with {what} needs to know the step, which a graph cannot "
+                "count by itself. Write "
+                "`dataset.enumerate().map(mixup.at_step)` instead of "
+                "`dataset.map(mixup)`."
+            )
+        self._eager_step += 1
+        return self._eager_step - 1
+
+    def _mixed(self, batch, other, step, replica):
+        read = [batches.read_batch(batch, self.passthrough)]
+        if other is not None:
+            read.append(batches.read_batch(other, self.passthrough))
+            batches.check_alike(*read)
+        for one in read:
+            batches.check_targets(
+                one.targets,
+                one.paths,
+                self.num_classes,
+                self.ignore_class,
+                choosing=self.targets == "closer" and not self.label_smoothing,
+            )
+        parts = [one.mixed_parts() for one in read]
+        ragged = [part.pop("boxes") for part in parts] if read[0].is_ragged() else None
+        compute = functools.partial(self._compute, paths=read[0].paths)
+        if self.jit_compile and tf.inside_function():
+            compute = tf.function(compute, jit_compile=True, autograph=False)
+        key = sampling.make_key(self.seed, step, replica)
+        result, draw = compute(parts, key, self.alpha_at(step))
+        if ragged:
+            ragged = mixing.gather_parts(ragged, draw.partners)
+            result["boxes"] = boxes.mix_boxes(ragged, draw.coefficients)
+        return read[0].rebuild(**result)
+
+    def _compute(self, parts, key, alpha, paths):
+        first = parts[0]
+        size = mixing.batch_size_of(keras.tree.flatten(first)[0])
+        labels = next(iter(first["targets"]), None)
+        draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
+        parts = mixing.gather_parts(parts, draw.partners)
+        used = self.used(draw)
+        result = {
+            "features": mixing.mix_parts([p["features"] for p in parts], used),
+            "boxes": None,
+        }
+        mixed = [
+            self.mix_target(
+                [part["targets"][i] for part in parts],
+                [part["weights"][i] for part in parts],
+                used,
+                path,
+            )
+            for i, path in enumerate(paths)
+        ]
+        result["targets"] = [target for target, _ in mixed]
+        result["weights"] = [weight for _, weight in mixed]
+        if "boxes" in first:
+            result["boxes"] = boxes.mix_boxes(
+                [part["boxes"] for part in parts], draw.coefficients
+            )
+        return result, draw
+
+
+def _check_share(argument, value, below, expected):
+    if not (below and value >= 0):
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. "
+            f"Expected a float in {expected}. Received: {argument}={value}"
+        )
