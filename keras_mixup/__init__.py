@@ -1,15 +1,25 @@
 """mixup (Zhang et al., 2018) for TensorFlow and Keras."""
 
-import keras
+import os
 
-if keras.backend.backend() != "tensorflow":
+# Looked at first: importing keras for a backend that is not installed fails.
+_named = os.environ.get("KERAS_BACKEND") or "tensorflow"
+if _named == "tensorflow":
+    import keras
+
+    _named = keras.backend.backend()
+if _named != "tensorflow":
     raise ImportError(
         "keras_mixup needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow before "
-        f"importing Keras (it is {keras.backend.backend()} now)."
+        f"Keras is imported (the backend is {_named} now)."
     )
 
+from keras_mixup import layers, metrics, models
+from keras_mixup.export import export_saved_model
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
-
-__version__ = "0.1.0"
+from keras_mixup.training.callbacks import MixUpSummary
+from keras_mixup.training.classifier import MixUpModel
+from keras_mixup.training.schedules import AlphaSchedule
+from keras_mixup.version import __version__

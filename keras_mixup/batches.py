@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import boxes as boxes_module
-from keras_mixup import mixing, targets
+from keras_mixup import mixing
 
 _TARGET_KEYS = ("labels", "segmentation_masks")
 
@@ -38,7 +38,9 @@ class Batch:
 
     def mixed_parts(self):
         """The parts as a dict, as the sums take them and `rebuild` gives back."""
-        parts = {name: getattr(self, name) for name in ("features", "targets", "weights")}
+        parts = {
+            name: getattr(self, name) for name in ("features", "targets", "weights")
+        }
         return parts if self.boxes is None else {**parts, "boxes": self.boxes}
 
     def is_ragged(self):
@@ -77,15 +79,6 @@ def split_features(x, passthrough=()):
     for path, leaf in leaves:
         mixing.check_mixable(leaf, "/".join(map(str, path)) or "x")
     return [leaf for _, leaf in leaves], put_back
-
-
-def per_target(value, path):
-    """What a setting says for one target: one for all, by name, or by position."""
-    if isinstance(value, Mapping):
-        return next((value[key] for key in path if key in value), None)
-    if isinstance(value, (tuple, list)):
-        return value[path[0]]
-    return value
 
 
 def spread_weights(weights, y, count):
@@ -149,10 +142,10 @@ def _read_dict(batch, passthrough):
         mixed = {**batch, **put_features(features), **put_targets(targets)}
         if boxes is not None:
             mixed["bounding_boxes"] = boxes
-        for (path, leaf), weight in zip(leaves, weights, strict=True):
+        for (path, _), weight in zip(leaves, weights, strict=True):
             if weight is None:
                 continue
-            own = path[0] == "labels" or "sample_weight" in batch and len(leaves) == 1
+            own = path[0] == "labels" or ("sample_weight" in batch and len(leaves) == 1)
             mixed["sample_weight" if own else f"{path[0]}_weight"] = weight
         return mixed
 
@@ -190,27 +183,6 @@ def _names(read):
         f"sample_weight of {n}" for n, w in zip(names, read.weights) if w is not None
     ]
     return features + names + weights + sorted(read.boxes or {})
-
-
-def check_targets(leaves, paths, num_classes, ignore_class, choosing):
-    """Checks the targets of a batch before they are mixed.
-
-    `choosing` says that targets are chosen, not mixed: integers may stay.
-    """
-    for leaf, path in zip(leaves, paths, strict=True):
-        name = "/".join(map(str, path)) or "y"
-        if isinstance(leaf, tf.RaggedTensor) or not targets.is_integer(leaf):
-            mixing.check_mixable(leaf, name)
-            continue
-        classes = per_target(num_classes, path)
-        if classes is not None:
-            targets.check_classes(leaf, classes, ignore_class, name)
-        elif not choosing:
-            raise ValueError(
-                f"Integer labels `{name}` cannot be mixed without their number of "
-                "classes. Expected MixUp(num_classes=...), or one-hot labels. "
-                f"Received: dtype {leaf.dtype.name} and num_classes={num_classes}"
-            )
 
 
 def check_alike(batch, other):

@@ -1,22 +1,12 @@
 """MixUp: the policy. It decides when to draw and what to mix with what."""
 
 import functools
-import typing
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import batches, boxes, mixing, sampling
+from keras_mixup import arguments, batches, boxes, draws, keys, mixing, sampling
 from keras_mixup import targets as target_rules
-
-PER = ("batch", "example")
-
-
-class Draw(typing.NamedTuple):
-    """Weights of the K examples, each () or (batch,), and K - 1 partners."""
-
-    coefficients: list
-    partners: list
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -29,7 +19,7 @@ class MixUp:
 
     Args:
         alpha: Float >= 0, or a schedule of the step (any serialisable callable,
-            such as `keras_mixup.schedules.AlphaSchedule`). 0 is ERM: nothing is
+            such as `keras_mixup.AlphaSchedule`). 0 is ERM: nothing is
             mixed. The paper takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
         per: `"batch"`, one lam a batch as in the paper, or `"example"`.
         pairing: `"permutation"` (the paper), `"derangement"`, `"roll"`,
@@ -65,7 +55,6 @@ class MixUp:
             of range raises `tf.errors.InvalidArgumentError` at its batch.
 
     Example:
-
     >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
     >>> ds = ds.batch(128).map(mixup, num_parallel_calls=tf.data.AUTOTUNE)
     """
@@ -86,13 +75,15 @@ class MixUp:
         jit_compile=True,
     ):
         if not callable(alpha):
-            sampling.check_alpha(alpha)
-        sampling.check_examples(examples)
-        sampling.check_choice("per", per, PER)
-        sampling.check_choice("pairing", pairing, sampling.PAIRINGS)
-        sampling.check_choice("targets", targets, target_rules.TARGETS)
-        _check_share("label_smoothing", label_smoothing, label_smoothing < 1, "[0, 1)")
-        _check_share("probability", probability, probability <= 1, "[0, 1]")
+            arguments.check_alpha(alpha)
+        arguments.check_examples(examples)
+        arguments.check_choice("per", per, draws.PER)
+        arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
+        arguments.check_choice("targets", targets, target_rules.TARGETS)
+        arguments.check_share(
+            "label_smoothing", label_smoothing, label_smoothing < 1, "[0, 1)"
+        )
+        arguments.check_share("probability", probability, probability <= 1, "[0, 1]")
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -157,29 +148,25 @@ class MixUp:
     def is_identity(self):
         """True where no step can mix anything: alpha or probability is 0."""
         constant = not callable(self.alpha) and not tf.is_tensor(self.alpha)
-        return constant and self.alpha == 0 or self.probability == 0
+        return (constant and self.alpha == 0) or self.probability == 0
 
     def alpha_at(self, step):
-        """alpha at that step, a float32 scalar tensor."""
+        """Alpha at that step, a float32 scalar tensor."""
         alpha = self.alpha(step) if callable(self.alpha) else self.alpha
         return tf.cast(alpha, tf.float32)
 
     def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
-        """Weights and partners for one batch: a pure function of its arguments."""
-        shape = () if self.per == "batch" else (batch_size,)
-        if self.is_identity:
-            weights = tf.one_hot(tf.zeros(shape, tf.int32), self.examples)
-        else:
-            weights = sampling.sample_weights(alpha, shape, self.examples, key)
-        if 0 < self.probability < 1:
-            apply = sampling.sample_apply(self.probability, shape, key)[..., tf.newaxis]
-            weights = tf.where(apply, weights, tf.one_hot(0, self.examples))
-        partners = []
-        if with_partners:
-            partners = sampling.sample_partners(
-                batch_size, self.examples, key, pairing=self.pairing, labels=labels
-            )
-        return Draw(tf.unstack(weights, axis=-1), partners)
+        """Weights and partners for one batch, by this policy."""
+        return draws.draw(
+            batch_size,
+            key,
+            alpha=0.0 if self.is_identity else alpha,
+            per=self.per,
+            examples=self.examples,
+            probability=self.probability,
+            pairing=self.pairing if with_partners else None,
+            labels=labels,
+        )
 
     def used(self, draw):
         """The coefficients that enter the sums: without mixing, only the first.
@@ -194,7 +181,7 @@ class MixUp:
             parts,
             weights,
             target_rules.target_coefficients(coefficients, self.targets),
-            num_classes=batches.per_target(self.num_classes, path),
+            num_classes=target_rules.per_target(self.num_classes, path),
             ignore_class=self.ignore_class,
             label_smoothing=self.label_smoothing,
         )
@@ -239,7 +226,7 @@ class MixUp:
             read.append(batches.read_batch(other, self.passthrough))
             batches.check_alike(*read)
         for one in read:
-            batches.check_targets(
+            target_rules.check_targets(
                 one.targets,
                 one.paths,
                 self.num_classes,
@@ -251,7 +238,7 @@ class MixUp:
         compute = functools.partial(self._compute, paths=read[0].paths)
         if self.jit_compile and tf.inside_function():
             compute = tf.function(compute, jit_compile=True, autograph=False)
-        key = sampling.make_key(self.seed, step, replica)
+        key = keys.make_key(self.seed, step, replica)
         result, draw = compute(parts, key, self.alpha_at(step))
         if ragged:
             ragged = mixing.gather_parts(ragged, draw.partners)
@@ -285,11 +272,3 @@ class MixUp:
                 [part["boxes"] for part in parts], draw.coefficients
             )
         return result, draw
-
-
-def _check_share(argument, value, below, expected):
-    if not (below and value >= 0):
-        raise ValueError(
-            f"Invalid value received for argument `{argument}`. "
-            f"Expected a float in {expected}. Received: {argument}={value}"
-        )

@@ -1,25 +1,20 @@
-"""What is random in mixup, as pure functions of (seed, step, replica).
+"""The laws of mixup: weights and partners as pure functions of a key.
 
-The same triple gives the same weights and partners in eager mode, in a
-`tf.function`, in a parallel `Dataset.map` and under XLA. Three choices make
-that true: seeds and steps are int32, `alg="philox"` is written out in every
-call (the automatic choice differs between a graph and XLA), and the weights
-are quantiles of random bits instead of draws of a sampler whose stream depends
-on where it runs. Quantiles are computed in float64: in float32 a graph and XLA
-differ by up to 6e-5, in float64 they agree after rounding to float32.
+Weights are quantiles of random bits instead of draws of a sampler, whose stream
+would depend on where it runs. Quantiles are computed in float64: in float32 a
+graph and XLA differ by up to 6e-5, in float64 they agree after rounding to
+float32, and both agree with scipy at every alpha.
 """
 
-import math
 import numbers
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
+from keras_mixup import arguments
+from keras_mixup.keys import Stream, make_key, random_bits, uniform
 
-# Each random quantity has a stream of its own, so that none depends on which
-# others are drawn.
-_WEIGHTS, _PARTNERS, _APPLY, _CHOICE, _FURTHER = range(5)
+PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
 
 
 def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
@@ -41,7 +36,6 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
         ValueError: if alpha is negative or not finite.
 
     Example:
-
     >>> lam = keras_mixup.sample_lambda(0.2, (128,), seed=7, step=3)
     """
     weights = sample_weights(alpha, shape, 2, seed, step, replica)
@@ -70,16 +64,16 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     Raises:
         ValueError: if alpha is negative or not finite, or examples < 2.
     """
-    check_alpha(alpha)
-    check_examples(examples)
+    arguments.check_alpha(alpha)
+    arguments.check_examples(examples)
     sizes = [shape] if isinstance(shape, numbers.Integral) else _unpacked(shape)
     key = make_key(seed, step, replica)
-    uniform = _uniform(key, _WEIGHTS, [*sizes, examples - 1])
+    sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
     alpha = tf.cast(alpha, tf.float64)
     # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM.
     positive = tf.where(alpha > 0, alpha, tf.ones_like(alpha))
     left = tf.range(examples - 1, 0, -1, dtype=tf.float64)
-    broken = tfp.distributions.Beta(positive, left * positive).quantile(uniform)
+    broken = tfp.distributions.Beta(positive, left * positive).quantile(sticks)
     broken = tf.where(alpha > 0, broken, tf.ones_like(broken))
     whole = tf.ones_like(broken[..., :1])
     rest = tf.concat([whole, tf.math.cumprod(1 - broken, axis=-1)], axis=-1)
@@ -121,14 +115,20 @@ def sample_partner(
 
 
 def sample_partners(
-    batch_size, examples, seed=None, step=0, replica=0, pairing="permutation", labels=None
+    batch_size,
+    examples,
+    seed=None,
+    step=0,
+    replica=0,
+    pairing="permutation",
+    labels=None,
 ):
     """The partners for `examples - 1` further examples, as a list.
 
     The first is `sample_partner`. `"roll"` goes one further each time,
     `"derangement"` one further along its cycle; permutations are independent.
     """
-    check_choice("pairing", pairing, PAIRINGS)
+    arguments.check_choice("pairing", pairing, PAIRINGS)
     key = make_key(seed, step, replica)
     partners = []
     for rank in range(1, examples):
@@ -142,8 +142,12 @@ def _partner(batch_size, rank, key, pairing, labels):
         return tf.roll(positions, rank, axis=0)
     if pairing == "reverse":
         return positions[::-1]
-    stream = _PARTNERS if pairing == "derangement" or rank == 1 else _FURTHER + rank
-    bits = _bits(key, stream, [batch_size])
+    stream = (
+        Stream.PARTNERS
+        if pairing == "derangement" or rank == 1
+        else Stream.FURTHER_PARTNERS + rank
+    )
+    bits = random_bits(key, stream, [batch_size])
     permutation = tf.argsort(tf.bitcast(bits, tf.int32), stable=True)
     if pairing == "permutation":
         return permutation
@@ -157,76 +161,12 @@ def _partner(batch_size, rank, key, pairing, labels):
 
 def sample_apply(probability, shape, key):
     """Whether to mix at all: a boolean tensor, true with that probability."""
-    return _uniform(key, _APPLY, shape) < tf.cast(probability, tf.float64)
+    return uniform(key, Stream.APPLY, shape) < tf.cast(probability, tf.float64)
 
 
 def sample_choice(count, key):
     """One of `range(count)`, uniformly: a scalar int32 tensor."""
-    return tf.cast(_uniform(key, _CHOICE, []) * count, tf.int32)
-
-
-def make_key(seed, step=0, replica=0):
-    """The int32 pair that (seed, step, replica) stands for.
-
-    `seed` may be an integer, such a pair, or None for one drawn anew.
-    """
-    if seed is None:
-        seed = fresh_seed()
-    elif isinstance(seed, numbers.Integral):
-        # XLA and graphs split an int64 seed differently: two int32 halves.
-        low, high = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
-        seed = [half - (half >> 31 << 32) for half in (low, high)]
-    key = tf.convert_to_tensor(seed, tf.int32)
-    for index in (step, replica):
-        index = tf.cast(index, tf.int32)
-        key = tf.random.experimental.stateless_fold_in(key, index, alg="philox")
-    return key
-
-
-def fresh_seed():
-    """A seed from TensorFlow's global generator: another at every call."""
-    return tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
-
-
-def check_alpha(alpha):
-    value = tf.get_static_value(alpha) if tf.is_tensor(alpha) else alpha
-    if tf.is_tensor(alpha) and value is None:
-        return  # Known only when the graph runs.
-    scalar = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
-    if not (scalar and math.isfinite(value) and value >= 0):
-        raise ValueError(
-            "Invalid value received for argument `alpha`. "
-            f"Expected a finite float >= 0. Received: alpha={alpha}"
-        )
-
-
-def check_examples(examples):
-    if not isinstance(examples, numbers.Integral) or examples < 2:
-        raise ValueError(
-            "Invalid value received for argument `examples`. "
-            f"Expected an integer >= 2. Received: examples={examples}"
-        )
-
-
-def check_choice(argument, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"Unknown value received for argument `{argument}`. "
-            f"Expected one of {list(choices)}. Received: {argument}={value!r}"
-        )
-
-
-def _bits(key, stream, shape):
-    key = tf.random.experimental.stateless_fold_in(key, stream, alg="philox")
-    return tf.random.stateless_uniform(
-        shape, key, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
-    )
-
-
-def _uniform(key, stream, shape):
-    """The midpoints of 2**24 equal parts of (0, 1): never 0, never 1."""
-    bits = tf.bitwise.right_shift(_bits(key, stream, shape), tf.constant(8, tf.uint32))
-    return (tf.cast(bits, tf.float64) + 0.5) * 2.0**-24
+    return tf.cast(uniform(key, Stream.CHOICE, []) * count, tf.int32)
 
 
 def _inverse(permutation):

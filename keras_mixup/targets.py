@@ -7,9 +7,11 @@ is `sum_k t_k w_k loss(y_k)`. For a loss that is linear in its target this is
 weight of zero at its position: the same rule serves both.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
-from keras_mixup.mixing import convex_combination, expand_to_rank
+from keras_mixup.mixing import check_mixable, convex_combination, expand_to_rank
 
 TARGETS = ("mix", "closer")
 
@@ -119,7 +121,7 @@ def valid_weights(labels, ignore_class, weights=None):
     return valid * expand_to_rank(tf.cast(weights, tf.float32), valid.shape.rank)
 
 
-def check_classes(labels, num_classes, ignore_class, name):
+def _check_classes(labels, num_classes, ignore_class, name):
     """Fails, where the graph runs, on a label outside `[0, num_classes)`."""
     wide = tf.cast(labels, tf.int64)
     inside = (wide >= 0) & (wide < num_classes)
@@ -134,3 +136,33 @@ def check_classes(labels, num_classes, ignore_class, name):
         ],
         summarize=5,
     )
+
+
+def per_target(value, path):
+    """What a setting says for one target: one for all, by name, or by position."""
+    if isinstance(value, Mapping):
+        return next((value[key] for key in path if key in value), None)
+    if isinstance(value, (tuple, list)):
+        return value[path[0]]
+    return value
+
+
+def check_targets(leaves, paths, num_classes, ignore_class, choosing):
+    """Checks the targets of a batch before they are mixed.
+
+    `choosing` says that targets are chosen, not mixed: integers may stay.
+    """
+    for leaf, path in zip(leaves, paths, strict=True):
+        name = "/".join(map(str, path)) or "y"
+        if isinstance(leaf, tf.RaggedTensor) or not is_integer(leaf):
+            check_mixable(leaf, name)
+            continue
+        classes = per_target(num_classes, path)
+        if classes is not None:
+            _check_classes(leaf, classes, ignore_class, name)
+        elif not choosing:
+            raise ValueError(
+                f"Integer labels `{name}` cannot be mixed without their number of "
+                "classes. Expected MixUp(num_classes=...), or one-hot labels. "
+                f"Received: dtype {leaf.dtype.name} and num_classes={num_classes}"
+            )

@@ -1,0 +1,42 @@
+# Two commands do all the set-up on a machine with Python 3.11 and make:
+#   make demo   installs into .venv and runs the demonstration
+#   make test   installs into .venv and runs the tests
+PYTHON ?= python3.11
+BIN = .venv/bin
+
+.PHONY: install demo test test-all lint format mutants bench clean
+
+install: .venv/installed
+
+.venv/installed: setup.cfg constraints.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
+	touch $@
+
+demo: install
+	$(BIN)/python -m experiments quickstart
+
+# Two processes: TensorFlow is traced more than it computes here.
+test: install
+	$(BIN)/python -m pytest -n 2
+
+test-all: install
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Breaks the library on purpose, one way at a time, and counts the tests that see it.
+mutants: install
+	$(BIN)/python -m tests.mutants
+
+bench: install
+	$(BIN)/python -m benchmarks.pipeline
+
+clean:
+	rm -rf .venv runs build *.egg-info

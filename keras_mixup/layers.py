@@ -1,0 +1,187 @@
+"""The Keras layers: MixUp for dicts in a pipeline, MixFeatures inside a network."""
+
+import contextlib
+import contextvars
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import mixing, mixup
+
+# Replicas trace their steps in threads of their own; a context variable is
+# private to each.
+_active = contextvars.ContextVar("active mixing points", default=None)
+
+
+class MixingPoints:
+    """The draws of one train step, by the name of the point, and who used them."""
+
+    def __init__(self, draws):
+        self.draws = draws
+        self.reached = set()
+
+    def mix(self, name, features):
+        """The mixed features of a point; the second time in a step it raises."""
+        if name in self.reached:
+            raise ValueError(
+                f"The mixing point `{name}` is called twice in one step, so it would "
+                "mix twice. Expected a layer that is called once."
+            )
+        self.reached.add(name)
+        return keras.tree.map_structure(
+            lambda leaf: _mix_with_mask(leaf, self.draws[name]), features
+        )
+
+    def check_reached(self):
+        """Raises unless every point has mixed."""
+        missed = sorted(set(self.draws) - self.reached)
+        if missed:
+            raise ValueError(
+                f"Mixing points {missed} of `mix_at` were not reached in the train "
+                "step. Expected MixFeatures layers that the network calls."
+            )
+
+
+def active_points():
+    """The mixing points of the train step that runs now, or None."""
+    return _active.get()
+
+
+@contextlib.contextmanager
+def mixing_at(points):
+    """Inside, `MixFeatures` layers mix by these points."""
+    token = _active.set(points)
+    try:
+        yield points
+    finally:
+        _active.reset(token)
+
+
+def _mix_with_mask(features, draw):
+    coefficients, partners = draw
+    parts = mixing.gather_parts([features], partners)
+    mixed = mixing.mix_parts(parts, coefficients)
+    mask = getattr(features, "_keras_mask", None)
+    if mask is not None:
+        mixed._keras_mask = _any_of(mask, partners)
+    return mixed
+
+
+def _any_of(mask, partners):
+    """A mixed sequence is as long as the longest of its parts."""
+    return tf.reduce_any(tf.stack(mixing.gather_parts([mask], partners)), axis=0)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixFeatures(keras.layers.Layer):
+    """A point of a network at which `MixUpModel` can mix hidden features.
+
+    The identity everywhere but in the train step of a
+    `MixUpModel(network, mixup, mix_at=[name])` that names it. Put it where a
+    network cannot be cut: in a residual branch, or in a subclassed model
+    (hidden-layer mixing: Zhang et al., Table 5; Verma et al., 2019). A mask
+    goes along: in the step it is the union of the masks of all mixed parts.
+
+    Example:
+    >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.supports_masking = True
+
+    def call(self, inputs):
+        points = active_points()
+        if points is None or self.name not in points.draws:
+            return inputs
+        return points.mix(self.name, inputs)
+
+    def compute_mask(self, inputs, previous_mask):
+        points = active_points()
+        if points is None or self.name not in points.draws or previous_mask is None:
+            return previous_mask
+        _, partners = points.draws[self.name]
+        return keras.tree.map_structure(
+            lambda mask: _any_of(mask, partners), previous_mask
+        )
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("keras_mixup", name="MixUpLayer")
+class MixUp(keras.layers.Layer):
+    """`keras_mixup.MixUp` with the contract of `keras.layers.MixUp`.
+
+    Dict in, dict out, one lam an example, alpha 0.2 by default, images in the
+    layer's compute dtype. What differs: labels are never broadcast (integers
+    need `num_classes`), segmentation masks and boxes come back right, other
+    entries pass untouched, and a seed inside a graph raises, since no draw there
+    could be repeated: use `keras_mixup.MixUp.at_step`.
+
+    Args:
+        alpha: Float >= 0 or a schedule.
+        data_format: Accepted for compatibility; mixing does not depend on it.
+        seed: Integer or None.
+        **kwargs: Further arguments of `keras_mixup.MixUp`, and of a Keras layer.
+
+    Call arguments:
+        inputs: A dict of batches with `"images"`, `"labels"` and others, see
+            `keras_mixup.MixUp`.
+        training: Boolean; False gives the inputs back.
+
+    Example:
+    >>> ds = ds.batch(64).map(keras_mixup.layers.MixUp(alpha=0.2))
+    """
+
+    def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
+        of_layer = {
+            key: kwargs.pop(key)
+            for key in ("name", "dtype", "trainable")
+            if key in kwargs
+        }
+        super().__init__(autocast=False, **of_layer)
+        settings = {"per": "example", **kwargs}
+        self.policy = mixup.MixUp(alpha=alpha, seed=seed, **settings)
+        self.data_format = data_format
+        self.supports_jit = False
+
+    def __call__(self, inputs, training=True):
+        if not isinstance(inputs, dict) or (
+            "labels" not in inputs and _is_symbolic(inputs)
+        ):
+            raise ValueError(
+                "layers.MixUp mixes a batch of images together with its labels. "
+                'Expected a dict with "images" and "labels", in `Dataset.map`. '
+                f"Received: {type(inputs).__name__}. To mix inside a model, where the "
+                "labels are mixed too, use keras_mixup.MixUpModel."
+            )
+        if not training:
+            return self._with_images(inputs)
+        if _is_symbolic(inputs):
+            return super().__call__(inputs)
+        return self._with_images(self.policy(inputs))
+
+    def call(self, inputs):
+        return self._with_images(self.policy(inputs))
+
+    def get_config(self):
+        config = {**super().get_config(), **self.policy.get_config()}
+        return {**config, "data_format": self.data_format}
+
+    @classmethod
+    def from_config(cls, config):
+        policy = mixup.MixUp.from_config(
+            {k: v for k, v in config.items() if k in mixup.MixUp().get_config()}
+        )
+        return cls(**{**config, "alpha": policy.alpha})
+
+    def _with_images(self, batch):
+        images = keras.tree.map_structure(
+            lambda image: tf.cast(image, self.compute_dtype), batch["images"]
+        )
+        return {**batch, "images": images}
+
+
+def _is_symbolic(inputs):
+    return any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(inputs))

@@ -1,0 +1,109 @@
+"""Accuracy that stays meaningful under mixing."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import targets
+
+# Measured against the mixed target; every other metric against each clean
+# target, weighted by its share, since classes cannot be averaged.
+_OF_MIXED_TARGETS = (
+    keras.metrics.MeanSquaredError,
+    keras.metrics.RootMeanSquaredError,
+    keras.metrics.MeanAbsoluteError,
+    keras.metrics.MeanAbsolutePercentageError,
+    keras.metrics.MeanSquaredLogarithmicError,
+    keras.metrics.LogCoshError,
+    keras.metrics.CosineSimilarity,
+    keras.metrics.R2Score,
+    keras.metrics.KLDivergence,
+    keras.metrics.Poisson,
+)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixedAccuracy(keras.metrics.MeanMetricWrapper):
+    """Accuracy weighted by lam, for targets that are mixed already.
+
+    `sum_c y~_c [c = argmax p]`, which for mixed one-hot rows is
+    `lam acc(y_i) + (1 - lam) acc(y_j)` (as the paper's authors print it), and
+    for one-hot rows the ordinary accuracy. `keras.metrics.CategoricalAccuracy`
+    counts the heavier partner alone. Use it where the pipeline mixes:
+    `metrics=[keras_mixup.metrics.MixedAccuracy()]`. Targets and predictions are
+    of shape (batch, ..., classes). MixUpModel needs it not: there the compiled
+    accuracy is weighted already.
+    """
+
+    def __init__(self, name="accuracy", dtype=None):
+        super().__init__(_share_of_predicted_class, name=name, dtype=dtype)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class CleanAccuracy(keras.metrics.Mean):
+    """Top-1 accuracy against integer, one-hot or binary targets, by their shape."""
+
+    def __init__(self, name="clean_accuracy", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts one batch."""
+        y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] == 1:
+            matches = keras.metrics.binary_accuracy(tf.reshape(y_true, [-1, 1]), y_pred)
+        elif targets.is_integer(y_true):
+            matches = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
+        else:
+            matches = keras.metrics.categorical_accuracy(y_true, y_pred)
+        super().update_state(matches, sample_weight)
+
+
+def update_compiled(compiled, y_pred, plain, weighted, mixed):
+    """Feeds the metrics of `compile` with a mixed batch.
+
+    Args:
+        compiled: The `CompileMetrics` of a model. Keras has no public way to
+            give a weight to the metrics of `compile(metrics=...)`, which this
+            needs; the names read here are those of Keras 3.
+        y_pred: Predictions, in the structure of the model's output.
+        plain: One `(y, weights)` for each mixed example, without sample weights.
+        weighted: The same with sample weights.
+        mixed: The mixed targets and their weights, as one such pair; targets
+            that are integers are those of the first example there.
+    """
+    if not compiled.built:
+        compiled.build(plain[0][0], y_pred)
+    predictions = compiled._flatten_y(y_pred)
+    lists = (compiled._flat_metrics, compiled._flat_weighted_metrics)
+    for metrics_lists, terms, is_weighted in zip(
+        lists, (plain, weighted), (False, True), strict=True
+    ):
+        for index, metrics_list in enumerate(metrics_lists):
+            for metric in metrics_list.metrics if metrics_list else ():
+                used = terms
+                if isinstance(metric, _OF_MIXED_TARGETS):
+                    used = _of_mixed(compiled, terms, mixed, index, is_weighted)
+                for y, weights in used:
+                    metric.update_state(
+                        compiled._flatten_y(y)[index],
+                        predictions[index],
+                        sample_weight=compiled._flatten_y(weights)[index],
+                    )
+
+
+def _of_mixed(compiled, terms, mixed, index, is_weighted):
+    y, _ = mixed
+    if targets.is_integer(tf.convert_to_tensor(compiled._flatten_y(y)[index])):
+        return terms
+    if is_weighted:
+        return [mixed]
+    return [(y, keras.tree.map_structure(lambda leaf: None, y))]
+
+
+def _share_of_predicted_class(y_true, y_pred):
+    predicted = tf.one_hot(
+        tf.argmax(y_pred, axis=-1), y_pred.shape[-1], dtype=y_true.dtype
+    )
+    return tf.reduce_sum(y_true * predicted, axis=-1)

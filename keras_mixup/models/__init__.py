@@ -1,0 +1,34 @@
+"""Builders of the networks of the paper, by name."""
+
+from keras_mixup.models import tabular
+
+_BUILDERS = {"mlp": tabular.mlp}
+
+
+def names():
+    """The names that `build` knows."""
+    return sorted(_BUILDERS)
+
+
+def build(name, **arguments):
+    """Builds a network by name.
+
+    Args:
+        name: One of `names()`.
+        **arguments: Arguments of that builder: `input_shape`, `num_classes`,
+            `width` and its own.
+
+    Returns:
+        A `keras.Model` that ends in logits.
+
+    Raises:
+        ValueError: for an unknown name, with the names that exist.
+
+    Example:
+    >>> keras_mixup.models.build("mlp", input_shape=(8,), num_classes=3)
+    """
+    if name not in _BUILDERS:
+        raise ValueError(
+            f"Unknown network. Expected one of {names()}. Received: name={name!r}"
+        )
+    return _BUILDERS[name](**arguments)

@@ -1,0 +1,38 @@
+"""Warm-up requests for TensorFlow Serving (needs the `serving` extra)."""
+
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    model_pb2,
+    predict_pb2,
+    prediction_log_pb2,
+)
+
+
+def write_warm_up(path, spec, encoded_images):
+    """Writes `assets.extra/tf_serving_warmup_requests`: one request a signature.
+
+    Args:
+        path: Folder of the SavedModel, whose parent is named as the model.
+        spec: `tf.TensorSpec` of the inputs; the request is one example of zeros
+            (sizes that are open are 1).
+        encoded_images: Whether there is a signature of that name.
+    """
+    zeros = tf.zeros([size or 1 for size in spec.shape], spec.dtype)
+    requests = {"serving_default": {"inputs": zeros}}
+    if encoded_images:
+        black = tf.cast(tf.zeros_like(zeros[0]), tf.uint8)
+        encoded = tf.io.encode_png(black)
+        requests["encoded_images"] = {"images": encoded[tf.newaxis]}
+    folder = path / "assets.extra"
+    folder.mkdir()
+    file = folder / "tf_serving_warmup_requests"
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, inputs in requests.items():
+            request = predict_pb2.PredictRequest(
+                model_spec=model_pb2.ModelSpec(signature_name=signature),
+                inputs={k: tf.make_tensor_proto(v) for k, v in inputs.items()},
+            )
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())

@@ -1,0 +1,1 @@
+"""Train steps, schedules and callbacks."""

@@ -1,0 +1,132 @@
+"""Callbacks: what is mixed, shown in TensorBoard, and a warning of double mixing."""
+
+import math
+import warnings
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import keys
+
+
+class MixUpSummary(keras.callbacks.Callback):
+    """Shows lam and a mixed batch in TensorBoard, once an epoch.
+
+    Writes a histogram of lam as the coming epoch will draw it (the draws depend
+    on seed and step alone, so that they are known and training pays nothing) and,
+    for images, a grid of the given batch as this epoch's first step mixes it.
+
+    Args:
+        log_dir: Folder of the event files.
+        batch: A batch `(x, y)` to show, images in [0, 255] (uint8) or any float
+            range, which is scaled to its least and greatest value. None shows
+            no images.
+        steps: How many of the epoch's steps the histogram covers at most.
+        images: How many images the grid shows at most.
+
+    Raises:
+        ImportError: if TensorBoard is not installed.
+    """
+
+    def __init__(self, log_dir, batch=None, steps=100, images=16):
+        super().__init__()
+        if not hasattr(tf.summary, "histogram"):
+            raise ImportError(
+                "MixUpSummary needs TensorBoard. Install it: pip install tensorboard"
+            )
+        self.log_dir = log_dir
+        self.batch = batch
+        self.steps = steps
+        self.images = images
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        """Opens the event file."""
+        del logs
+        self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Writes the histogram and the grid of this epoch."""
+        del logs
+        first = int(self.model.step)
+        steps = min(self.steps, self.params.get("steps") or self.steps)
+        with self._writer.as_default(step=epoch):
+            tf.summary.histogram("mixup/lam", self._draws(first, steps))
+            if self.batch is not None:
+                tf.summary.image("mixup/batch", self._grid(first)[tf.newaxis])
+
+    def on_train_end(self, logs=None):
+        """Closes the event file."""
+        del logs
+        self._writer.close()
+
+    def _draws(self, first, steps):
+        policy, seed = self.model.mixup, self.model.seed
+        size = 1 if self.batch is None else len(self.batch[0])
+        lam = [
+            tf.reshape(
+                policy.draw(
+                    size,
+                    keys.make_key(seed, step),
+                    policy.alpha_at(step),
+                    with_partners=False,
+                ).coefficients[0],
+                [-1],
+            )
+            for step in range(first, first + steps)
+        ]
+        return tf.concat(lam, axis=0)
+
+    def _grid(self, step):
+        policy = self.model.mixup.__class__.from_config(
+            {**self.model.mixup.get_config(), "seed": self.model.seed}
+        )
+        x = policy.at_step(step, self._paired_batch())[0]
+        return image_grid(x[: self.images])
+
+    def _paired_batch(self):
+        x, y = self.batch[:2]
+        y = tf.convert_to_tensor(y)
+        if y.dtype.is_integer:
+            # The labels are not shown; floats spare the number of classes.
+            y = tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), tf.reduce_max(y) + 1)
+        return x, y
+
+
+class WarnOfMixedLabels(keras.callbacks.Callback):
+    """Warns once when the first batch's labels are soft: mixed twice, probably."""
+
+    def __init__(self):
+        super().__init__()
+        self._done = False
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at what the first step has found."""
+        del batch, logs
+        if self._done:
+            return
+        self._done = True
+        if float(self.model._soft_labels) > 0:
+            warnings.warn(
+                "MixUpModel received labels that are not one-hot. If the pipeline mixes "
+                "already, the batch is now mixed twice: take MixUp out of the pipeline, "
+                "or train the plain network.",
+                stacklevel=2,
+            )
+
+
+def image_grid(images):
+    """Images as one picture, near square: (n, h, w, c) to (rows h, columns w, c).
+
+    Values are scaled from their least and greatest to [0, 1], float32.
+    """
+    images = tf.cast(images, tf.float32)
+    low, high = tf.reduce_min(images), tf.reduce_max(images)
+    images = tf.math.divide_no_nan(images - low, high - low)
+    count, height, width, channels = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    images = tf.pad(images, [[0, rows * columns - count], [0, 0], [0, 0], [0, 0]])
+    images = tf.reshape(images, [rows, columns, height, width, channels])
+    images = tf.transpose(images, [0, 2, 1, 3, 4])
+    return tf.reshape(images, [rows * height, columns * width, channels])

@@ -1,0 +1,97 @@
+"""Cutting a functional network at layers, so that features between can be mixed."""
+
+import keras
+
+from keras_mixup import layers
+
+INPUT = "input"
+
+
+def resolve_points(network, mix_at):
+    """Splits names into cuts (layers to cut after) and points (MixFeatures).
+
+    Returns:
+        The cut names in the order of the network, and the names of points.
+
+    Raises:
+        ValueError: for a name that no layer has, with the names that exist.
+    """
+    top = {layer.name: layer for layer in getattr(network, "layers", ())}
+    inner = {layer.name: layer for layer in network._flatten_layers()}
+    # Functional networks know their inputs, and so does a built Sequential.
+    functional = bool(getattr(network, "inputs", None))
+    cuts, points = [], []
+    for name in mix_at:
+        if name == INPUT:
+            continue
+        if isinstance(inner.get(name), layers.MixFeatures):
+            points.append(name)
+        elif functional and name in top:
+            cuts.append(name)
+        else:
+            raise ValueError(_unknown(name, network, top, inner, functional))
+    order = list(top)
+    return sorted(cuts, key=order.index), points
+
+
+def cut(network, names):
+    """The segments of a network cut after these layers; they share its weights.
+
+    Raises:
+        ValueError: where the network cannot be cut in two at a layer.
+    """
+    if not names:
+        return []
+    try:
+        places = [network.get_layer(name).output for name in names]
+        starts = [network.input, *places]
+        ends = [*places, network.output]
+        return [
+            keras.Model(start, end) for start, end in zip(starts, ends, strict=True)
+        ]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"The network cannot be cut after {names}. Expected layers through whose "
+            "output alone everything passes, each called once (not inside a residual "
+            "branch, not one of several inputs). Put a "
+            "keras_mixup.layers.MixFeatures layer there and name it in `mix_at`. "
+            f"Keras says: {error}"
+        ) from error
+
+
+def check_input_dtype(network):
+    """Raises where Keras would cut mixed inputs back to whole numbers."""
+    for tensor in keras.tree.flatten(getattr(network, "inputs", None) or []):
+        if keras.backend.is_int_dtype(tensor.dtype):
+            raise ValueError(
+                f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, which "
+                "cannot hold a mixed example. Expected a float input, as in "
+                'keras.Input(shape, dtype="float32") (it takes uint8 images as well), or '
+                "mix_at=[...] with a layer behind the input."
+            )
+
+
+def run_segments(segments, names, inputs, points, training):
+    """Runs the segments of a cut network and mixes between them."""
+    features = inputs
+    for segment, name in zip(segments, [*names, None], strict=True):
+        features = segment(features, training=training)
+        if name is not None:
+            features = points.mix(name, features)
+    return features
+
+
+def _unknown(name, network, top, inner, functional):
+    points = [key for key, v in inner.items() if isinstance(v, layers.MixFeatures)]
+    known = [INPUT, *top] if functional else [INPUT, *points]
+    message = (
+        f"Unknown layer name received for argument `mix_at`. Expected one of {known}"
+        f" or the name of a MixFeatures layer {points}. Received: {name!r}."
+    )
+    if name in inner:
+        kind = "inside another layer" if functional else "of a subclassed network"
+        message += (
+            f" `{name}` is a layer {kind}, where a network cannot be cut: put a "
+            "keras_mixup.layers.MixFeatures layer there."
+        )
+    return message

@@ -1,0 +1,185 @@
+"""The targets of a mixed batch, and the loss and metric terms made from them.
+
+Integer targets cannot be averaged: their loss is one term an example of the mix,
+`(1 / K) sum_k loss(y_k, weight = K t_k w_k)`. Written so, with the shares as
+sample weights, a regulariser counts once, a loss tracker shows the mean, and any
+Keras loss that averages `weight * loss` over the batch is exact. Float targets
+are mixed and have one term.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import batches, mixing, targets
+
+
+@dataclasses.dataclass
+class MixedTargets:
+    """The K clean targets and weights of a mixed batch, as flat lists.
+
+    `coefficients` are the shares t_k of the targets, each () or (batch,);
+    `parts[k]` and `weights[k]` the targets and sample weights (or None) of the
+    k-th example, `like` a nest with their structure.
+    """
+
+    policy: object
+    coefficients: list
+    parts: list
+    weights: list
+    like: object
+    batch_size: object
+
+    def loss_terms(self, predictions):
+        """(y, sample_weight) for each call of the compiled loss."""
+        count = len(self.coefficients)
+        mixed, totals = self._mixed(self.policy.label_smoothing)
+        integer = [targets.is_integer(leaf) for leaf in self.parts[0]]
+        ranks = [prediction.shape.rank - 1 for prediction in predictions]
+        if not any(integer):
+            if all(total is None for total in totals):
+                return [(self._pack(mixed), None)]
+            totals = [self._spread(t, r) for t, r in zip(totals, ranks, strict=True)]
+            return [(self._pack(mixed), self._pack(totals))]
+        terms = []
+        for k in range(count):
+            y, weights = [], []
+            for i, rank in enumerate(ranks):
+                share = self._share(k, i, rank) * count if integer[i] else totals[i]
+                y.append(self.parts[k][i] if integer[i] else mixed[i])
+                weights.append(self._spread(share, rank))
+            terms.append((self._pack(y), self._pack(weights)))
+        return terms
+
+    def metric_terms(self, weighted):
+        """(y, weight) for each clean target; with sample weights or without."""
+        terms = []
+        for k in range(len(self.coefficients)):
+            shares = [self._share(k, i, 1, weighted) for i in range(len(self.parts[k]))]
+            shares = [self._spread(share, 1) for share in shares]
+            terms.append((self._pack(self.parts[k]), self._pack(shares)))
+        return terms
+
+    def mixed_term(self):
+        """The mixed targets and their weights, unsmoothed."""
+        mixed, totals = self._mixed(0)
+        return self._pack(mixed), self._pack(totals)
+
+    def _mixed(self, label_smoothing):
+        """Each float target mixed; an integer one as the first example has it."""
+        mixed, totals = [], []
+        for i, first in enumerate(self.parts[0]):
+            weights = [weights[i] for weights in self.weights]
+            if targets.is_integer(first):
+                target, total = first, None
+            else:
+                target, total = targets.mix_target(
+                    [part[i] for part in self.parts],
+                    weights,
+                    self.coefficients,
+                    label_smoothing=label_smoothing,
+                )
+            mixed.append(target)
+            totals.append(total)
+        return mixed, totals
+
+    def _share(self, k, i, rank, weighted=True):
+        """`t_k w_k`, with as many axes as the loss of an example has."""
+        share, weight = tf.cast(self.coefficients[k], tf.float32), self.weights[k][i]
+        if weight is None or not weighted:
+            return share
+        weight = tf.cast(weight, tf.float32)
+        if weight.shape.rank > max(rank, 1) and weight.shape[-1] == 1:
+            weight = tf.squeeze(weight, -1)
+        return mixing.expand_to_rank(share, weight.shape.rank) * weight
+
+    def _spread(self, weight, rank):
+        """A weight of at least shape (batch, 1, ...): a vector would broadcast."""
+        if weight is None:
+            weight = tf.constant(1.0)
+        if weight.shape.rank == 0:
+            weight = tf.fill([self.batch_size], weight)
+        return mixing.expand_to_rank(weight, rank)
+
+    def _pack(self, leaves):
+        return keras.tree.pack_sequence_as(self.like, leaves)
+
+
+def read_targets(y, sample_weight, policy):
+    """Flat targets and weights of one batch, checked for a train step."""
+    leaves = [tf.convert_to_tensor(leaf) for leaf in keras.tree.flatten(y)]
+    weights = batches.spread_weights(sample_weight, y, len(leaves))
+    for leaf in leaves:
+        if not targets.is_integer(leaf):
+            mixing.check_mixable(leaf, "y")
+        elif policy.label_smoothing:
+            raise ValueError(
+                "Integer labels cannot be smoothed: a sparse loss has no place for the "
+                "other classes. Expected one-hot labels and CategoricalCrossentropy, "
+                "or label_smoothing=0. Received: labels of dtype "
+                f"{leaf.dtype.name}, label_smoothing={policy.label_smoothing}"
+            )
+    present = [weight for weight in weights if weight is not None]
+    mixing.check_batch_sizes([*leaves, *present])
+    return leaves, weights
+
+
+def any_soft_rows(leaves):
+    """1.0 where a float target has rows that sum to 1 and are not one-hot."""
+    found = tf.constant(0.0)
+    for leaf in leaves:
+        if targets.is_integer(leaf) or leaf.shape.rank < 2 or leaf.shape[-1] == 1:
+            continue
+        sums_to_one = tf.abs(tf.reduce_sum(leaf, -1) - 1) < 1e-2
+        soft = sums_to_one & (tf.reduce_min(leaf, -1) >= 0)
+        soft &= tf.reduce_max(leaf, -1) < 0.999
+        found = tf.maximum(found, tf.cast(tf.reduce_any(soft), tf.float32))
+    return found
+
+
+def predictions_of(y_pred, like, output_names=None):
+    """Predictions as a flat list, in the order of the flattened targets."""
+    if isinstance(like, dict) and isinstance(y_pred, (list, tuple)) and output_names:
+        y_pred = dict(zip(output_names, y_pred, strict=True))
+    if isinstance(y_pred, dict) and isinstance(like, dict):
+        y_pred = {key: y_pred[key] for key in like if key in y_pred}
+    predictions = keras.tree.flatten(y_pred)
+    if len(predictions) != len(keras.tree.flatten(like)):
+        raise ValueError(
+            "The number of targets is not that of the outputs. Expected a target for "
+            f"each of {len(predictions)} outputs, in their structure. Received: "
+            f"{len(keras.tree.flatten(like))} targets"
+        )
+    return predictions
+
+
+def check_reductions(losses):
+    """Raises for a loss in which lam, a sample weight, would cancel."""
+    for loss in keras.tree.flatten(losses):
+        if getattr(loss, "reduction", None) == "mean_with_sample_weight":
+            raise ValueError(
+                "A loss that divides by the sum of its sample weights divides lam out. "
+                'Expected reduction "sum_over_batch_size", "mean" or "sum". '
+                f"Received: {loss.name} with reduction={loss.reduction!r}"
+            )
+
+
+def check_shapes(leaves, predictions):
+    """Raises where a float target would broadcast against its prediction."""
+    for target, prediction in zip(leaves, predictions, strict=True):
+        if targets.is_integer(target):
+            continue
+        shape, expected = target.shape, prediction.shape
+        column = expected.rank == shape.rank + 1 and expected[-1] == 1
+        if column:
+            expected = expected[:-1]
+        if shape.rank != expected.rank or any(
+            None not in (a, b) and a != b
+            for a, b in zip(shape[1:], expected[1:], strict=True)
+        ):
+            raise ValueError(
+                "Float targets of a shape that would broadcast. Expected the shape of "
+                f"the predictions, {prediction.shape}. Received: {target.shape}. "
+                "Classes are integers (a sparse loss) or one-hot rows."
+            )
