@@ -1,0 +1,39 @@
+"""Lists the experiments, or runs one."""
+
+import importlib
+import sys
+
+from experiments import configuration
+
+# Listed here, so that the list shows without importing TensorFlow.
+EXPERIMENTS = {
+    "quickstart": "Digits with 40 % wrong labels: ERM, mixup, and a served model",
+}
+
+
+def main(arguments):
+    """Runs `NAME [--flags]`; gives the exit status."""
+    name, *flags = arguments or ["--help"]
+    if name in ("-h", "--help"):
+        print("usage: python -m experiments NAME [--preset PRESET] [--flags]\n")
+        print("Experiments (NAME --help shows the flags of one):")
+        for key, summary in EXPERIMENTS.items():
+            print(f"  {key:<12} {summary}")
+        return 0
+    if name not in EXPERIMENTS:
+        print(
+            f"Unknown experiment. Expected one of {sorted(EXPERIMENTS)}. "
+            f"Received: {name!r}",
+            file=sys.stderr,
+        )
+        return 2
+    experiment = importlib.import_module(f"experiments.{name}")
+    settings = configuration.parse(
+        experiment.Settings, experiment.PRESETS, flags, prog=f"python -m experiments {name}"
+    )
+    experiment.run(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,25 @@
+"""Corrupted labels, as in the paper's section 3.4."""
+
+import numpy as np
+
+
+def corrupt_labels(labels, share, num_classes, seed):
+    """Replaces labels by random ones (the protocol of Zhang et al., 2017).
+
+    Each label is replaced with probability `share`, by one drawn uniformly from
+    all classes, its own among them: about `share / num_classes` of all labels
+    are chosen and stay right.
+
+    Args:
+        labels: Integer array of shape (n,).
+        share: Float in [0, 1].
+        num_classes: Number of classes.
+        seed: Integer.
+
+    Returns:
+        The labels, and the boolean mask of those that were chosen.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = generator.random(len(labels)) < share
+    noise = generator.integers(num_classes, size=len(labels), dtype=labels.dtype)
+    return np.where(chosen, noise, labels), chosen

@@ -1,0 +1,25 @@
+"""scikit-learn's bundled digits: 1,797 real scans of 8 x 8 pixels (UCI, CC BY 4.0)."""
+
+import numpy as np
+
+TRAIN, TEST, CLASSES = 1200, 597, 10
+
+
+def load_digits():
+    """Images and labels, split once for all runs (stratified, fixed seed).
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: uint8 images of shape
+        (n, 8, 8, 1), the scanner's 17 grey levels spread over 0 to 255, and
+        int32 labels.
+    """
+    from sklearn.datasets import load_digits as load
+    from sklearn.model_selection import train_test_split
+
+    digits = load()
+    images = np.round(digits.images * (255 / 16)).astype("uint8")[..., np.newaxis]
+    labels = digits.target.astype("int32")
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, labels, train_size=TRAIN, stratify=labels, random_state=0
+    )
+    return (x_train, y_train), (x_test, y_test)
