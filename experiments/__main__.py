@@ -29,7 +29,10 @@ def main(arguments):
         return 2
     experiment = importlib.import_module(f"experiments.{name}")
     settings = configuration.parse(
-        experiment.Settings, experiment.PRESETS, flags, prog=f"python -m experiments {name}"
+        experiment.Settings,
+        experiment.PRESETS,
+        flags,
+        prog=f"python -m experiments {name}",
     )
     experiment.run(settings)
     return 0

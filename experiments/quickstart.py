@@ -200,12 +200,12 @@ def export_and_serve(model, result, settings, folder):
 
     import keras_mixup
 
-    models = pathlib.Path("saved_models" if settings.publish else folder / "saved_models")
+    models = pathlib.Path(
+        "saved_models" if settings.publish else folder / "saved_models"
+    )
     path = _next_version(models / "digits")
     method, seed = f"mixup {settings.alphas[-1]:g}", settings.seeds[0]
-    run = next(
-        r for r in result["runs"] if (r["method"], r["seed"]) == (method, seed)
-    )
+    run = next(r for r in result["runs"] if (r["method"], r["seed"]) == (method, seed))
     keras_mixup.export_saved_model(
         model,
         path,

@@ -49,13 +49,11 @@ def draw(
         A `Draw`.
     """
     shape = () if per == "batch" else (batch_size,)
-    weights = sampling.sample_weights(alpha, shape, examples, key)
+    weights = sampling.weights_of(key, alpha, shape, examples)
     if probability < 1:
-        apply = sampling.sample_apply(probability, shape, key)[..., tf.newaxis]
+        apply = sampling.apply_of(key, probability, shape)[..., tf.newaxis]
         weights = tf.where(apply, weights, tf.one_hot(0, examples))
     partners = []
     if pairing is not None:
-        partners = sampling.sample_partners(
-            batch_size, examples, key, pairing=pairing, labels=labels
-        )
-    return Draw(tf.unstack(weights, axis=-1), partners)
+        partners = sampling.partners_of(key, batch_size, examples, pairing, labels)
+    return Draw(tf.unstack(weights, examples, axis=-1), partners)

@@ -26,15 +26,19 @@ class Stream(enum.IntEnum):
 def make_key(seed, step=0, replica=0):
     """The int32 pair that (seed, step, replica) stands for.
 
-    `seed` may be an integer, such a pair, or None for one drawn anew.
+    `seed` is an integer, or None for one drawn anew at every call.
     """
     if seed is None:
-        seed = fresh_seed()
+        key = fresh_seed()
     elif isinstance(seed, numbers.Integral):
         # XLA and graphs split an int64 seed differently: two int32 halves.
-        low, high = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
-        seed = [half - (half >> 31 << 32) for half in (low, high)]
-    key = tf.convert_to_tensor(seed, tf.int32)
+        halves = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+        key = tf.constant([half - (half >> 31 << 32) for half in halves], tf.int32)
+    else:
+        raise ValueError(
+            "Invalid value received for argument `seed`. Expected an integer or None. "
+            f"Received: seed={seed!r}"
+        )
     for index in (step, replica):
         index = tf.cast(index, tf.int32)
         key = tf.random.experimental.stateless_fold_in(key, index, alg="philox")

@@ -88,10 +88,7 @@ def check_mixable(tensor, name):
         kind = type(tensor).__name__
     elif tensor.dtype.is_floating or tensor.dtype == tf.uint8:
         if tensor.shape.rank == 0:
-            raise ValueError(
-                f"Invalid shape received for `{name}`. Expected a batch: a tensor "
-                "of rank 1 or more whose first axis is the batch. Received: a scalar"
-            )
+            raise ValueError(_scalar(name))
         return
     else:
         kind = f"dtype {tensor.dtype.name}"
@@ -105,6 +102,9 @@ def check_mixable(tensor, name):
 def check_batch_sizes(tensors, names=None):
     """Raises unless all first axes are equal: now, or where the graph runs."""
     names = names or [f"tensor {index}" for index in range(len(tensors))]
+    for tensor, name in zip(tensors, names, strict=True):
+        if tensor.shape.rank == 0:
+            raise ValueError(_scalar(name))
     sizes = [_batch_size(tensor) for tensor in tensors]
     known = {name: n for name, n in zip(names, sizes, strict=True) if n is not None}
     if len(set(known.values())) > 1:
@@ -136,6 +136,13 @@ def batch_size_of(tensor):
 
 def _batch_size(tensor):
     return tensor.shape[0] if tensor.shape.rank else None
+
+
+def _scalar(name):
+    return (
+        f"Invalid shape received for `{name}`. Expected a batch: a tensor of rank 1 or "
+        "more whose first axis is the batch. Received: a scalar"
+    )
 
 
 def _check_rank(name, tensor, ranks):

@@ -38,8 +38,7 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
     Example:
     >>> lam = keras_mixup.sample_lambda(0.2, (128,), seed=7, step=3)
     """
-    weights = sample_weights(alpha, shape, 2, seed, step, replica)
-    return weights[..., 0]
+    return sample_weights(alpha, shape, 2, seed, step, replica)[..., 0]
 
 
 def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
@@ -64,10 +63,14 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     Raises:
         ValueError: if alpha is negative or not finite, or examples < 2.
     """
+    return weights_of(make_key(seed, step, replica), alpha, shape, examples)
+
+
+def weights_of(key, alpha, shape, examples):
+    """`sample_weights` by a key."""
     arguments.check_alpha(alpha)
     arguments.check_examples(examples)
     sizes = [shape] if isinstance(shape, numbers.Integral) else _unpacked(shape)
-    key = make_key(seed, step, replica)
     sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
     alpha = tf.cast(alpha, tf.float64)
     # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM.
@@ -111,25 +114,17 @@ def sample_partner(
     Raises:
         ValueError: for an unknown pairing, or labels that are missing.
     """
-    return sample_partners(batch_size, 2, seed, step, replica, pairing, labels)[0]
+    key = make_key(seed, step, replica)
+    return partners_of(key, batch_size, 2, pairing, labels)[0]
 
 
-def sample_partners(
-    batch_size,
-    examples,
-    seed=None,
-    step=0,
-    replica=0,
-    pairing="permutation",
-    labels=None,
-):
-    """The partners for `examples - 1` further examples, as a list.
+def partners_of(key, batch_size, examples=2, pairing="permutation", labels=None):
+    """The partners for `examples - 1` further examples, as a list, by a key.
 
     The first is `sample_partner`. `"roll"` goes one further each time,
     `"derangement"` one further along its cycle; permutations are independent.
     """
     arguments.check_choice("pairing", pairing, PAIRINGS)
-    key = make_key(seed, step, replica)
     partners = []
     for rank in range(1, examples):
         partners.append(_partner(batch_size, rank, key, pairing, labels))
@@ -159,12 +154,12 @@ def _partner(batch_size, rank, key, pairing, labels):
     return tf.gather(tf.gather(permutation, shuffled), _inverse(in_order))
 
 
-def sample_apply(probability, shape, key):
+def apply_of(key, probability, shape):
     """Whether to mix at all: a boolean tensor, true with that probability."""
     return uniform(key, Stream.APPLY, shape) < tf.cast(probability, tf.float64)
 
 
-def sample_choice(count, key):
+def choice_of(key, count):
     """One of `range(count)`, uniformly: a scalar int32 tensor."""
     return tf.cast(uniform(key, Stream.CHOICE, []) * count, tf.int32)
 

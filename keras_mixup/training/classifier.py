@@ -156,7 +156,7 @@ class MixUpModel(keras.Model):
         if not isinstance(y, mixed_targets.MixedTargets):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         mixed_targets.check_reductions(self.loss)
-        predictions = mixed_targets.predictions_of(y_pred, y.like, self.output_names)
+        predictions = mixed_targets.predictions_of(y_pred, y.like)
         if _is_keras_loss(self.loss):
             mixed_targets.check_shapes(y.parts[0], predictions)
         terms = y.loss_terms(predictions)
@@ -200,6 +200,10 @@ class MixUpModel(keras.Model):
         return cls(**config)
 
     def _draw(self, y, sample_weight):
+        y, sample_weight = (
+            mixed_targets.in_output_order(nest, self.network)
+            for nest in (y, sample_weight)
+        )
         parts, weights = mixed_targets.read_targets(y, sample_weight, self.mixup)
         soft = mixed_targets.any_soft_rows(parts)
         self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
@@ -225,7 +229,7 @@ class MixUpModel(keras.Model):
         names = self.mix_at
         if len(names) == 1:
             return layers.MixingPoints({names[0]: draw})
-        chosen = sampling.sample_choice(len(names), key)
+        chosen = sampling.choice_of(key, len(names))
         return layers.MixingPoints(
             {name: draw.only_if(chosen == i) for i, name in enumerate(names)}
         )

@@ -138,10 +138,19 @@ def any_soft_rows(leaves):
     return found
 
 
-def predictions_of(y_pred, like, output_names=None):
+def in_output_order(nest, network):
+    """Targets or weights by output name, as a list where the network's output is one.
+
+    Keras does so with targets, but not with their weights.
+    """
+    outputs = getattr(network, "output", None)
+    if not isinstance(nest, dict) or not isinstance(outputs, (list, tuple)):
+        return nest
+    return [nest.get(name) for name in network.output_names]
+
+
+def predictions_of(y_pred, like):
     """Predictions as a flat list, in the order of the flattened targets."""
-    if isinstance(like, dict) and isinstance(y_pred, (list, tuple)) and output_names:
-        y_pred = dict(zip(output_names, y_pred, strict=True))
     if isinstance(y_pred, dict) and isinstance(like, dict):
         y_pred = {key: y_pred[key] for key in like if key in y_pred}
     predictions = keras.tree.flatten(y_pred)

@@ -57,16 +57,20 @@ class AlphaSchedule:
         # Steps are whole numbers: in float64 they and the thresholds are exact.
         step = tf.cast(step, tf.float64)
         start = self.warm_up * self.steps_per_epoch
-        alpha = tf.where(step < start, 0.0, tf.cast(self.alpha, tf.float64))
+        alpha = self.alpha * tf.cast(step >= start, tf.float64)
         if self.ramp:
             share = (step - start) / (self.ramp * self.steps_per_epoch)
             alpha *= tf.clip_by_value(share, 0.0, 1.0)
         if self.off_from is not None:
-            off = step >= self.off_from * self.steps_per_epoch
-            alpha = tf.where(off, tf.zeros_like(alpha), alpha)
+            alpha *= tf.cast(step < self.off_from * self.steps_per_epoch, tf.float64)
         return tf.cast(alpha, tf.float32)
 
     def get_config(self):
         """The arguments of the constructor."""
         names = ("alpha", "steps_per_epoch", "warm_up", "ramp", "off_from")
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        """The schedule of a `get_config`."""
+        return cls(**config)

@@ -1,0 +1,67 @@
+"""Turns: contestants alternate in rounds, and what is compared is one round.
+
+A machine grows faster and slower, by its clock or by what else runs on it, and
+often by more than the difference that is to be seen. Contestants that take turns
+of a fraction of a second meet the same machine: a ratio is formed within a round
+and its median taken over rounds.
+"""
+
+import math
+import statistics
+import time
+
+# Seconds before a turn is timed: time to use up what was made ahead in between.
+SETTLE = 0.1
+
+
+def take_turns(iterators, rounds, seconds):
+    """Batches per second by contestant and round.
+
+    Args:
+        iterators: Dict of endless iterators by name of contestant.
+        rounds: Number of rounds; each begins with another contestant.
+        seconds: Length of a turn.
+
+    Returns:
+        Dict of lists, one rate a round.
+    """
+    names = list(iterators)
+    rates = {name: [] for name in names}
+    for number in range(rounds):
+        begin = number % len(names)
+        for name in names[begin:] + names[:begin]:
+            consume(iterators[name], SETTLE)
+            rates[name].append(consume(iterators[name], seconds))
+    return rates
+
+
+def consume(iterator, seconds):
+    """Takes batches for so long, at least one; gives batches per second."""
+    count, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < seconds or count == 0:
+        next(iterator)
+        count += 1
+    return count / passed
+
+
+def median_interval(values, confidence=0.95):
+    """The median, with an interval of order statistics.
+
+    From the k-th smallest to the k-th largest of n values it covers the true
+    median with probability `1 - 2 P(Binomial(n, 1/2) < k)`, whatever their law.
+    The largest k that reaches the confidence is taken. Of fewer than 6 values
+    none does: then it is their whole range, with the coverage that this has.
+
+    Returns:
+        Dict with "median", "low", "high" and "coverage".
+    """
+    values, n = sorted(values), len(values)
+    below = [sum(math.comb(n, i) for i in range(k)) / 2**n for k in range(n // 2 + 2)]
+    reach = [k for k in range(1, len(below)) if 1 - 2 * below[k] >= confidence]
+    k = max(reach, default=1)
+    return {
+        "median": statistics.median(values),
+        "low": values[k - 1],
+        "high": values[n - k],
+        "coverage": 1 - 2 * below[k],
+    }

@@ -1,0 +1,30 @@
+"""Settings of the test run."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
+import keras
+import pytest
+import tensorflow as tf
+
+# Every example may trace or compile anew, which takes seconds, not milliseconds.
+hypothesis.settings.register_profile(
+    "graphs", deadline=None, max_examples=12, derandomize=True
+)
+hypothesis.settings.load_profile("graphs")
+
+# Two CPUs, so that a MirroredStrategy has two replicas.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+    keras.backend.clear_session()

@@ -1,0 +1,118 @@
+"""The convex combination, against a plain loop."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+from tests import oracles
+
+PARTNER = np.array([2, 0, 1, 1], "int32")
+LAM = np.array([0.25, 1.0, 0.0, 0.6], "float32")
+TOLERANCE = {"float16": 1e-3, "bfloat16": 8e-3, "float32": 1e-6, "float64": 1e-15}
+
+
+@pytest.mark.parametrize("mode", oracles.MODES)
+@pytest.mark.parametrize(
+    "shape", [(4,), (4, 5), (4, 6, 3), (4, 3, 3, 2), (4, 2, 3, 3, 1)]
+)
+@pytest.mark.parametrize("lam", [np.float32(0.3), LAM], ids=["batch", "example"])
+def test_mix_is_the_loop(mode, shape, lam):
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    mixed = oracles.run(mode, keras_mixup.mix, x, lam, PARTNER)
+    np.testing.assert_allclose(mixed, oracles.mix(x, lam, PARTNER), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_floats_keep_their_dtype_and_are_summed_in_float32_at_least(dtype):
+    x = tf.cast(np.random.default_rng(0).normal(size=(4, 50)), dtype)
+    mixed = keras_mixup.mix(x, LAM, PARTNER)
+    assert mixed.dtype == dtype
+    # With lam rounded to float32 first, as it is drawn; float64 sums are exact.
+    lam = np.float64(LAM) if dtype != "float64" else LAM.astype("float64")
+    expected = oracles.mix(tf.cast(x, tf.float64).numpy(), lam, PARTNER)
+    difference = np.abs(tf.cast(mixed, tf.float64).numpy() - expected)
+    assert (difference <= TOLERANCE[dtype] * np.maximum(1, np.abs(expected))).all()
+
+
+def test_float64_sums_do_not_pass_through_float32():
+    x = np.array([[1.0], [1.0 + 1e-12], [1.0], [1.0]])
+    mixed = keras_mixup.mix(x, 0.5, [1, 1, 1, 1])
+    np.testing.assert_allclose(mixed[0], 1 + 5e-13, atol=1e-15, rtol=0)
+
+
+def test_uint8_becomes_float32_and_does_not_wrap():
+    x = np.array([[250], [10], [255], [0]], "uint8")
+    mixed = keras_mixup.mix(x, 0.5, [1, 0, 3, 2])
+    assert mixed.dtype == tf.float32
+    np.testing.assert_allclose(mixed, [[130], [130], [127.5], [127.5]])
+
+
+def test_lambda_one_and_zero_give_input_and_partner_exactly():
+    x = np.random.default_rng(1).normal(size=(4, 9)).astype("float32") * 1e30
+    np.testing.assert_array_equal(keras_mixup.mix(x, 1.0, PARTNER), x)
+    np.testing.assert_array_equal(keras_mixup.mix(x, 0.0, PARTNER), x[PARTNER])
+
+
+def test_nests_keep_their_structure():
+    nest = {"a": np.ones((4, 2), "float32"), "b": [np.eye(4, dtype="float32")]}
+    mixed = keras_mixup.mix(nest, LAM, PARTNER)
+    expected = oracles.mix(nest["b"][0], LAM, PARTNER)
+    np.testing.assert_allclose(mixed["b"][0], expected, atol=1e-7)
+    np.testing.assert_allclose(mixed["a"], 1)
+
+
+def test_static_shapes_survive():
+    @tf.function(input_signature=[tf.TensorSpec([None, 7, None, 3])])
+    def mix(x):
+        mixed = keras_mixup.mix(x, 0.5, tf.range(tf.shape(x)[0]))
+        assert mixed.shape.as_list() == [None, 7, None, 3]
+        return mixed
+
+    mix(tf.zeros([2, 7, 4, 3]))
+
+
+def test_gradients_flow_to_both():
+    x = tf.Variable([[1.0], [2.0], [3.0], [4.0]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(keras_mixup.mix(x, LAM, PARTNER))
+    expected = LAM.copy()
+    for i, j in enumerate(PARTNER):
+        expected[j] += 1 - LAM[i]
+    gradient = tf.convert_to_tensor(tape.gradient(loss, x))
+    np.testing.assert_allclose(gradient[:, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "lam", "partner", "message"),
+    [
+        (np.float32(1), 0.5, PARTNER, "Received: a scalar"),
+        (np.ones((4, 1), "int32"), 0.5, PARTNER, "Received: dtype int32"),
+        (np.array(["a", "b", "c", "d"]), 0.5, PARTNER, "Received: dtype string"),
+        (np.ones((4, 1), bool), 0.5, PARTNER, "Received: dtype bool"),
+        (
+            np.ones((4, 4), "float32"),
+            np.ones((4, 1)),
+            PARTNER,
+            r"Received: shape \(4, 1\)",
+        ),
+        (
+            np.ones((4, 4), "float32"),
+            np.ones(3, "float32"),
+            PARTNER,
+            "Batch sizes differ",
+        ),
+        (np.ones((4, 4), "float32"), 0.5, np.arange(3), "Batch sizes differ"),
+        (np.ones((4, 4), "float32"), 0.5, np.int32(0), "`partner`"),
+        ([np.ones((4, 1)), np.ones((3, 1))], 0.5, PARTNER, "Batch sizes differ"),
+    ],
+)
+def test_what_cannot_be_mixed_raises(x, lam, partner, message):
+    with pytest.raises(ValueError, match=message):
+        keras_mixup.mix(x, lam, partner)
+
+
+def test_ragged_and_sparse_tensors_raise():
+    ragged = tf.ragged.constant([[1.0], [1.0, 2.0], [], [3.0]])
+    with pytest.raises(ValueError, match="RaggedTensor"):
+        keras_mixup.mix(ragged, 0.5, PARTNER)

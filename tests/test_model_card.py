@@ -1,0 +1,79 @@
+"""The model card that lies beside an exported model, read line by line."""
+
+import datetime
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_mixup import export_saved_model
+from keras_mixup.model_card import write_model_card
+from tests.served_models import NAMES, linear_network
+
+
+def stated(text):
+    """The lines `- name: value` as a dict."""
+    lines = [line[2:] for line in text.splitlines() if line.startswith("- ")]
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def test_the_card_of_an_export_says_what_was_exported(tmp_path):
+    days = {datetime.date.today().isoformat()}
+    card = {"data": "1,200 photographs", "licence": "CC BY 4.0"}
+    path = export_saved_model(
+        linear_network(), tmp_path / "1", NAMES, input_dtype="uint8", card=card
+    )
+    days.add(datetime.date.today().isoformat())
+    entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
+    assert entries.pop("Date") in days
+    assert entries == {
+        "Data": "1,200 photographs",
+        "Licence": "CC BY 4.0",
+        "Parameters": str(4 * 4 * 3 * 3 + 3),
+        "Inputs": "uint8 (None, 4, 4, 3)",
+        "Classes (3)": "cat, dog, bird",
+        "Written with": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
+    }
+
+
+def written(tmp_path, labels=("no", "yes"), **card):
+    file = tmp_path / "model_card.md"
+    inputs = keras.Input((1000,))
+    network = keras.Model(inputs, keras.layers.Dense(2)(inputs), name="pets")
+    write_model_card(file, network, "float32 (None, 1000)", labels, "2026-01-02", card)
+    return file.read_text(encoding="utf-8")
+
+
+def test_numbers_stand_in_a_table_below_the_description(tmp_path):
+    numbers = {"test error (%)": "3.1", "images": 597}
+    text = written(tmp_path, description="Tells pets ☃ apart.", numbers=numbers)
+    assert text.startswith(
+        "# Model card: pets\n\nTells pets ☃ apart.\n\n- Date: 2026-01-02"
+    )
+    assert stated(text)["Parameters"] == "2,002"
+    rows = (
+        "| measure | value |\n|---|---|\n| test error (%) | 3.1 |\n| images | 597 |\n"
+    )
+    assert f"\n## Numbers\n\n{rows}\n" in text
+
+
+def test_what_is_not_given_is_said_to_be_not_stated(tmp_path):
+    text = written(tmp_path)
+    assert stated(text)["Data"] == stated(text)["Licence"] == "not stated"
+    assert "\n## Numbers\n\nnot stated\n" in text
+    assert "|" not in text
+
+
+def test_more_than_twenty_labels_are_cut(tmp_path):
+    labels = [f"class {index}" for index in range(21)]
+    assert stated(written(tmp_path, labels[:20]))["Classes (20)"] == ", ".join(
+        labels[:20]
+    )
+    cut = stated(written(tmp_path, labels))["Classes (21)"]
+    assert cut == ", ".join(labels[:20]) + ", ..."
+
+
+def test_an_entry_without_a_place_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"numbers or licence. Received: \['author'\]"):
+        written(tmp_path, author="a", data="d")
+    assert not list(tmp_path.iterdir())
