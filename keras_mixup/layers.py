@@ -72,6 +72,31 @@ def _any_of(mask, partners):
     return tf.reduce_any(tf.stack(mixing.gather_parts([mask], partners)), axis=0)
 
 
+def _mix_mask(point, mask):
+    points = active_points()
+    if points is None or point not in points.draws:
+        return mask
+    return _any_of(mask, points.draws[point].partners)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixMask(keras.layers.Layer):
+    """The mask that goes along with a `MixFeatures` layer, which makes this one."""
+
+    def __init__(self, point, **kwargs):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.point = point
+
+    def call(self, mask):
+        return _mix_mask(self.point, mask)
+
+    def compute_output_spec(self, mask):
+        return keras.KerasTensor(mask.shape, mask.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "point": self.point}
+
+
 @keras.saving.register_keras_serializable("keras_mixup")
 class MixFeatures(keras.layers.Layer):
     """A point of a network at which `MixUpModel` can mix hidden features.
@@ -97,13 +122,15 @@ class MixFeatures(keras.layers.Layer):
         return points.mix(self.name, inputs)
 
     def compute_mask(self, inputs, previous_mask):
-        points = active_points()
-        if points is None or self.name not in points.draws or previous_mask is None:
-            return previous_mask
-        _, partners = points.draws[self.name]
-        return keras.tree.map_structure(
-            lambda mask: _any_of(mask, partners), previous_mask
-        )
+        def of_one(mask):
+            # A functional network wires masks when it is made: what happens to
+            # them in a step must be a layer there.
+            symbolic = isinstance(mask, keras.KerasTensor)
+            return MixMask(self.name)(mask) if symbolic else _mix_mask(self.name, mask)
+
+        if previous_mask is None:
+            return None
+        return keras.tree.map_structure(of_one, previous_mask)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -48,7 +48,7 @@ class MixUpSummary(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Writes the histogram and the grid of this epoch."""
         del logs
-        first = int(self.model.step)
+        first = int(tf.convert_to_tensor(self.model.step))
         steps = min(self.steps, self.params.get("steps") or self.steps)
         with self._writer.as_default(step=epoch):
             tf.summary.histogram("mixup/lam", self._draws(first, steps))
@@ -106,7 +106,7 @@ class WarnOfMixedLabels(keras.callbacks.Callback):
         if self._done:
             return
         self._done = True
-        if float(self.model._soft_labels) > 0:
+        if float(tf.convert_to_tensor(self.model._soft_labels)) > 0:
             warnings.warn(
                 "MixUpModel received labels that are not one-hot. If the pipeline mixes "
                 "already, the batch is now mixed twice: take MixUp out of the pipeline, "

@@ -77,7 +77,7 @@ class MixUpModel(keras.Model):
         segments = cuts.cut(network, self._cut_names)
         object.__setattr__(self, "_segments", segments)
         if cuts.INPUT in self.mix_at:
-            cuts.check_input_dtype(network)
+            cuts.check_input_dtype(network, mixup.passthrough)
         seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
         self.seed = seed
         # Counts batches; optimizer.iterations does not under gradient accumulation.
@@ -103,11 +103,6 @@ class MixUpModel(keras.Model):
     def output_names(self):
         """The names of the network's outputs, for losses given by name."""
         return getattr(self.network, "output_names", None)
-
-    def build(self, input_shape):
-        """Builds the network."""
-        if not self.network.built:
-            self.network.build(input_shape)
 
     def call(self, inputs, training=None):
         """The network's own output; only a train step mixes."""

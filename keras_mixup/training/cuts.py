@@ -42,32 +42,36 @@ def cut(network, names):
     """
     if not names:
         return []
+    graph = _graph(network)
     try:
-        places = [network.get_layer(name).output for name in names]
-        starts = [network.input, *places]
-        ends = [*places, network.output]
+        places = [_output_of(network.get_layer(name), graph) for name in names]
+        starts, ends = [graph.input, *places], [*places, graph.output]
         return [
             keras.Model(start, end) for start, end in zip(starts, ends, strict=True)
         ]
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise ValueError(
             f"The network cannot be cut after {names}. Expected layers through whose "
             "output alone everything passes, each called once (not inside a residual "
-            "branch, not one of several inputs). Put a "
+            "branch, not one of several inputs, not before layers that use a mask). Put a "
             "keras_mixup.layers.MixFeatures layer there and name it in `mix_at`. "
             f"Keras says: {error}"
         ) from error
 
 
-def check_input_dtype(network):
+def check_input_dtype(network, passthrough=()):
     """Raises where Keras would cut mixed inputs back to whole numbers."""
-    for tensor in keras.tree.flatten(getattr(network, "inputs", None) or []):
-        if keras.backend.is_int_dtype(tensor.dtype):
+    if not getattr(network, "inputs", None):
+        return  # A subclassed network says nothing of its inputs.
+    for path, tensor in keras.tree.flatten_with_path(_graph(network).input):
+        passes = tensor.name in passthrough or any(key in passthrough for key in path)
+        if keras.backend.is_int_dtype(tensor.dtype) and not passes:
             raise ValueError(
                 f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, which "
                 "cannot hold a mixed example. Expected a float input, as in "
-                'keras.Input(shape, dtype="float32") (it takes uint8 images as well), or '
-                "mix_at=[...] with a layer behind the input."
+                'keras.Input(shape, dtype="float32") (it takes uint8 images as well), '
+                "its name in MixUp(passthrough=...), or mix_at=[...] with a layer behind "
+                "the input."
             )
 
 
@@ -79,6 +83,20 @@ def run_segments(segments, names, inputs, points, training):
         if name is not None:
             features = points.mix(name, features)
     return features
+
+
+def _graph(network):
+    """The functional network that a Sequential keeps, or the network itself."""
+    return getattr(network, "_functional", None) or network
+
+
+def _output_of(layer, graph):
+    """What a layer gives in this graph; elsewhere it may have been called too."""
+    all_nodes = [node for depth in graph._nodes_by_depth.values() for node in depth]
+    nodes = [node for node in all_nodes if node.operation is layer]
+    if len(nodes) != 1 or len(nodes[0].outputs) != 1:
+        raise ValueError(f"`{layer.name}` is called {len(nodes)} times.")
+    return nodes[0].outputs[0]
 
 
 def _unknown(name, network, top, inner, functional):
