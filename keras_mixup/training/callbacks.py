@@ -89,7 +89,8 @@ class MixUpSummary(keras.callbacks.Callback):
         y = tf.convert_to_tensor(y)
         if y.dtype.is_integer:
             # The labels are not shown; floats spare the number of classes.
-            y = tf.one_hot(tf.reshape(tf.cast(y, tf.int32), [-1]), tf.reduce_max(y) + 1)
+            y = tf.reshape(tf.cast(y, tf.int32), [-1])
+            y = tf.one_hot(y, tf.reduce_max(y) + 1)
         return x, y
 
 

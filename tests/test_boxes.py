@@ -1,0 +1,137 @@
+"""Bounding boxes: the union of all parts, with weights; on real images too."""
+
+import pathlib
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+from tests import oracles
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.random((3, 8, 8, 3)).astype("float32")
+BOXES = GENERATOR.random((3, 4, 4)).astype("float32")
+CLASSES = np.array([[1, 2, -1, -1], [0, -1, -1, -1], [3, 3, 1, 2]])
+BCCD = pathlib.Path(__file__).parents[2] / "shared" / "data" / "bccd"
+
+
+def expected_rows(lam, i, j):
+    """(box, class, weight) of the mixture of examples i and j, without padding."""
+    rows = []
+    for weight, k in ((lam, i), (1 - lam, j)):
+        for box, kind in zip(BOXES[k], CLASSES[k], strict=True):
+            if kind >= 0 and weight > 0:
+                rows.append((box, kind, weight))
+    return rows
+
+
+@pytest.mark.parametrize("mode", oracles.MODES)
+@pytest.mark.parametrize("class_key", ["labels", "classes"])
+def test_boxes_of_both_forms_are_joined_and_weighted(mode, class_key):
+    dtype = "float32" if class_key == "classes" else "int32"
+    batch = {
+        "images": IMAGES,
+        "bounding_boxes": {"boxes": BOXES, class_key: CLASSES.astype(dtype)},
+    }
+    policy = keras_mixup.MixUp(1.0, per="example", pairing="roll", seed=1)
+
+    def mix(batch):
+        return policy.at_step(0, batch)
+
+    found = oracles.run(mode, mix, batch)["bounding_boxes"]
+    lam = keras_mixup.sample_lambda(1.0, (3,), seed=1).numpy()
+    assert found["boxes"].shape == (3, 8, 4) and found[class_key].dtype == dtype
+    for i in range(3):
+        rows = expected_rows(lam[i], i, i - 1)
+        for n, (box, kind, weight) in enumerate(rows):
+            np.testing.assert_array_equal(found["boxes"][i, n], box)
+            assert found[class_key][i, n] == kind
+            assert found["weights"][i, n] == pytest.approx(weight, abs=1e-6)
+        # Padding is kept apart: behind all boxes, and it weighs nothing.
+        assert (found[class_key][i, len(rows) :] == -1).all()
+        assert (found["boxes"][i, len(rows) :] == -1).all()
+        assert (found["weights"][i, len(rows) :] == 0).all()
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_ragged_boxes_stay_ragged(mapped):
+    ragged = {
+        "boxes": tf.RaggedTensor.from_tensor(BOXES, lengths=[2, 1, 4]),
+        "classes": tf.RaggedTensor.from_tensor(
+            CLASSES.astype("float32"), lengths=[2, 1, 4]
+        ),
+    }
+    batch = {"images": IMAGES, "bounding_boxes": ragged}
+    policy = keras_mixup.MixUp(1.0, per="example", pairing="roll", seed=1)
+    if mapped:
+        dataset = tf.data.Dataset.from_tensors(batch).enumerate().map(policy.at_step)
+        found = next(iter(dataset))["bounding_boxes"]
+    else:
+        found = policy.at_step(0, batch)["bounding_boxes"]
+    lam = keras_mixup.sample_lambda(1.0, (3,), seed=1).numpy()
+    for i in range(3):
+        rows = expected_rows(lam[i], i, i - 1)
+        assert found["classes"][i].numpy().tolist() == [kind for _, kind, _ in rows]
+        np.testing.assert_array_equal(found["boxes"][i], [box for box, _, _ in rows])
+        weights = [weight for _, _, weight in rows]
+        np.testing.assert_allclose(found["weights"][i], weights, atol=1e-6)
+
+
+def test_without_mixing_the_boxes_are_the_own_ones():
+    boxes = {"boxes": BOXES, "labels": CLASSES}
+    batch = {"images": IMAGES, "bounding_boxes": boxes}
+    found = keras_mixup.MixUp(0.0)(batch)["bounding_boxes"]
+    np.testing.assert_array_equal(found["labels"][:, :4], CLASSES)
+    np.testing.assert_array_equal(found["labels"][:, 4:], -1)
+    np.testing.assert_array_equal(found["weights"][:, :4], CLASSES >= 0)
+
+
+def test_further_entries_of_a_box_go_along():
+    boxes = {"boxes": BOXES, "labels": CLASSES, "score": BOXES[..., 0]}
+    batch = {"images": IMAGES, "bounding_boxes": boxes}
+    found = keras_mixup.MixUp(1.0, seed=1)(batch)["bounding_boxes"]
+    kept = found["labels"].numpy() >= 0
+    np.testing.assert_array_equal(
+        found["score"].numpy()[kept], found["boxes"].numpy()[kept][:, 0]
+    )
+
+
+@pytest.mark.skipif(not BCCD.exists(), reason="the BCCD images are not at hand")
+def test_on_blood_cells_every_box_of_both_images_is_there():
+    names = sorted(path.stem for path in BCCD.rglob("*.xml"))[:4]
+    kinds = ["RBC", "WBC", "Platelets"]
+    images, boxes, classes = [], [], []
+    for name in names:
+        image = next(p for p in BCCD.rglob(f"{name}.*") if p.suffix != ".xml")
+        image = tf.io.decode_jpeg(image.read_bytes(), channels=3)
+        images.append(tf.image.resize_with_crop_or_pad(image, 480, 640))
+        tree = xml.etree.ElementTree.parse(next(BCCD.rglob(f"{name}.xml")))
+        found = tree.findall("object")
+        classes.append([kinds.index(o.findtext("name")) for o in found])
+        corners = ("xmin", "ymin", "xmax", "ymax")
+        boxes.append(
+            [[float(o.findtext(f"bndbox/{c}")) for c in corners] for o in found]
+        )
+    batch = {
+        "images": tf.stack(images),
+        "bounding_boxes": {
+            "boxes": tf.ragged.constant(boxes, ragged_rank=1).to_tensor(-1),
+            "labels": tf.ragged.constant(classes).to_tensor(-1),
+        },
+    }
+    policy = keras_mixup.MixUp(1.5, pairing="derangement", seed=1)
+    dataset = tf.data.Dataset.from_tensors(batch).enumerate().map(policy.at_step)
+    mixed = next(iter(dataset))
+    lam = float(keras_mixup.sample_lambda(1.5, (), seed=1))
+    partner = keras_mixup.sample_partner(4, seed=1, pairing="derangement").numpy()
+    expected = oracles.mix(batch["images"], lam, partner)
+    np.testing.assert_allclose(mixed["images"], expected, atol=1e-3)
+    for i, j in enumerate(partner):
+        found = mixed["bounding_boxes"]
+        count = len(boxes[i]) + len(boxes[j])
+        np.testing.assert_array_equal(found["boxes"][i, :count], boxes[i] + boxes[j])
+        weights = [lam] * len(boxes[i]) + [1 - lam] * len(boxes[j])
+        np.testing.assert_allclose(found["weights"][i, :count], weights, atol=1e-6)
+        assert (found["labels"][i, count:].numpy() == -1).all()

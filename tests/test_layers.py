@@ -1,0 +1,83 @@
+"""The Keras layers, as layers; what they mix is held by test_peers.py."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.random((8, 4, 4, 3)).astype("float32")
+Y = np.eye(8, dtype="float32")
+
+
+def test_one_import_line_changes_hands():
+    """The calls that work with keras.layers.MixUp work, with the same structure."""
+    for mixer in (keras.layers.MixUp(0.2), keras_mixup.layers.MixUp(0.2)):
+        for batch in ({"images": X, "labels": Y}, {"images": X, "labels": Y, "id": Y}):
+            eager = mixer(batch, training=True)
+            mapped = next(iter(tf.data.Dataset.from_tensors(batch).map(mixer)))
+            for mixed in (eager, mapped):
+                assert set(mixed) == set(batch)
+                assert mixed["images"].shape == X.shape
+                assert mixed["images"].dtype == tf.float32
+                assert mixed["labels"].shape == Y.shape
+    theirs = keras.layers.MixUp(0.3, data_format="channels_last", seed=None)
+    ours = keras_mixup.layers.MixUp(0.3, data_format="channels_last", seed=None)
+    shared = {"alpha", "seed", "data_format", "name", "trainable", "dtype"}
+    assert shared <= set(theirs.get_config()) & set(ours.get_config())
+
+
+def test_it_draws_a_lambda_for_each_example():
+    mixed = keras_mixup.layers.MixUp(1.0)({"images": X, "labels": Y})
+    assert len(set(np.diag(mixed["labels"]).round(5))) > 4
+
+
+def test_training_false_gives_the_batch_back():
+    batch = {"images": X, "labels": np.arange(8), "id": np.arange(8)}
+    same = keras_mixup.layers.MixUp(1.0)(batch, training=False)
+    np.testing.assert_array_equal(same["images"], X)
+    np.testing.assert_array_equal(same["labels"], np.arange(8))
+
+
+def test_integer_labels_take_num_classes():
+    mixer = keras_mixup.layers.MixUp(0.0, num_classes=8)
+    np.testing.assert_array_equal(
+        mixer({"images": X, "labels": np.arange(8)})["labels"], Y
+    )
+
+
+def test_the_configuration_makes_the_round_trip():
+    mixer = keras_mixup.layers.MixUp(
+        keras_mixup.AlphaSchedule(0.3, 5, warm_up=1),
+        num_classes=4,
+        pairing="derangement",
+        seed=3,
+        name="mixing",
+    )
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(mixer)
+    )
+    assert again.get_config() == mixer.get_config()
+    assert again.policy.per == "example"
+
+
+def test_mix_features_is_the_identity_without_a_train_step():
+    inputs = keras.Input((4,))
+    outputs = keras_mixup.layers.MixFeatures(name="point")(inputs)
+    network = keras.Model(inputs, outputs)
+    x = GENERATOR.random((5, 4)).astype("float32")
+    for training in (True, False):
+        np.testing.assert_array_equal(network(x, training=training), x)
+    again = keras.Model.from_config(network.get_config())
+    assert again.get_layer("point").get_config() == network.layers[-1].get_config()
+    assert network.count_params() == 0
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
+def test_mix_features_keeps_dtypes(policy):
+    keras.config.set_dtype_policy(policy)
+    point = keras_mixup.layers.MixFeatures()
+    for dtype in ("float16", "float32", "float64"):
+        assert point(tf.ones((2, 3), dtype)).dtype == dtype

@@ -1,0 +1,125 @@
+"""The shape of the code: imports go one way, public names stay, files are short."""
+
+import ast
+import inspect
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import keras_mixup
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# Draw -> mix -> train -> export. A file imports only from files before it.
+ORDER = """
+version arguments keys sampling draws mixing targets boxes batches mixup layers metrics
+models.tabular models
+training.schedules training.callbacks training.mixed_targets training.cuts
+training.classifier training
+model_card serving export
+"""
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT / "keras_mixup").with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path):
+    """Full names of what a file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def library_files():
+    return sorted((ROOT / "keras_mixup").rglob("*.py"))
+
+
+def test_every_file_has_a_place_in_the_order():
+    assert sorted(map(module_name, library_files())) == sorted(["", *ORDER.split()])
+
+
+@pytest.mark.parametrize("path", library_files(), ids=module_name)
+def test_imports_go_one_way(path):
+    if module_name(path) == "":
+        return
+    order = ORDER.split()
+    before = order[: order.index(module_name(path))]
+    for name in imports_of(path):
+        assert not name.startswith(("experiments", "benchmarks", "tests"))
+        if name.startswith("keras_mixup."):
+            name = name.removeprefix("keras_mixup.")
+            assert name in before or name.rpartition(".")[0] in before, name
+
+
+def test_the_library_needs_tensorflow_keras_and_tfp_alone():
+    outside = {
+        name.partition(".")[0] for path in library_files() for name in imports_of(path)
+    } - set(sys.stdlib_module_names)
+    assert outside == {
+        "keras_mixup", "keras", "tensorflow", "tensorflow_probability",
+        "tensorflow_serving",  # The serving extra, looked for before it is used.
+    }  # fmt: skip
+
+
+def test_no_room_is_called_utils_and_files_are_short():
+    for path in [*ROOT.glob("*/*.py"), *ROOT.glob("*/*/*.py")]:
+        if path.is_relative_to(ROOT / ".venv"):
+            continue
+        assert path.stem not in ("utils", "common", "helpers", "misc")
+        if path.parts[-2] != "tests" and "tests" not in path.parts:
+            assert len(path.read_text().splitlines()) <= 300, path
+
+
+SIGNATURES = {
+    "MixUp": "(alpha=1.0, per='batch', pairing='permutation', examples=2, targets='mix', "
+    "num_classes=None, label_smoothing=0.0, probability=1.0, passthrough=(), seed=None, "
+    "ignore_class=None, jit_compile=True)",
+    "MixUp.at_step": "(self, step, batch, replica=0)",
+    "MixUp.between": "(self, batch, other, step=None, replica=0)",
+    "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
+    "sample_weights": "(alpha, shape, examples=3, seed=None, step=0, replica=0)",
+    "sample_partner": "(batch_size, seed=None, step=0, replica=0, "
+    "pairing='permutation', labels=None)",
+    "mix": "(nest, lam, partner)",
+    "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
+    "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
+    "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
+    "export_saved_model": "(model, path, labels=None, preprocess=None, "
+    "from_logits=None, input_dtype=None, card=None)",
+    "layers.MixUp": "(alpha=0.2, data_format=None, seed=None, **kwargs)",
+    "layers.MixFeatures": "(**kwargs)",
+    "metrics.MixedAccuracy": "(name='accuracy', dtype=None)",
+    "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",
+    "models.build": "(name, **arguments)",
+    "models.names": "()",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_public_signatures_stay(name):
+    found = keras_mixup
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert str(inspect.signature(found)) == SIGNATURES[name]
+    assert inspect.getdoc(found)
+
+
+def test_another_backend_is_refused_in_one_sentence():
+    process = subprocess.run(
+        [sys.executable, "-c", "import keras_mixup"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: keras_mixup needs Keras on TensorFlow")
+    assert "the backend is jax now" in last

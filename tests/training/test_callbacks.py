@@ -1,0 +1,95 @@
+"""What TensorBoard shows, and the warning of double mixing."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+from keras_mixup.training import callbacks
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.random((20, 4, 4, 1)).astype("float32")
+Y = GENERATOR.integers(0, 3, 20)
+
+
+def model(**settings):
+    keras.utils.set_random_seed(1)
+    net = keras_mixup.models.build("mlp", input_shape=(4, 4, 1), num_classes=3, width=4)
+    model = keras_mixup.MixUpModel(net, keras_mixup.MixUp(seed=3, **settings))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    return model
+
+
+def events(folder):
+    """(tag, step, tensor) of all summaries of a folder."""
+    found = []
+    for path in folder.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                found.append((value.tag, event.step, tf.make_ndarray(value.tensor)))
+    return found
+
+
+def test_it_shows_the_lambdas_that_training_draws(tmp_path):
+    summary = keras_mixup.MixUpSummary(tmp_path, (X[:6], Y[:6]))
+    model().fit(X, Y, batch_size=5, epochs=2, verbose=0, callbacks=[summary])
+    found = events(tmp_path)
+    histograms = [(step, value) for tag, step, value in found if tag == "mixup/lam"]
+    assert [step for step, _ in histograms] == [0, 1]
+    for epoch, buckets in histograms:
+        lam = [
+            float(keras_mixup.sample_lambda(1.0, (), seed=3, step=4 * epoch + i))
+            for i in range(4)
+        ]
+        assert buckets[:, 2].sum() == 4
+        assert buckets[0, 0] == pytest.approx(min(lam), abs=1e-6)
+        assert buckets[-1, 1] == pytest.approx(max(lam), abs=1e-6)
+    images = [value for tag, _, value in found if tag == "mixup/batch"]
+    assert len(images) == 2
+    picture = tf.io.decode_png(images[1][2]).numpy()
+    policy = keras_mixup.MixUp(seed=3, num_classes=3)
+    mixed, _ = policy.at_step(4, (X[:6], Y[:6]))
+    expected = callbacks.image_grid(mixed).numpy() * 255
+    np.testing.assert_allclose(picture[..., 0], expected[..., 0], atol=1.5)
+
+
+def test_the_grid_is_the_images_side_by_side():
+    images = GENERATOR.random((5, 2, 3, 1))
+    grid = callbacks.image_grid(images).numpy()
+    low, high = images.min(), images.max()
+    assert grid.shape == (4, 9, 1)
+    for n in range(5):
+        row, column = divmod(n, 3)
+        found = grid[2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        np.testing.assert_allclose(found, (images[n] - low) / (high - low), atol=1e-6)
+    assert (grid[2:, 6:] == 0).all()
+
+
+def mixed_rows():
+    rows = np.eye(3, dtype="float32")[Y]
+    return 0.7 * rows + 0.3 * rows[::-1]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_soft_labels_are_warned_of_once(jit_compile):
+    one = model()
+    one.compile("sgd", "mse", jit_compile=jit_compile)
+    with pytest.warns(UserWarning, match="not one-hot.*mixed twice") as found:
+        one.fit(X, mixed_rows(), epochs=3, batch_size=5, verbose=0)
+    assert sum("mixed twice" in str(w.message) for w in found) == 1
+
+
+def test_clean_labels_are_not_warned_of():
+    rows = np.eye(3, dtype="float32")[Y]
+    multi_label = GENERATOR.integers(0, 2, (20, 3)).astype("float32")
+    regression = GENERATOR.normal(size=(20, 3)).astype("float32")
+    for y in (rows, multi_label, regression):
+        one = model()
+        one.compile("sgd", "mse")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            one.fit(X, y, batch_size=5, verbose=0)
