@@ -175,13 +175,38 @@ def test_the_table_and_every_written_file_are_printed(twice, folder):
     assert f"to {folder / 'saved_models' / 'digits' / '2'}\n" in printed
 
 
-def test_publishing_copies_the_result_and_the_pictures(twice, tmp_path, monkeypatch):
+def test_erm_learns_the_wrong_labels_and_mixup_hardly_does(tmp_path):
+    settings = settings_for(tmp_path, "--epochs", "30", "--learning_rate", "5e-3")
+    erm, mixup = (quickstart.train(alpha, 0, settings)[0] for alpha in (0.0, 8.0))
+    # Whoever learns nothing of them errs on nine of ten.
+    assert erm["epochs"][-1]["train"]["error_on_corrupted"] < 60
+    assert mixup["epochs"][-1]["train"]["error_on_corrupted"] > 80
+    assert mixup["epochs"][-1]["test"]["error"] < erm["epochs"][-1]["test"]["error"]
+
+
+def test_the_last_alpha_is_exported_and_what_was_written_is_published(
+    twice, tmp_path, monkeypatch
+):
     _, ((result, _), _) = twice
-    runs = iter(result["runs"])
-    monkeypatch.setattr(quickstart, "train", lambda *_: (next(runs), None))
-    monkeypatch.setattr(quickstart, "export_and_serve", lambda *_: None)
+    exported = []
+
+    def trained(alpha, seed, settings):
+        method = f"mixup {alpha:g}" if alpha else "ERM"
+        return {**result["runs"][0], "method": method, "seed": seed}, (alpha, seed)
+
+    monkeypatch.setattr(quickstart, "train", trained)
+    monkeypatch.setattr(
+        quickstart, "export_and_serve", lambda model, *_: exported.append(model)
+    )
     monkeypatch.setattr(result_file, "RESULTS", tmp_path / "results")
-    quickstart.run(settings_for(tmp_path, "--publish"))
+    flags = ["--publish", "--alphas", "1", "8", "--seeds", "4", "5"]
+    quickstart.run(settings_for(tmp_path, *flags))
+    assert exported == [(8.0, 4)]
     for name in ("smoke.json", "curves.png", "mixed_digits.png"):
         published = tmp_path / "results" / "quickstart" / name
         assert published.read_bytes() == (tmp_path / "quickstart" / name).read_bytes()
+    runs = result_file.read(tmp_path / "quickstart" / "smoke.json")["runs"]
+    methods = ("ERM", "mixup 1", "mixup 8")
+    assert [(r["method"], r["seed"]) for r in runs] == [
+        (method, seed) for method in methods for seed in (4, 5)
+    ]

@@ -1,0 +1,188 @@
+"""Deliberate breakage: does the suite turn red, and which tests see it?
+
+    make mutants        # or: python -m tests.mutants [NAME ...]
+
+Each mutant replaces one piece of text in a copy of the checkout and runs the tests
+that could see it there. Prints the count of failed tests for each and the first
+few names; ends with status 1 if a mutant lives, or if its text is not found.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# name: (file, text, replacement, tests)
+MUTANTS = {
+    "swap lam and 1 - lam": (
+        "keras_mixup/mixing.py",
+        "mix_parts(gather_parts([nest], [partner]), [lam, 1 - lam])",
+        "mix_parts(gather_parts([nest], [partner]), [1 - lam, lam])",
+        "tests/test_mixing.py",
+    ),
+    "swap the weights of a draw": (
+        "keras_mixup/draws.py",
+        "return Draw(tf.unstack(weights, examples, axis=-1), partners)",
+        "return Draw(tf.unstack(weights, examples, axis=-1)[::-1], partners)",
+        "tests/test_mixup.py",
+    ),
+    "drop the partner": (
+        "keras_mixup/mixing.py",
+        "None if leaf is None else tf.gather(leaf, p)",
+        "leaf",
+        "tests/test_mixing.py tests/test_mixup.py",
+    ),
+    "shift the mixed layer": (
+        "keras_mixup/training/cuts.py",
+        "places = [_output_of(network.get_layer(name), graph) for name in names]",
+        "places = [_output_of(network.layers[network.layers.index("
+        "network.get_layer(name)) - 1], graph) for name in names]",
+        "tests/training/test_hidden_layers.py",
+    ),
+    "ignore the replica": (
+        "keras_mixup/keys.py",
+        "for index in (step, replica):",
+        "for index in (step, 0):",
+        "tests/test_sampling.py tests/test_peers.py",
+    ),
+    "ignore the replica in the train step": (
+        "keras_mixup/training/classifier.py",
+        "return context.replica_id_in_sync_group if context else 0",
+        "return 0",
+        "tests/training/test_classifier.py",
+    ),
+    "ignore the step": (
+        "keras_mixup/keys.py",
+        "for index in (step, replica):",
+        "for index in (0, replica):",
+        "tests/test_sampling.py tests/test_laws.py",
+    ),
+    "mix at inference": (
+        "keras_mixup/layers.py",
+        "        if points is None or self.name not in points.draws:\n"
+        "            return inputs\n",
+        "        if points is None:\n            return inputs[::-1]\n",
+        "tests/training/test_hidden_layers.py",
+    ),
+    "forget the second loss term": (
+        "keras_mixup/training/classifier.py",
+        "for target, weight in terms:",
+        "for target, weight in terms[:1]:",
+        "tests/training/test_two_terms.py",
+    ),
+    "count regularisers twice": (
+        "keras_mixup/training/classifier.py",
+        "return total / len(terms)",
+        "return total",
+        "tests/training/test_two_terms.py",
+    ),
+    "leave sample weights with their first example": (
+        "keras_mixup/training/classifier.py",
+        "weights=[weight for _, weight in gathered],",
+        "weights=[weights for _ in gathered],",
+        "tests/training/test_two_terms.py",
+    ),
+    "weigh the label but not the weight": (
+        "keras_mixup/targets.py",
+        "tf.where(total > 0, tf.math.divide_no_nan(product, total), t)",
+        "tf.zeros_like(product) + t",
+        "tests/test_mixup.py",
+    ),
+    "unweighted training accuracy": (
+        "keras_mixup/training/mixed_targets.py",
+        "shares = [self._share(k, i, 1, weighted) for i in range(len(self.parts[k]))]",
+        "shares = [tf.constant(1.0) for i in range(len(self.parts[k]))]",
+        "tests/training/test_classifier.py",
+    ),
+    "alpha 0 is one half": (
+        "keras_mixup/sampling.py",
+        "broken = tf.where(alpha > 0, broken, tf.ones_like(broken))",
+        "broken = tf.where(alpha > 0, broken, 0.5 * tf.ones_like(broken))",
+        "tests/test_sampling.py",
+    ),
+    "automatic choice of the generator": (
+        "keras_mixup/keys.py",
+        'minval=None, maxval=None, dtype=tf.uint32, alg="philox"',
+        "minval=None, maxval=None, dtype=tf.uint32",
+        "tests/test_sampling.py tests/test_pairing.py",
+    ),
+    "weights in float32": (
+        "keras_mixup/keys.py",
+        "return (tf.cast(bits, tf.float64) + 0.5) * 2.0**-24",
+        "bits = tf.cast(bits, tf.float32) * 2.0**-24\n"
+        "    return tf.cast(bits, tf.float64)",
+        "tests/test_sampling.py",
+    ),
+    "cross classes": (
+        "keras_mixup/sampling.py",
+        "in_order = tf.argsort(classes, stable=True)",
+        "in_order = tf.range(tf.size(classes))",
+        "tests/test_pairing.py",
+    ),
+    "boxes all weigh the same": (
+        "keras_mixup/boxes.py",
+        "prior * expand_to_rank(coefficient, 2)",
+        "prior",
+        "tests/test_boxes.py",
+    ),
+    "labels out of range pass": (
+        "keras_mixup/targets.py",
+        "inside = (wide >= 0) & (wide < num_classes)",
+        "inside = wide >= 0",
+        "tests/test_bad_input.py",
+    ),
+    "export the training mode": (
+        "keras_mixup/export.py",
+        "network(features, training=False)",
+        "network(features, training=True)",
+        "tests/test_export.py",
+    ),
+}
+
+
+def main(names):
+    """Runs the mutants of these names, or all; gives the exit status."""
+    alive = 0
+    for name in names or MUTANTS:
+        failed = failures(*MUTANTS[name])
+        alive += not failed
+        verdict = f"caught by {len(failed)} tests" if failed else "LIVES"
+        print(f"{name}: {verdict}", flush=True)
+        for test in failed[:3]:
+            print(f"    {test}", flush=True)
+    print(f"{len(names or MUTANTS) - alive} caught, {alive} alive")
+    return int(alive > 0)
+
+
+def failures(file, text, replacement, tests):
+    """Names of the tests that fail in a copy that is broken so."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "copy"
+        ignore = shutil.ignore_patterns(".*", "runs", "saved_models", "*.egg-info")
+        shutil.copytree(ROOT, copy, ignore=ignore)
+        path = copy / file
+        source = path.read_text()
+        if source.count(text) != 1:
+            raise SystemExit(f"{file} does not hold this text once:\n{text}")
+        path.write_text(source.replace(text, replacement))
+        process = subprocess.run(
+            [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider"]
+            + ["-rf", "--no-header", *tests.split()],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if process.returncode not in (0, 1):
+        raise SystemExit(process.stdout + process.stderr)
+    return re.findall(r"^FAILED (\S+)", process.stdout, flags=re.M)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
