@@ -171,8 +171,7 @@ def failures(file, text, replacement, tests):
             raise SystemExit(f"{file} does not hold this text once:\n{text}")
         path.write_text(source.replace(text, replacement))
         process = subprocess.run(
-            [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider"]
-            + ["-rf", "--no-header", *tests.split()],
+            [sys.executable, "-m", "pytest", "-n", "2", "-rf", *tests.split()],
             cwd=copy,
             env={**os.environ, "PYTHONPATH": str(copy), "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
