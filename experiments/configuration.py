@@ -20,11 +20,19 @@ class Configuration:
     seeds: tuple[int, ...] = (0, 1, 2)
     # Folder for runs, which are not committed.
     run_dir: str = "runs"
-    # Copy result and pictures to experiments/results, and the model to the next
-    # free version below saved_models.
+    # Copy result and pictures to experiments/results of the checkout, and the model
+    # to the next free version below its saved_models.
     publish: bool = False
     # Compile the train step by XLA.
     jit_compile: bool = False
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(
+                "Invalid value received for `seeds`. Expected at least one, all "
+                f"different. Received: {list(self.seeds)}"
+            )
 
 
 def parse(settings_class, presets, flags, prog):
@@ -49,4 +57,7 @@ def parse(settings_class, presets, flags, prog):
     )
     default = settings_class(preset=preset, **presets[preset])
     parser.add_arguments(settings_class, dest="settings", default=default)
-    return parser.parse_args(flags).settings
+    try:
+        return parser.parse_args(flags).settings
+    except ValueError as error:
+        return parser.error(str(error))

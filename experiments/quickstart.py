@@ -29,6 +29,8 @@ from experiments.datasets import corruption, digits
 
 PRESETS = {"cpu": {}, "smoke": {"epochs": 2, "seeds": (0,), "alphas": (8.0,)}}
 
+ROOT = pathlib.Path(__file__).parents[1]
+
 MEASURES = {
     "best_test_error": "Best test error, oracle (%)",
     "last_test_error": "Last test error (%)",
@@ -52,6 +54,20 @@ class Settings(configuration.Configuration):
     width: int = 256
     # Learning rate of Adam.
     learning_rate: float = 1e-3
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        if not self.alphas or not all(alpha > 0 for alpha in self.alphas):
+            raise ValueError(
+                "Invalid value received for `alphas`. Expected at least one, all above "
+                f"0 (ERM is run beside them). Received: {list(self.alphas)}"
+            )
+        if not 0 < self.corrupted < 1:
+            raise ValueError(
+                "Invalid value received for `corrupted`. Expected a share in (0, 1). "
+                f"Received: {self.corrupted}"
+            )
 
 
 def run(settings):
@@ -200,9 +216,7 @@ def export_and_serve(model, result, settings, folder):
 
     import keras_mixup
 
-    models = pathlib.Path(
-        "saved_models" if settings.publish else folder / "saved_models"
-    )
+    models = (ROOT if settings.publish else folder) / "saved_models"
     path = _next_version(models / "digits")
     method, seed = f"mixup {settings.alphas[-1]:g}", settings.seeds[0]
     run = next(r for r in result["runs"] if (r["method"], r["seed"]) == (method, seed))
@@ -225,7 +239,9 @@ def export_and_serve(model, result, settings, folder):
     data = folder / "test_images.npz"
     np.savez(data, images=x_test, labels=y_test)
     answer = subprocess.run(
-        [sys.executable, "-m", "experiments.serving_client", str(path), str(data)],
+        [sys.executable, "-m", "experiments.serving_client"]
+        + [str(file.absolute()) for file in (path, data)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -24,12 +24,12 @@ def export_saved_model(
 ):
     """Writes a classifier as a SavedModel that any TensorFlow can serve.
 
-    The signature `serving_default` takes `inputs` of the network's shape and
+    The signature `serving_default` (and `serve`, the same) takes `inputs` of the network's shape and
     gives `probabilities` (batch, classes) float32, `label_index` (batch,) int64,
     the class of the greatest probability, and `label` (batch,) string. A network
     on images (rank 4, 1 or 3 channels) has a second signature, `encoded_images`:
-    `images` (batch,) string holds JPEG, PNG, GIF or BMP files, which are decoded,
-    resized (bilinear) to the network's size where that is fixed, rounded and
+    `images` (batch,) string holds JPEG or PNG files (for 3 channels GIF and BMP as
+    well), which are decoded, resized (bilinear) to the network's size where that is fixed, rounded and
     clipped to whole numbers in [0, 255], and preprocessed alike.
 
     Args:
@@ -38,8 +38,8 @@ def export_saved_model(
         path: Folder of the version, such as `saved_models/cifar10/1`. It appears
             whole or not at all.
         labels: Names of the classes, by default their numbers.
-        preprocess: Function or layer from raw inputs to what the network takes;
-            it becomes part of the graph.
+        preprocess: Function or Keras layer (run in inference mode) from raw inputs
+            to what the network takes; it becomes part of the graph.
         from_logits: Whether the network ends in logits. By default as the
             activation of its last layer says: softmax or sigmoid is False.
         input_dtype: Dtype of `inputs`. By default the network's, and with
@@ -49,7 +49,8 @@ def export_saved_model(
 
     Returns:
         The path, a `pathlib.Path`. It also holds `model_card.md`, and, where
-        tensorflow-serving-api is installed, a warm-up request a signature.
+        tensorflow-serving-api is installed and all sizes are fixed, a warm-up
+        request a signature.
 
     Raises:
         FileExistsError: if the path holds anything.
@@ -67,15 +68,19 @@ def export_saved_model(
     labels = _checked_labels(labels, classes)
     if from_logits is None:
         from_logits = _ends_in_logits(network)
+    if isinstance(preprocess, keras.Layer) and not preprocess.built:
+        preprocess(keras.KerasTensor(spec.shape, spec.dtype.name), training=False)
     classify = _classifier(network, preprocess, labels, classes, from_logits)
-    # Written beside its place, so that the last step is one rename.
+    created = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent)
-    scratch = pathlib.Path(scratch)
+    # Written beside its place, so that the last step is one rename.
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         target = scratch / path.name
         archive = keras.export.ExportArchive()
-        archive.track(network)
+        for part in (network, preprocess):
+            if isinstance(part, keras.Layer):
+                archive.track(part)
         archive.add_endpoint("serve", classify, [spec])
         if _takes_images(spec):
             encoded = tf.TensorSpec([None], tf.string, "images")
@@ -92,7 +97,10 @@ def export_saved_model(
             date=datetime.date.today().isoformat(),
             card=card or {},
         )
-        if importlib.util.find_spec("tensorflow_serving"):
+        if (
+            importlib.util.find_spec("tensorflow_serving")
+            and None not in spec.shape[1:]
+        ):
             from keras_mixup.serving import write_warm_up
 
             write_warm_up(target, spec, encoded_images=_takes_images(spec))
@@ -101,15 +109,20 @@ def export_saved_model(
         target.rename(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if not path.exists():
+            for parent in created:
+                parent.rmdir()
     return path
 
 
 def _classifier(network, preprocess, labels, classes, from_logits):
     names = tf.constant(labels)
+    # A layer such as RandomFlip is the identity in inference mode alone.
+    inference = {"training": False} if isinstance(preprocess, keras.Layer) else {}
 
-    @tf.function
+    @tf.function(autograph=False)
     def classify(inputs):
-        features = inputs if preprocess is None else preprocess(inputs)
+        features = inputs if preprocess is None else preprocess(inputs, **inference)
         outputs = tf.cast(network(features, training=False), tf.float32)
         if outputs.shape[-1] == 1:
             positive = tf.sigmoid(outputs) if from_logits else outputs
@@ -146,10 +159,12 @@ def _decoder(spec):
 
 def _input_spec(network, preprocess, dtype):
     inputs = getattr(network, "inputs", None)
-    if not inputs or len(inputs) != 1 or len(keras.tree.flatten(network.outputs)) != 1:
+    one = inputs and len(inputs) == len(network.outputs) == 1
+    ends = [getattr(network, end, None) for end in ("input", "output")]
+    if not one or any(isinstance(end, dict) for end in ends):
         raise ValueError(
             "Cannot export this network. Expected a built functional or sequential "
-            "model with one input and one output. "
+            "model with one input and one output, not in dicts. "
             f"Received: {type(network).__name__} with inputs={inputs}"
         )
     shape = [None, *inputs[0].shape[1:]]

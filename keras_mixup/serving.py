@@ -12,9 +12,9 @@ def write_warm_up(path, spec, encoded_images):
     """Writes `assets.extra/tf_serving_warmup_requests`: one request a signature.
 
     Args:
-        path: Folder of the SavedModel, whose parent is named as the model.
-        spec: `tf.TensorSpec` of the inputs; the request is one example of zeros
-            (sizes that are open are 1).
+        path: Folder of the SavedModel.
+        spec: `tf.TensorSpec` of the inputs, open in the batch alone; the request
+            is one example of zeros.
         encoded_images: Whether there is a signature of that name.
     """
     zeros = tf.zeros([size or 1 for size in spec.shape], spec.dtype)

@@ -187,7 +187,10 @@ class Subclassed(keras.Model):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (two_inputs, r"one input and one output. Received: Functional with inputs=\["),
+        (
+            two_inputs,
+            r"one input and one output, not in dicts. Received: Functional with inputs=\[",
+        ),
         (Subclassed, r"built functional.*Received: Subclassed with inputs=None"),
         (keras.Sequential, r"built functional.*Received: Sequential"),
         (feature_map, r"\(batch, classes\). Received: \(None, 2, 2, 2\)"),

@@ -168,3 +168,22 @@ def test_help_shows_presets_flags_and_their_meaning(capsys):
 def test_settings_cannot_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         parse().epochs = 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--alphas", "0"], "`alphas`. Expected at least one, all above 0"),
+        (["--alphas"], "`alphas`. Expected at least one"),
+        (["--seeds"], "`seeds`. Expected at least one"),
+        (["--seeds", "1", "1"], "all different. Received: [1, 1]"),
+        (["--corrupted", "1"], "`corrupted`. Expected a share in (0, 1)"),
+    ],
+)
+def test_wrong_settings_are_refused_before_training(capsys, flags, message):
+    with pytest.raises(SystemExit) as exit_:
+        configuration.parse(
+            quickstart.Settings, quickstart.PRESETS, flags, prog="quickstart"
+        )
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
