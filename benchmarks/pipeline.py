@@ -65,14 +65,14 @@ def parse(arguments):
         prog="python -m benchmarks.pipeline", description=__doc__.split("\n")[0]
     )
     add = parser.add_argument
-    add("--rounds", type=int, help="rounds of turns (18; quick: 3)")
+    add("--rounds", type=int, help="rounds of turns (15; quick: 3)")
     add("--seconds", type=float, help="length of a turn (0.25; quick: 0.1)")
     add("--parallel-calls", type=int, default=-1, help="of Dataset.map (-1: AUTOTUNE)")
     add("--quick", action="store_true", help="few and short rounds")
     add("--output", default=OUTPUT, help="(benchmarks/results/pipeline.json)")
     flags = parser.parse_args(arguments)
     if flags.rounds is None:
-        flags.rounds = 3 if flags.quick else 18
+        flags.rounds = 3 if flags.quick else 15
     if flags.seconds is None:
         flags.seconds = 0.1 if flags.quick else 0.25
     if flags.rounds < 1:

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -19,6 +20,18 @@ def check_alpha(alpha):
         )
 
 
+def assert_alpha(alpha):
+    """Fails, where the graph runs, unless alpha is a finite float >= 0."""
+    tf.debugging.Assert(
+        tf.math.is_finite(alpha) & (alpha >= 0),
+        [
+            "Invalid value received for argument `alpha`. Expected a finite float >= 0. "
+            "Received:",
+            alpha,
+        ],
+    )
+
+
 def check_examples(examples):
     """Raises unless it is an integer >= 2."""
     if not isinstance(examples, numbers.Integral) or examples < 2:
@@ -26,6 +39,33 @@ def check_examples(examples):
             "Invalid value received for argument `examples`. "
             f"Expected an integer >= 2. Received: examples={examples}"
         )
+
+
+def check_seed(seed):
+    """Raises unless it is an integer or None."""
+    if seed is not None and not isinstance(seed, numbers.Integral):
+        raise ValueError(
+            "Invalid value received for argument `seed`. Expected an integer or None. "
+            f"Received: seed={seed!r}"
+        )
+
+
+def check_num_classes(num_classes):
+    """Raises unless it is None, an integer >= 1, or a dict or list of such."""
+    values = [num_classes]
+    if isinstance(num_classes, Mapping):
+        values = list(num_classes.values())
+    elif isinstance(num_classes, (list, tuple)):
+        values = list(num_classes)
+    for value in values:
+        if value is not None and not (
+            isinstance(value, numbers.Integral) and value > 0
+        ):
+            raise ValueError(
+                "Invalid value received for argument `num_classes`. Expected an integer "
+                ">= 1, or a dict or list of them for several targets. "
+                f"Received: num_classes={num_classes!r}"
+            )
 
 
 def check_choice(argument, value, choices):
@@ -37,9 +77,10 @@ def check_choice(argument, value, choices):
         )
 
 
-def check_share(argument, value, below, expected):
-    """Raises unless `below` holds and the value is not negative."""
-    if not (below and value >= 0):
+def check_share(argument, value, expected):
+    """Raises unless the value is a number in the interval `[0, 1)` or `[0, 1]`."""
+    number = isinstance(value, numbers.Real)
+    if not (number and 0 <= value <= 1 and (value < 1 or expected.endswith("]"))):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
             f"Expected a float in {expected}. Received: {argument}={value}"

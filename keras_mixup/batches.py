@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import boxes as boxes_module
-from keras_mixup import mixing
+from keras_mixup import mixing, targets
 
 _TARGET_KEYS = ("labels", "segmentation_masks")
 
@@ -81,32 +81,42 @@ def split_features(x, passthrough=()):
     return [leaf for _, leaf in leaves], put_back
 
 
-def spread_weights(weights, y, count):
-    """One sample weight for each target: the same for all, or one each."""
+def spread_weights(weights, y, leaves):
+    """One sample weight for each target: the same for all, or one each.
+
+    Args:
+        weights: None, a tensor, or a nest of them.
+        y: The targets, as they were given.
+        leaves: (path, tensor) of each target that is mixed.
+
+    Returns:
+        A list of float32 tensors that fit their targets, or None.
+    """
     if weights is None:
-        return [None] * count
-    if not keras.tree.is_nested(weights):
-        return [tf.convert_to_tensor(weights)] * count
+        return [None] * len(leaves)
     if isinstance(weights, Mapping) and isinstance(y, Mapping):
         unknown = sorted(set(weights) - set(y))
-        if not unknown:
-            weights = {key: weights.get(key) for key in y}
-    flat = keras.tree.flatten(weights)
-    if len(flat) == 1:
-        flat = flat * count
-    if len(flat) != count:
+        flat = [weights.get(path[0]) for path, _ in leaves]
+    else:
+        unknown, flat = [], keras.tree.flatten(weights)
+    flat = flat * len(leaves) if len(flat) == 1 else flat
+    if unknown or len(flat) != len(leaves):
         raise ValueError(
             "Invalid structure received for `sample_weight`. Expected one tensor, or "
-            f"one for each of the {count} targets. Received: {len(flat)}"
+            f"one for each of the {len(leaves)} targets. "
+            f"Received: {unknown or len(flat)}"
         )
-    return [None if w is None else tf.convert_to_tensor(w) for w in flat]
+    return [
+        None if w is None else targets.fit_weight(tf.convert_to_tensor(w), leaf)
+        for w, (_, leaf) in zip(flat, leaves, strict=True)
+    ]
 
 
 def _read_tuple(batch, passthrough):
     x, y, weights = batch if len(batch) == 3 else (*batch, None)
     features, put_features = split_features(x, passthrough)
     leaves, put_targets = _split(y, passthrough)
-    spread = spread_weights(weights, y, len(leaves))
+    spread = spread_weights(weights, y, leaves)
 
     def rebuild(features, targets, weights, boxes):
         del boxes
@@ -114,7 +124,7 @@ def _read_tuple(batch, passthrough):
         if all(weight is None for weight in weights):
             return result if len(batch) == 2 else (*result, batch[2])
         if keras.tree.is_nested(y) and len(weights) > 1:
-            return (*result, put_targets(weights))
+            return (*result, put_targets(weights, passing=None))
         return (*result, weights[0])
 
     paths = [path for path, _ in leaves]
@@ -132,7 +142,7 @@ def _read_dict(batch, passthrough):
     features, put_features = split_features({"images": batch["images"]}, passthrough)
     named = {key: batch[key] for key in _TARGET_KEYS if key in batch}
     leaves, put_targets = _split(named, passthrough)
-    spread = spread_weights(batch.get("sample_weight"), named, len(leaves))
+    spread = spread_weights(batch.get("sample_weight"), named, leaves)
     boxes = batch.get("bounding_boxes")
     if boxes is not None:
         boxes_module.class_key_of(boxes)
@@ -160,11 +170,13 @@ def _split(nest, passthrough):
     mixed = [not any(key in passthrough for key in path) for path, _ in flat]
     leaves = [(p, _tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep]
 
-    def put_back(tensors):
+    def put_back(tensors, **passing):
+        # What passes keeps its place: itself, or the `passing` that is given.
         tensors = iter(tensors)
+        others = [passing.get("passing", leaf) for _, leaf in flat]
         return keras.tree.pack_sequence_as(
             nest,
-            [next(tensors) if m else leaf for (_, leaf), m in zip(flat, mixed)],
+            [next(tensors) if m else o for m, o in zip(mixed, others, strict=True)],
         )
 
     return leaves, put_back

@@ -11,6 +11,8 @@ import numbers
 
 import tensorflow as tf
 
+from keras_mixup import arguments
+
 
 class Stream(enum.IntEnum):
     """Each random quantity has a stream, so that none depends on the others."""
@@ -32,13 +34,10 @@ def make_key(seed, step=0, replica=0):
         key = fresh_seed()
     elif isinstance(seed, numbers.Integral):
         # XLA and graphs split an int64 seed differently: two int32 halves.
-        halves = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+        halves = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
         key = tf.constant([half - (half >> 31 << 32) for half in halves], tf.int32)
     else:
-        raise ValueError(
-            "Invalid value received for argument `seed`. Expected an integer or None. "
-            f"Received: seed={seed!r}"
-        )
+        arguments.check_seed(seed)
     for index in (step, replica):
         index = tf.cast(index, tf.int32)
         key = tf.random.experimental.stateless_fold_in(key, index, alg="philox")

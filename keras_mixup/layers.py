@@ -29,7 +29,7 @@ class MixingPoints:
             )
         self.reached.add(name)
         return keras.tree.map_structure(
-            lambda leaf: _mix_with_mask(leaf, self.draws[name]), features
+            lambda leaf: _mix_with_mask(leaf, self.draws[name], name), features
         )
 
     def check_reached(self):
@@ -57,7 +57,8 @@ def mixing_at(points):
         _active.reset(token)
 
 
-def _mix_with_mask(features, draw):
+def _mix_with_mask(features, draw, name):
+    mixing.check_mixable(features, name)
     coefficients, partners = draw
     parts = mixing.gather_parts([features], partners)
     mixed = mixing.mix_parts(parts, coefficients)

@@ -48,11 +48,13 @@ class CleanAccuracy(keras.metrics.Mean):
     def __init__(self, name="clean_accuracy", dtype=None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Counts one batch."""
+    def update_state(self, y_true, y_pred, sample_weight=None, threshold=0.5):
+        """Counts one batch; a single unit means class 1 above the threshold."""
         y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
         if y_pred.shape[-1] == 1:
-            matches = keras.metrics.binary_accuracy(tf.reshape(y_true, [-1, 1]), y_pred)
+            matches = keras.metrics.binary_accuracy(
+                tf.reshape(y_true, [-1, 1]), y_pred, threshold
+            )
         elif targets.is_integer(y_true):
             matches = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
         else:
@@ -85,12 +87,12 @@ def update_compiled(compiled, y_pred, plain, weighted, mixed):
                 used = terms
                 if isinstance(metric, _OF_MIXED_TARGETS):
                     used = _of_mixed(compiled, terms, mixed, index, is_weighted)
-                for y, weights in used:
-                    metric.update_state(
-                        compiled._flatten_y(y)[index],
-                        predictions[index],
-                        sample_weight=compiled._flatten_y(weights)[index],
-                    )
+                shares = [compiled._flatten_y(weights)[index] for _, weights in used]
+                if isinstance(metric, keras.metrics.IoU):
+                    shares = _whole(shares)
+                for (y, _), share in zip(used, shares, strict=True):
+                    y_true = compiled._flatten_y(y)[index]
+                    metric.update_state(y_true, predictions[index], share)
 
 
 def _of_mixed(compiled, terms, mixed, index, is_weighted):
@@ -100,6 +102,12 @@ def _of_mixed(compiled, terms, mixed, index, is_weighted):
     if is_weighted:
         return [mixed]
     return [(y, keras.tree.map_structure(lambda leaf: None, y))]
+
+
+def _whole(shares):
+    """1 for the heaviest share, else 0: IoU counts in integers, which cut shares to 0."""
+    heaviest = tf.argmax(tf.stack(shares), axis=0, output_type=tf.int32)
+    return [tf.cast(heaviest == k, tf.float32) for k in range(len(shares))]
 
 
 def _share_of_predicted_class(y_true, y_pred):

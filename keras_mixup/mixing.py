@@ -62,9 +62,8 @@ def gather_parts(parts, partners):
 
 def mix_parts(parts, coefficients):
     """The convex combination of K nests of tensors, leaf by leaf."""
-    used = parts[: len(coefficients)]
     return keras.tree.map_structure(
-        lambda *leaves: convex_combination(leaves, coefficients), *used
+        lambda *leaves: convex_combination(leaves, coefficients), *parts
     )
 
 
@@ -86,6 +85,11 @@ def check_mixable(tensor, name):
     """Raises unless the tensor is a batch of floats or of uint8."""
     if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
         kind = type(tensor).__name__
+    elif tensor.shape.rank is None:
+        raise ValueError(
+            f"Unknown rank of `{name}`. Expected a tensor whose rank is known: call "
+            "`set_shape` on what tf.numpy_function or tf.py_function gives."
+        )
     elif tensor.dtype.is_floating or tensor.dtype == tf.uint8:
         if tensor.shape.rank == 0:
             raise ValueError(_scalar(name))

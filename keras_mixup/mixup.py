@@ -33,14 +33,14 @@ class MixUp:
             one-hot targets.
         probability: Probability that mixing happens, drawn per batch or per
             example as `per` says.
-        passthrough: Names of entries of x or y that pass as they are.
+        passthrough: Name or names of entries of x or y that pass as they are.
         seed: Integer, for draws that depend on (seed, step, replica) alone. It
             needs a step: `ds.enumerate().map(mixup.at_step)`. None draws anew
             at every call.
         ignore_class: An integer class without meaning (void). Its positions get
             weight 0; targets then come with a sample weight for each position.
         jit_compile: Whether the sums run as one fused XLA function inside a
-            graph. A batch of a new shape compiles anew (about 0.3 s).
+            graph. A batch of a new shape compiles anew (one to two seconds).
 
     Call arguments:
         Batches `(x, y)`, `(x, y, sample_weight)`, or dicts with `"images"` and
@@ -80,10 +80,10 @@ class MixUp:
         arguments.check_choice("per", per, draws.PER)
         arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
         arguments.check_choice("targets", targets, target_rules.TARGETS)
-        arguments.check_share(
-            "label_smoothing", label_smoothing, label_smoothing < 1, "[0, 1)"
-        )
-        arguments.check_share("probability", probability, probability <= 1, "[0, 1]")
+        arguments.check_share("label_smoothing", label_smoothing, "[0, 1)")
+        arguments.check_share("probability", probability, "[0, 1]")
+        arguments.check_num_classes(num_classes)
+        arguments.check_seed(seed)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -97,7 +97,8 @@ class MixUp:
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.probability = probability
-        self.passthrough = tuple(passthrough)
+        names = [passthrough] if isinstance(passthrough, str) else passthrough
+        self.passthrough = tuple(names)
         self.seed = seed
         self.ignore_class = ignore_class
         self.jit_compile = jit_compile
@@ -156,24 +157,23 @@ class MixUp:
         return tf.cast(alpha, tf.float32)
 
     def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
-        """Weights and partners for one batch, by this policy."""
+        """Weights and partners for one batch, by this policy.
+
+        Where nothing can be mixed there is no partner at all: one of weight 0
+        would turn an infinity into NaN.
+        """
+        if self.is_identity:
+            return draws.Draw([tf.ones(() if self.per == "batch" else batch_size)], [])
         return draws.draw(
             batch_size,
             key,
-            alpha=0.0 if self.is_identity else alpha,
+            alpha=alpha,
             per=self.per,
             examples=self.examples,
             probability=self.probability,
             pairing=self.pairing if with_partners else None,
             labels=labels,
         )
-
-    def used(self, draw):
-        """The coefficients that enter the sums: without mixing, only the first.
-
-        A partner of weight 0 would turn an infinity into NaN.
-        """
-        return draw.coefficients[:1] if self.is_identity else draw.coefficients
 
     def mix_target(self, parts, weights, coefficients, path=()):
         """One mixed target and its weight, from the K targets and weights."""
@@ -238,9 +238,13 @@ class MixUp:
         compute = functools.partial(self._compute, paths=read[0].paths)
         if self.jit_compile and tf.inside_function():
             compute = tf.function(compute, jit_compile=True, autograph=False)
+        alpha = self.alpha_at(step)
+        # Outside the fused function, which would leave the assertion out.
+        arguments.assert_alpha(alpha)
         key = keys.make_key(self.seed, step, replica)
-        result, draw = compute(parts, key, self.alpha_at(step))
+        result, draw = compute(parts, key, alpha)
         if ragged:
+            ragged = ragged[: len(draw.coefficients)]
             ragged = mixing.gather_parts(ragged, draw.partners)
             result["boxes"] = boxes.mix_boxes(ragged, draw.coefficients)
         return read[0].rebuild(**result)
@@ -250,17 +254,17 @@ class MixUp:
         size = mixing.batch_size_of(keras.tree.flatten(first)[0])
         labels = next(iter(first["targets"]), None)
         draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
-        parts = mixing.gather_parts(parts, draw.partners)
-        used = self.used(draw)
+        parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
+        features = [part["features"] for part in parts]
         result = {
-            "features": mixing.mix_parts([p["features"] for p in parts], used),
+            "features": mixing.mix_parts(features, draw.coefficients),
             "boxes": None,
         }
         mixed = [
             self.mix_target(
                 [part["targets"][i] for part in parts],
                 [part["weights"][i] for part in parts],
-                used,
+                draw.coefficients,
                 path,
             )
             for i, path in enumerate(paths)

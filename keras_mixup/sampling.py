@@ -6,6 +6,7 @@ graph and XLA differ by up to 6e-5, in float64 they agree after rounding to
 float32, and both agree with scipy at every alpha.
 """
 
+import math
 import numbers
 
 import tensorflow as tf
@@ -73,11 +74,14 @@ def weights_of(key, alpha, shape, examples):
     sizes = [shape] if isinstance(shape, numbers.Integral) else _unpacked(shape)
     sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
     alpha = tf.cast(alpha, tf.float64)
-    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM.
-    positive = tf.where(alpha > 0, alpha, tf.ones_like(alpha))
+    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
+    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
+    proper = tf.math.is_finite(alpha) & (alpha > 0)
+    positive = tf.where(proper, alpha, tf.ones_like(alpha))
+    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
     left = tf.range(examples - 1, 0, -1, dtype=tf.float64)
     broken = tfp.distributions.Beta(positive, left * positive).quantile(sticks)
-    broken = tf.where(alpha > 0, broken, tf.ones_like(broken))
+    broken = tf.where(proper, broken, other)
     whole = tf.ones_like(broken[..., :1])
     rest = tf.concat([whole, tf.math.cumprod(1 - broken, axis=-1)], axis=-1)
     weights = rest * tf.concat([broken, whole], axis=-1)

@@ -26,9 +26,43 @@ def one_hot(labels, num_classes):
 
     Values outside `[0, num_classes)` give a row of zeros.
     """
-    if labels.shape.rank > 1 and labels.shape[-1] == 1:
-        labels = tf.squeeze(labels, -1)
+    labels = without_column(labels)
     return tf.one_hot(tf.cast(labels, tf.int32), num_classes, dtype=tf.float32)
+
+
+def without_column(labels):
+    """Integer labels without a last axis of one."""
+    if labels.shape.rank > 1 and labels.shape[-1] == 1:
+        return tf.squeeze(labels, -1)
+    return labels
+
+
+def fit_weight(weight, target):
+    """A sample weight as float32, one for each leading position of its target.
+
+    Raises:
+        ValueError: for a shape that would broadcast against the loss.
+    """
+    if is_integer(target):
+        positions = without_column(target).shape
+    else:
+        positions = target.shape[: max(target.shape.rank - 1, 1)]
+    weight, given = tf.cast(weight, tf.float32), weight.shape
+    while not _leads(weight.shape, positions):
+        if weight.shape.rank < 2 or weight.shape[-1] != 1:
+            raise ValueError(
+                "Invalid shape received for `sample_weight`. Expected one weight an "
+                f"example, or one a position, {positions}; any other would broadcast. "
+                f"Received: shape {given}"
+            )
+        weight = tf.squeeze(weight, -1)
+    return weight
+
+
+def _leads(shape, positions):
+    """Whether a shape is the beginning of another, the batch aside."""
+    rank = shape.rank
+    return rank <= positions.rank and shape[1:].is_compatible_with(positions[1:rank])
 
 
 def smooth(rows, amount):
@@ -85,14 +119,14 @@ def mix_target(
         ignore_class: Integer or None; gives weight 0 to its positions.
         label_smoothing: Float in [0, 1).
     """
-    parts, weights = parts[: len(coefficients)], weights[: len(coefficients)]
-    if is_integer(parts[0]) and num_classes is not None:
+    if is_integer(parts[0]):
         if ignore_class is not None:
             weights = [
                 valid_weights(part, ignore_class, weight)
                 for part, weight in zip(parts, weights, strict=True)
             ]
-        parts = [one_hot(part, num_classes) for part in parts]
+        if num_classes is not None:
+            parts = [one_hot(part, num_classes) for part in parts]
     shares, total = coefficients, None
     if weights[0] is not None:
         total, shares = weigh(coefficients, weights)
@@ -113,8 +147,7 @@ def select_target(parts, coefficients):
 
 def valid_weights(labels, ignore_class, weights=None):
     """The weight of each position: the sample weight, 0 at the ignored class."""
-    if labels.shape.rank > 1 and labels.shape[-1] == 1:
-        labels = tf.squeeze(labels, -1)
+    labels = without_column(labels)
     valid = tf.cast(tf.cast(labels, tf.int64) != ignore_class, tf.float32)
     if weights is None:
         return valid
@@ -143,7 +176,12 @@ def per_target(value, path):
     if isinstance(value, Mapping):
         return next((value[key] for key in path if key in value), None)
     if isinstance(value, (tuple, list)):
-        return value[path[0]]
+        if path and isinstance(path[0], int) and path[0] < len(value):
+            return value[path[0]]
+        raise ValueError(
+            "A list of settings needs a list of targets, one for each. Received: "
+            f"{list(value)} for the target at {'/'.join(map(str, path)) or 'y'}"
+        )
     return value
 
 

@@ -131,3 +131,44 @@ def test_schedules(settings):
 def test_an_unknown_builder_with_the_valid_names():
     with pytest.raises(ValueError, match=r"\['mlp'.*Received: name='resnet'"):
         keras_mixup.models.build("resnet", input_shape=(3,), num_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": "a"}, "`seed`. Expected an integer or None. Received: seed='a'"),
+        ({"num_classes": 0}, "`num_classes`.*Received: num_classes=0"),
+        ({"num_classes": "3"}, "`num_classes`.*Received: num_classes='3'"),
+        ({"num_classes": {"a": -1}}, "`num_classes`.*'a': -1"),
+        ({"label_smoothing": None}, "`label_smoothing`.*=None"),
+    ],
+)
+def test_settings_of_another_type(settings, message):
+    with pytest.raises(ValueError, match=message):
+        keras_mixup.MixUp(**settings)
+
+
+def test_a_list_of_class_counts_for_what_is_no_list():
+    for y in (Y, {"a": Y}):
+        with pytest.raises(ValueError, match=r"list of targets.*\[3\]"):
+            keras_mixup.MixUp(num_classes=[3])(X, y)
+
+
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
+def test_an_alpha_that_is_wrong_only_when_the_graph_runs(bad):
+    policy = keras_mixup.MixUp(lambda step: tf.cast(step, tf.float32) * 0 + bad)
+    dataset = tf.data.Dataset.from_tensors((X, X)).enumerate().map(policy.at_step)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`alpha`"):
+        next(iter(dataset))
+
+    @tf.function(jit_compile=True)
+    def draw(alpha):
+        return keras_mixup.sample_lambda(alpha, (3,), seed=1)
+
+    assert np.isnan(draw(tf.constant(bad))).all()
+
+
+def test_seeds_of_numpy_are_seeds():
+    for kind in (np.int32, np.int64, np.uint8):
+        one = keras_mixup.sample_lambda(1.0, 3, seed=kind(5))
+        np.testing.assert_array_equal(one, keras_mixup.sample_lambda(1.0, 3, seed=5))

@@ -25,7 +25,7 @@ class MixUpModel(keras.Model):
 
     Metrics keep their names. In training, classification metrics are weighted:
     `lam acc(y_i) + (1 - lam) acc(y_j)`; regression metrics are those of the
-    mixed target. Losses must average over the batch or sum; one of reduction
+    mixed target, and IoU, which counts in whole numbers, of the heavier one. Losses must average over the batch or sum; one of reduction
     "mean_with_sample_weight" would divide lam out and raises.
 
     Args:
@@ -39,7 +39,8 @@ class MixUpModel(keras.Model):
             `keras_mixup.layers.MixFeatures` layer.
         clean_accuracy: Whether training also shows `clean_accuracy`, of the
             network in inference mode on the unmixed batch. It costs one more
-            forward pass, about a third of a step. For one output.
+            forward pass, about a third of a step. For one output of one class an
+            example (integers, one-hot rows, or one unit).
 
     Raises:
         ValueError: for a layer name that does not exist, or a place where the
@@ -63,7 +64,6 @@ class MixUpModel(keras.Model):
                 "Invalid value received for argument `mixup`. Expected a "
                 f"keras_mixup.MixUp. Received: mixup={mixup!r}"
             )
-        self.network = network
         self.mixup = mixup
         self.mix_at = [mix_at] if isinstance(mix_at, str) else list(mix_at)
         if not self.mix_at:
@@ -71,6 +71,23 @@ class MixUpModel(keras.Model):
                 "Invalid value received for argument `mix_at`. Expected at least one "
                 "layer name. Received: mix_at=[]"
             )
+        if len(set(self.mix_at)) < len(self.mix_at):
+            raise ValueError(
+                "Invalid value received for argument `mix_at`. Expected names that are "
+                f"all different. Received: mix_at={self.mix_at}"
+            )
+        if not isinstance(network, keras.Layer):
+            raise ValueError(
+                "Invalid value received for argument `network`. Expected a Keras model "
+                f"or layer. Received: network={network!r}"
+            )
+        if mixup.ignore_class is not None:
+            raise ValueError(
+                "MixUpModel leaves ignored classes to the loss. Expected "
+                "MixUp(ignore_class=None) and SparseCategoricalCrossentropy("
+                f"ignore_class=...). Received: ignore_class={mixup.ignore_class}"
+            )
+        self.network = network
         self.clean_accuracy = clean_accuracy
         self._cut_names, self._point_names = cuts.resolve_points(network, self.mix_at)
         # Out of Keras's tracking: the segments hold the network's own weights.
@@ -113,21 +130,26 @@ class MixUpModel(keras.Model):
             )
         return self.network(inputs, training=training)
 
-    def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
-        **kwargs,
-    ):  # fmt: skip
-        """`keras.Model.fit`, which see; warns when labels come mixed already."""
+    def fit(self, *args, callbacks=None, **kwargs):
+        """`keras.Model.fit`, which see.
+
+        Warns after the first batch when its labels are soft rows: either they
+        come mixed already, or they are soft on purpose and the warning is moot.
+        """
+        if len(args) > 5:
+            callbacks = args[5]
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [*keras.tree.flatten(callbacks or []), WarnOfMixedLabels()]
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        if len(args) > 5:
+            return super().fit(*args[:5], callbacks, *args[6:], **kwargs)
+        return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def train_step(self, data):
         """One step on a mixed batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if self.clean_accuracy:
-            self._clean.update_state(y, self(x, training=False), sample_weight)
-        if self.mixup.is_identity:
+            self._update_clean_accuracy(x, y, sample_weight)
+        if self.mixup.is_identity and not self.mixup.label_smoothing:
             return super().train_step(data)
         mixed, draw, key = self._draw(y, sample_weight)
         points = self._points(draw, key)
@@ -165,11 +187,12 @@ class MixUpModel(keras.Model):
         if not isinstance(y, mixed_targets.MixedTargets):
             return super().compute_metrics(x, y, y_pred, sample_weight)
         if self._compile_metrics is not None:
+            predictions = mixed_targets.predictions_of(y_pred, y.like)
             metrics.update_compiled(
                 self._compile_metrics,
                 y_pred,
-                plain=y.metric_terms(weighted=False),
-                weighted=y.metric_terms(weighted=True),
+                plain=y.metric_terms(predictions, weighted=False),
+                weighted=y.metric_terms(predictions, weighted=True),
                 mixed=y.mixed_term(),
             )
         return self.get_metrics_result()
@@ -218,6 +241,16 @@ class MixUpModel(keras.Model):
             batch_size=size,
         )
         return mixed, draw, key
+
+    def _update_clean_accuracy(self, x, y, sample_weight):
+        if keras.tree.is_nested(y):
+            raise ValueError(
+                "`clean_accuracy` is of one output. Expected one target. Received: "
+                f"{len(keras.tree.flatten(y))} targets"
+            )
+        logits = getattr(self.loss, "from_logits", False)
+        y_pred = self(x, training=False)
+        self._clean.update_state(y, y_pred, sample_weight, threshold=0.5 * (not logits))
 
     def _points(self, draw, key):
         """The draw at each place of `mix_at`: of several, all but one mix nothing."""

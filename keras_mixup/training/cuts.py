@@ -106,6 +106,8 @@ def _unknown(name, network, top, inner, functional):
         f"Unknown layer name received for argument `mix_at`. Expected one of {known}"
         f" or the name of a MixFeatures layer {points}. Received: {name!r}."
     )
+    if isinstance(network, keras.Sequential) and not functional:
+        return message + " A Sequential is cut once it is built: begin it with Input."
     if name in inner:
         kind = "inside another layer" if functional else "of a subclassed network"
         message += (

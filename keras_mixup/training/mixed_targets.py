@@ -46,18 +46,24 @@ class MixedTargets:
         for k in range(count):
             y, weights = [], []
             for i, rank in enumerate(ranks):
-                share = self._share(k, i, rank) * count if integer[i] else totals[i]
+                share = self._share(k, i) * count if integer[i] else totals[i]
                 y.append(self.parts[k][i] if integer[i] else mixed[i])
                 weights.append(self._spread(share, rank))
             terms.append((self._pack(y), self._pack(weights)))
         return terms
 
-    def metric_terms(self, weighted):
+    def metric_terms(self, predictions, weighted):
         """(y, weight) for each clean target; with sample weights or without."""
         terms = []
         for k in range(len(self.coefficients)):
-            shares = [self._share(k, i, 1, weighted) for i in range(len(self.parts[k]))]
-            shares = [self._spread(share, 1) for share in shares]
+            shares = []
+            for i, prediction in enumerate(predictions):
+                share = self._spread(self._share(k, i, weighted), 1)
+                if prediction.shape.rank > 2:
+                    # Dense targets: a metric may look at each position alone.
+                    ones = tf.ones_like(prediction[..., 0], tf.float32)
+                    share = ones * mixing.expand_to_rank(share, ones.shape.rank)
+                shares.append(share)
             terms.append((self._pack(self.parts[k]), self._pack(shares)))
         return terms
 
@@ -84,14 +90,11 @@ class MixedTargets:
             totals.append(total)
         return mixed, totals
 
-    def _share(self, k, i, rank, weighted=True):
-        """`t_k w_k`, with as many axes as the loss of an example has."""
+    def _share(self, k, i, weighted=True):
+        """`t_k w_k` of a target."""
         share, weight = tf.cast(self.coefficients[k], tf.float32), self.weights[k][i]
         if weight is None or not weighted:
             return share
-        weight = tf.cast(weight, tf.float32)
-        if weight.shape.rank > max(rank, 1) and weight.shape[-1] == 1:
-            weight = tf.squeeze(weight, -1)
         return mixing.expand_to_rank(share, weight.shape.rank) * weight
 
     def _spread(self, weight, rank):
@@ -108,8 +111,14 @@ class MixedTargets:
 
 def read_targets(y, sample_weight, policy):
     """Flat targets and weights of one batch, checked for a train step."""
-    leaves = [tf.convert_to_tensor(leaf) for leaf in keras.tree.flatten(y)]
-    weights = batches.spread_weights(sample_weight, y, len(leaves))
+    if y is None:
+        raise ValueError("MixUpModel mixes targets too. Expected y. Received: y=None")
+    flat = [
+        (path, tf.convert_to_tensor(leaf))
+        for path, leaf in keras.tree.flatten_with_path(y)
+    ]
+    weights = batches.spread_weights(sample_weight, y, flat)
+    leaves = [leaf for _, leaf in flat]
     for leaf in leaves:
         if not targets.is_integer(leaf):
             mixing.check_mixable(leaf, "y")

@@ -93,3 +93,11 @@ def test_clean_labels_are_not_warned_of():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             one.fit(X, y, batch_size=5, verbose=0)
+
+
+def test_the_summary_refuses_what_it_cannot_show(tmp_path):
+    with pytest.raises(ValueError, match=r"images of shape.*Received.*\(20, 4\)"):
+        keras_mixup.MixUpSummary(tmp_path, (X[:, :, 0, 0], Y))
+    summary = keras_mixup.MixUpSummary(tmp_path)
+    with pytest.raises(ValueError, match="Expected a MixUpModel. Received: Functional"):
+        summary.set_model(model().network)

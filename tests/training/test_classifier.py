@@ -269,3 +269,59 @@ def test_a_mixup_that_is_none_raises():
 def test_the_number_of_targets_must_be_that_of_the_outputs():
     with pytest.raises(ValueError, match=r"target|structure|y_true"):
         weights_after(mixing(), y=[Y, Y])
+
+
+@pytest.mark.parametrize("off", [{"alpha": 0.0}, {"probability": 0.0}])
+def test_without_mixing_labels_are_smoothed_all_the_same(off):
+    losses = []
+    for policy in (off, {"alpha": 1e-30, "pairing": "derangement"}):
+        model = keras_mixup.MixUpModel(
+            keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]),
+            keras_mixup.MixUp(label_smoothing=0.3, seed=3, **policy),
+        )
+        model.network.set_weights([np.eye(4, 3), np.zeros(3)])
+        model.compile("sgd", DENSE)
+        losses.append(float(model.train_on_batch(X, ROWS)))
+    smooth = ROWS * 0.7 + 0.1
+    expected = float(DENSE(smooth, X @ np.eye(4, 3)))
+    assert losses == [pytest.approx(expected, rel=1e-5)] * 2
+    policy = keras_mixup.MixUp(label_smoothing=0.3, **off)
+    with pytest.raises(ValueError, match="cannot be smoothed"):
+        weights_after(keras_mixup.MixUpModel(network(), policy))
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_clean_accuracy_of_one_unit_knows_logits(from_logits):
+    activation = None if from_logits else "sigmoid"
+    net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation)])
+    net.set_weights([np.ones((1, 1)), np.zeros(1)])
+    x = np.array([[-2.0], [-0.1], [0.2], [3.0]], "float32")
+    y = np.array([0, 0, 1, 1])
+    policy = keras_mixup.MixUp(1.0, seed=1)
+    model = keras_mixup.MixUpModel(net, policy, clean_accuracy=True)
+    loss = keras.losses.BinaryCrossentropy(from_logits=from_logits)
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    logs = model.train_on_batch(x, y, return_dict=True)
+    assert logs["clean_accuracy"] == 1.0
+
+
+def test_fit_takes_the_positional_arguments_of_keras():
+    model = mixing()
+    model.compile("sgd", SPARSE)
+    seen = []
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda e, logs: seen.append(e)
+    )
+    history = model.fit(X, Y, 16, 2, 0, [callback], 0.2)
+    assert seen == [0, 1] and "val_loss" in history.history
+
+
+def test_what_cannot_be_a_mixup_model_raises():
+    with pytest.raises(ValueError, match="`network`. Expected a Keras model"):
+        keras_mixup.MixUpModel(None, keras_mixup.MixUp())
+    with pytest.raises(ValueError, match="to the loss.*ignore_class=255"):
+        keras_mixup.MixUpModel(network(), keras_mixup.MixUp(ignore_class=255))
+    model = mixing()
+    model.compile("sgd", SPARSE)
+    with pytest.raises(ValueError, match="Received: y=None"):
+        model.fit(X, verbose=0)

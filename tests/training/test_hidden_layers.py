@@ -285,3 +285,28 @@ def test_a_whole_number_input_cannot_hold_a_mixed_example():
     with pytest.raises(ValueError, match=r"uint8.*dtype=\"float32\".*mix_at"):
         model_at(net, ["input"])
     trained(net, ["scaled"])
+
+
+def test_a_name_twice_raises():
+    with pytest.raises(ValueError, match="all different"):
+        model_at(mlp(), ["first", "first"])
+
+
+def test_whole_numbers_cannot_be_mixed_at_a_point_either():
+    tokens = keras.Input((4,), dtype="int32", name="tokens")
+    point = MixFeatures(name="point")(tokens)
+    words = keras.layers.Embedding(9, 4)(point)
+    outputs = keras.layers.Dense(3)(keras.layers.Flatten()(words))
+    net = keras.Model(tokens, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for place in ("point", "tokens"):
+        model = model_at(net, [place])
+        model.compile("sgd", loss)
+        with pytest.raises(ValueError, match="int32"):
+            model.train_on_batch(np.ones((SIZE, 4), "int32"), Y)
+
+
+def test_a_sequential_that_is_not_built_is_told_to_begin_with_input():
+    net = keras.Sequential([keras.layers.Dense(3, name="only")])
+    with pytest.raises(ValueError, match="begin it with Input"):
+        model_at(net, ["only"])
