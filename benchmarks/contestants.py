@@ -1,7 +1,8 @@
 """The contestants: who mixes, and the batches that all of them are given.
 
 Every policy draws one lam an example from Beta(0.2, 0.2), the default of the peers,
-written out here so that it cannot drift. They are given dicts of images and float32
+written out here so that it cannot drift; a further row of ours draws one a batch, as
+the paper and our default do. They are given dicts of images and float32
 one-hot labels, the one form that all of them take.
 """
 
@@ -37,6 +38,7 @@ def contestants():
         OURS: ("one-hot", ours()),
         f"{OURS}, integer labels": ("integer", ours(num_classes=CLASSES)),
         f"{OURS}(jit_compile=False)": ("one-hot", ours(jit_compile=False)),
+        f"{OURS}(per='batch')": ("one-hot", ours(per="batch")),
         PEERS[0]: ("one-hot", keras.layers.MixUp(alpha=ALPHA)),
         PEERS[1]: ("one-hot", of_keras_cv),
         "cast only": ("one-hot", cast_only),
