@@ -172,7 +172,6 @@ class MixUp(keras.layers.Layer):
         settings = {"per": "example", **kwargs}
         self.policy = mixup.MixUp(alpha=alpha, seed=seed, **settings)
         self.data_format = data_format
-        self.supports_jit = False
 
     def __call__(self, inputs, training=True):
         if not isinstance(inputs, dict) or (

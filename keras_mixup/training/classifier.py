@@ -89,7 +89,7 @@ class MixUpModel(keras.Model):
             )
         self.network = network
         self.clean_accuracy = clean_accuracy
-        self._cut_names, self._point_names = cuts.resolve_points(network, self.mix_at)
+        self._cut_names = cuts.find_cuts(network, self.mix_at)
         # Out of Keras's tracking: the segments hold the network's own weights.
         segments = cuts.cut(network, self._cut_names)
         object.__setattr__(self, "_segments", segments)

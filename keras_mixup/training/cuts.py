@@ -7,11 +7,11 @@ from keras_mixup import layers
 INPUT = "input"
 
 
-def resolve_points(network, mix_at):
-    """Splits names into cuts (layers to cut after) and points (MixFeatures).
+def find_cuts(network, mix_at):
+    """The names after whose layers to cut; others are points (MixFeatures) or input.
 
     Returns:
-        The cut names in the order of the network, and the names of points.
+        A list of names, in the order of the network.
 
     Raises:
         ValueError: for a name that no layer has, with the names that exist.
@@ -20,18 +20,16 @@ def resolve_points(network, mix_at):
     inner = {layer.name: layer for layer in network._flatten_layers()}
     # Functional networks know their inputs, and so does a built Sequential.
     functional = bool(getattr(network, "inputs", None))
-    cuts, points = [], []
+    cuts = []
     for name in mix_at:
-        if name == INPUT:
+        if name == INPUT or isinstance(inner.get(name), layers.MixFeatures):
             continue
-        if isinstance(inner.get(name), layers.MixFeatures):
-            points.append(name)
-        elif functional and name in top:
+        if functional and name in top:
             cuts.append(name)
         else:
             raise ValueError(_unknown(name, network, top, inner, functional))
     order = list(top)
-    return sorted(cuts, key=order.index), points
+    return sorted(cuts, key=order.index)
 
 
 def cut(network, names):
