@@ -67,7 +67,7 @@ MUTANTS = {
         "        if points is None or self.name not in points.draws:\n"
         "            return inputs\n",
         "        if points is None:\n            return inputs[::-1]\n",
-        "tests/training/test_hidden_layers.py",
+        "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
     "forget the second loss term": (
         "keras_mixup/training/classifier.py",
