@@ -95,14 +95,14 @@ MUTANTS = {
     ),
     "unweighted training accuracy": (
         "keras_mixup/training/mixed_targets.py",
-        "shares = [self._share(k, i, 1, weighted) for i in range(len(self.parts[k]))]",
-        "shares = [tf.constant(1.0) for i in range(len(self.parts[k]))]",
+        "share = self._spread(self._share(k, i, weighted), 1)",
+        "share = self._spread(None, 1)",
         "tests/training/test_classifier.py",
     ),
     "alpha 0 is one half": (
         "keras_mixup/sampling.py",
-        "broken = tf.where(alpha > 0, broken, tf.ones_like(broken))",
-        "broken = tf.where(alpha > 0, broken, 0.5 * tf.ones_like(broken))",
+        "other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)",
+        "other = tf.where(alpha == 0, 0.5 * tf.ones_like(alpha), math.nan)",
         "tests/test_sampling.py",
     ),
     "automatic choice of the generator": (

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import keras_mixup
+from tests import mutants
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -123,3 +124,11 @@ def test_another_backend_is_refused_in_one_sentence():
     last = process.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: keras_mixup needs Keras on TensorFlow")
     assert "the backend is jax now" in last
+
+
+@pytest.mark.parametrize("name", mutants.MUTANTS)
+def test_each_mutant_finds_its_text(name):
+    file, text, replacement, tests = mutants.MUTANTS[name]
+    assert (ROOT / file).read_text().count(text) == 1
+    assert replacement != text
+    assert all((ROOT / test).exists() for test in tests.split())
