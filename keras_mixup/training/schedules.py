@@ -1,4 +1,6 @@
-"""alpha over steps."""
+"""alpha and the learning rate over steps."""
+
+import itertools
 
 import keras
 import tensorflow as tf
@@ -74,3 +76,94 @@ class AlphaSchedule:
     def from_config(cls, config):
         """The schedule of a `get_config`."""
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that warms up linearly and then drops, step by step.
+
+    With `e = step / steps_per_epoch`, `from` the rate at step 0 and `n(e)` the
+    number of drops at or before e,
+
+        rate(e) = from + (learning_rate - from) e / warm_up     for e < warm_up,
+        rate(e) = learning_rate * factor ** n(e)                otherwise.
+
+    The schedules of Zhang et al., section 3: CIFAR `LearningRateDrops(0.1, (100,
+    150), S)`, ImageNet `LearningRateDrops(0.4, (30, 60, 80), S, warm_up=5,
+    warm_up_from=0.1)` (Goyal et al., 2017, at a global batch size of 1,024), speech
+    `LearningRateDrops(3e-3, (10, 20), S)`, with S steps an epoch.
+
+    Args:
+        learning_rate: Float > 0, the rate after the warm-up.
+        drops: Increasing numbers of epochs after which the rate is multiplied by
+            `factor`; none may fall into the warm-up.
+        steps_per_epoch: Integer >= 1. With the default of 1 all is counted in
+            steps.
+        factor: Float > 0.
+        warm_up: Epochs of the linear warm-up.
+        warm_up_from: Rate at step 0, where there is a warm-up.
+
+    Raises:
+        ValueError: for a rate, factor or duration out of range and for drops that
+            do not increase.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        drops=(),
+        steps_per_epoch=1,
+        factor=0.1,
+        warm_up=0,
+        warm_up_from=0.0,
+    ):
+        for name, value, valid, expected in (
+            ("learning_rate", learning_rate, learning_rate > 0, "a float > 0"),
+            ("factor", factor, factor > 0, "a float > 0"),
+            (
+                "steps_per_epoch",
+                steps_per_epoch,
+                steps_per_epoch >= 1,
+                "an integer >= 1",
+            ),
+            ("warm_up", warm_up, warm_up >= 0, "a number >= 0"),
+            ("warm_up_from", warm_up_from, warm_up_from >= 0, "a float >= 0"),
+            (
+                "drops",
+                drops,
+                all(a < b for a, b in itertools.pairwise([warm_up, *drops])),
+                f"increasing epochs after the warm-up of {warm_up}",
+            ),
+        ):
+            if not valid:
+                raise ValueError(
+                    f"Invalid value received for argument `{name}`. "
+                    f"Expected {expected}. Received: {name}={value}"
+                )
+        self.learning_rate = learning_rate
+        self.drops = tuple(drops)
+        self.steps_per_epoch = steps_per_epoch
+        self.factor = factor
+        self.warm_up = warm_up
+        self.warm_up_from = warm_up_from
+
+    def __call__(self, step):
+        """The learning rate of that step: a float32 scalar tensor."""
+        step = tf.cast(step, tf.float64)
+        thresholds = tf.constant(self.drops, tf.float64) * self.steps_per_epoch
+        passed = tf.reduce_sum(tf.cast(step >= thresholds, tf.float64))
+        rate = self.learning_rate * tf.pow(tf.constant(self.factor, tf.float64), passed)
+        if self.warm_up:
+            share = step / (self.warm_up * self.steps_per_epoch)
+            rising = (
+                self.warm_up_from + (self.learning_rate - self.warm_up_from) * share
+            )
+            rate = tf.where(share < 1, rising, rate)
+        return tf.cast(rate, tf.float32)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        names = (
+            "learning_rate drops steps_per_epoch factor warm_up warm_up_from".split()
+        )
+        return {name: getattr(self, name) for name in names}
