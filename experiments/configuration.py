@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+from typing import Literal
 
 import simple_parsing
 
@@ -33,6 +34,72 @@ class Configuration:
                 "Invalid value received for `seeds`. Expected at least one, all "
                 f"different. Received: {list(self.seeds)}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfiguration(Configuration):
+    """What the experiments that train a network share."""
+
+    # Methods to run; mixup once for each alpha.
+    methods: tuple[Literal["erm", "mixup"], ...] = ("erm", "mixup")
+    # Values of alpha.
+    alphas: tuple[float, ...] = (1.0,)
+    # Folder of data on disk: sets prepared by TFDS, image folders, or raw files. It
+    # is only read.
+    data_dir: str | None = None
+    # Folder for what TFDS prepares or downloads.
+    prepared_dir: str = "runs/tfds"
+    # Download what is missing.
+    download: bool = False
+    # Leave out files that cannot be decoded, and name them, instead of stopping.
+    skip_corrupt: bool = False
+    # Passes over the training set.
+    epochs: int = 200
+    # Examples in a step, over all replicas.
+    batch_size: int = 128
+    # Stop each run after so many steps, to try it out; 0 for the whole run.
+    max_steps: int = 0
+    # Replicas: one, or one for each GPU of this machine.
+    strategy: Literal["one", "mirrored"] = "one"
+    # Keras's dtype policy.
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Repeat a run bit for bit, at some cost of speed on a GPU.
+    deterministic: bool = False
+    # Epochs between checkpoints; 0 for none, where a run takes seconds.
+    checkpoint_every: int = 1
+    # Write a TensorBoard log for each run.
+    tensorboard: bool = True
+    # Progress of an epoch: a bar on a terminal and a line elsewhere, or one of them.
+    progress: Literal["auto", "bar", "line", "none"] = "auto"
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        wrong = [alpha for alpha in self.alphas if not alpha > 0]
+        if wrong or len(set(self.alphas)) < len(self.alphas):
+            raise ValueError(
+                "Invalid value received for `alphas`. Expected different numbers above "
+                f"0 (ERM is a method). Received: {list(self.alphas)}"
+            )
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            raise ValueError(
+                "Invalid value received for `methods`. Expected `erm`, `mixup` or "
+                f"both. Received: {list(self.methods)}"
+            )
+        least = {"epochs": 1, "batch_size": 1, "max_steps": 0, "checkpoint_every": 0}
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise ValueError(
+                    f"Invalid value received for `{name}`. Expected an integer >= "
+                    f"{minimum}. Received: {getattr(self, name)}"
+                )
+
+    def method_alphas(self):
+        """Alpha by name of method; that of ERM is 0."""
+        methods = {"ERM": 0.0} if "erm" in self.methods else {}
+        if "mixup" in self.methods:
+            methods |= {f"mixup {alpha:g}": alpha for alpha in self.alphas}
+        return methods
 
 
 def parse(settings_class, presets, flags, prog):

@@ -25,9 +25,11 @@ def make_result(experiment, item, settings, paper, runs, final):
         experiment: Name of the experiment.
         item: The paper's name for it, such as "Table 2".
         settings: Dict of every flag; holds "preset".
-        paper: Dict of the paper's value by cell, `"method/measure"`.
+        paper: Dict of the paper's value by cell, `"method/measure"`, or
+            `"group/method/measure"` where runs have a group.
         runs: List of runs: dicts with "method", "seed", "settings", "epochs",
-            "images_seen" and "seconds".
+            "images_seen" and "seconds"; where several data sets or networks are
+            compared, "group" says which.
         final: Function from the list of epochs to a dict of measures.
 
     Returns:
@@ -49,38 +51,42 @@ def make_result(experiment, item, settings, paper, runs, final):
 
 
 def summarise(runs, paper):
-    """Mean and standard deviation over seeds of each `"method/measure"`."""
-    summary = {}
-    for method in _methods(runs):
-        for measure in runs[0]["final"]:
-            cell = f"{method}/{measure}"
-            values = [r["final"][measure] for r in runs if r["method"] == method]
-            summary[cell] = {
-                "mean": statistics.fmean(values),
-                "standard_deviation": _deviation(values),
-                "seeds": len(values),
-                "paper": paper.get(cell),
-            }
-    return summary
+    """Mean and standard deviation over seeds of each cell."""
+    values = {}
+    for run in runs:
+        for measure, value in run["final"].items():
+            values.setdefault(_cell_name(*_row(run), measure), []).append(value)
+    return {
+        cell: {
+            "mean": statistics.fmean(numbers),
+            "standard_deviation": _deviation(numbers),
+            "seeds": len(numbers),
+            "paper": paper.get(cell),
+        }
+        for cell, numbers in values.items()
+    }
 
 
 def pair(runs, baseline="ERM"):
     """Difference to the baseline, seed by seed: its mean and standard error."""
-    by_seed = {(run["method"], run["seed"]): run["final"] for run in runs}
+    by_seed = {(*_row(run), run["seed"]): run["final"] for run in runs}
     paired = {}
-    for method in _methods(runs):
+    for group, method in _rows(runs):
         seeds = [
             seed
-            for name, seed in by_seed
-            if name == method != baseline and (baseline, seed) in by_seed
+            for *row, seed in by_seed
+            if row == [group, method]
+            and method != baseline
+            and (group, baseline, seed) in by_seed
         ]
         for measure in runs[0]["final"] if seeds else ():
             differences = [
-                by_seed[method, seed][measure] - by_seed[baseline, seed][measure]
+                by_seed[group, method, seed][measure]
+                - by_seed[group, baseline, seed][measure]
                 for seed in seeds
             ]
             deviation = _deviation(differences)
-            paired[f"{method}/{measure}"] = {
+            paired[_cell_name(group, method, measure)] = {
                 "mean": statistics.fmean(differences),
                 "standard_error": deviation and deviation / math.sqrt(len(seeds)),
                 "seeds": len(seeds),
@@ -88,16 +94,32 @@ def pair(runs, baseline="ERM"):
     return paired
 
 
-def table(result, measures):
+def table(result, measures, group_heading="Group"):
     """The Markdown table of methods by measures; the paper's value in brackets.
 
-    `measures` maps the name of each measure to its heading.
+    `measures` maps the name of each measure to its heading. Where runs have a
+    group, it is the first column, under `group_heading`.
     """
-    head = ["Method", *measures.values()]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for method in _methods(result["runs"]):
-        cells = [result["summary"][f"{method}/{measure}"] for measure in measures]
-        lines.append("| " + " | ".join([method, *map(_cell, cells)]) + " |")
+    rows = _rows(result["runs"])
+    grouped = any(group for group, _ in rows)
+    head = [*([group_heading] if grouped else []), "Method", *measures.values()]
+    lines = [_line(head), "|---" * len(head) + "|"]
+    for group, method in rows:
+        cells = [_cell_name(group, method, measure) for measure in measures]
+        first = [group, method] if grouped else [method]
+        lines.append(_line(first + [_cell(result["summary"][cell]) for cell in cells]))
+    return "\n".join(lines)
+
+
+def table_by_method(result, measure, group_heading):
+    """The Markdown table of groups by methods, for one measure."""
+    rows = _rows(result["runs"])
+    methods = list(dict.fromkeys(method for _, method in rows))
+    lines = [_line([group_heading, *methods]), "|---" * (1 + len(methods)) + "|"]
+    for group in dict.fromkeys(group for group, _ in rows):
+        cells = [_cell_name(group, method, measure) for method in methods]
+        found = [result["summary"].get(cell) for cell in cells]
+        lines.append(_line([group, *(_cell(c) if c else "not run" for c in found)]))
     return "\n".join(lines)
 
 
@@ -159,8 +181,20 @@ def _revision():
     return None
 
 
-def _methods(runs):
-    return list(dict.fromkeys(run["method"] for run in runs))
+def _row(run):
+    return run.get("group", ""), run["method"]
+
+
+def _rows(runs):
+    return list(dict.fromkeys(map(_row, runs)))
+
+
+def _cell_name(group, method, measure):
+    return "/".join(part for part in (group, method, measure) if part)
+
+
+def _line(texts):
+    return "| " + " | ".join(texts) + " |"
 
 
 def _deviation(values):

@@ -1,0 +1,83 @@
+"""The input pipeline, in order of cost: what is cheap to keep is done once.
+
+Decode, cache, shuffle, repeat, batch, augment, mix, prefetch; where the decoded
+examples do not fit in memory, they are shuffled encoded and decoded afterwards.
+Nothing depends on what was read before: the order of an epoch is that of (seed,
+epoch), the augmentation of a batch that of (seed, step). So a run that is resumed
+sees what it would have seen.
+"""
+
+import tensorflow as tf
+
+from keras_mixup import keys
+
+
+def training_batches(
+    examples,
+    count,
+    batch_size,
+    seed,
+    first_epoch=0,
+    decode=None,
+    cache=True,
+    augment=None,
+    mixup=None,
+    shuffle_buffer=None,
+):
+    """Endless shuffled batches, from the start of an epoch on.
+
+    Args:
+        examples: Finite `tf.data.Dataset` of examples.
+        count: Number of its examples.
+        batch_size: Examples a batch; the last batch of an epoch may be smaller.
+        seed: Integer.
+        first_epoch: The epoch that the first batch belongs to, from 0.
+        decode: Function of an example, or None.
+        cache: Whether decoded examples are kept in memory.
+        augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
+        mixup: `keras_mixup.MixUp` for mixing on the host, or None.
+        shuffle_buffer: Examples that are shuffled at a time; all by default.
+
+    Returns:
+        A `tf.data.Dataset`; `ceil(count / batch_size)` batches are an epoch.
+    """
+    if decode is not None and cache:
+        examples = examples.map(decode, tf.data.AUTOTUNE)
+    if cache:
+        examples = examples.cache()
+    buffer = min(count, shuffle_buffer or count)
+
+    def epoch_of(epoch):
+        # A global seed would enter the order, and admits no tensor beside it.
+        tf.compat.v1.set_random_seed(None)
+        key = keys.make_key(seed, epoch)
+        shuffled = examples.shuffle(buffer, tf.cast(key[0], tf.int64))
+        if decode is not None and not cache:
+            shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
+        return shuffled.batch(batch_size)
+
+    batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
+    steps_per_epoch = -(-count // batch_size)
+    batches = batches.enumerate(first_epoch * steps_per_epoch)
+    if augment is not None:
+        batches = batches.map(
+            lambda step, batch: (step, augment(batch, keys.make_key(seed, step))),
+            tf.data.AUTOTUNE,
+        )
+    if mixup is not None:
+        batches = batches.map(mixup.at_step, tf.data.AUTOTUNE)
+    else:
+        batches = batches.map(lambda step, batch: batch)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(examples, batch_size, decode=None, cache=True, transform=None):
+    """All examples in their order, in batches, each decoded and changed alike."""
+    if decode is not None:
+        examples = examples.map(decode, tf.data.AUTOTUNE)
+    batches = examples.batch(batch_size)
+    if transform is not None:
+        batches = batches.map(transform, tf.data.AUTOTUNE)
+    if cache:
+        batches = batches.cache()
+    return batches.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,140 @@
+"""A set of runs: what is done is not done again, and what is new is published.
+
+Each run has a folder below `run_dir/<experiment>/<preset>`, with the settings that
+it depends on, its logs, its checkpoints while it lasts, and its record when it is
+done. The same command goes on where the one before was stopped, and another seed or
+method is added to what is there.
+"""
+
+import dataclasses
+import json
+import pathlib
+import re
+import shutil
+
+from experiments import result_file
+from experiments.datasets.sources import Places
+
+# What a run's numbers do not depend on: where things are, and which other runs
+# there are.
+_NOT_OF_A_RUN = {
+    *("preset", "seeds", "methods", "alphas", "run_dir", "publish", "data_dir"),
+    *("prepared_dir", "download", "checkpoint_every", "tensorboard"),
+    "progress",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of a set: a row of the table, with one seed.
+
+    Attributes:
+        group: Data set or network or both, as the table says it.
+        method: "ERM", or "mixup" with its alpha.
+        seed: Integer.
+        settings: Dict of what sets this run apart; holds "alpha".
+    """
+
+    group: str
+    method: str
+    seed: int
+    settings: dict
+
+    @property
+    def folder_name(self):
+        """A name for the run's folder."""
+        text = f"{self.group} {self.method} seed {self.seed}".lower()
+        return re.sub("[^a-z0-9.]+", "_", text).strip("_")
+
+
+def run_all(experiment, settings, runs, train, plan_fields=()):
+    """Does the runs that are not done yet; gives the records of all.
+
+    Args:
+        experiment: Name of the experiment.
+        settings: Its settings.
+        runs: List of `Run`.
+        train: Function of (run, folder) that gives the record of the epochs and the
+            number of training examples seen.
+        plan_fields: Names of settings that only say which runs there are.
+
+    Raises:
+        ValueError: where a run's folder belongs to other settings.
+    """
+    root = pathlib.Path(settings.run_dir) / experiment / settings.preset
+    shared = {
+        name: value
+        for name, value in dataclasses.asdict(settings).items()
+        if name not in _NOT_OF_A_RUN and name not in plan_fields
+    }
+    folders = [root / run.folder_name for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        _claim(folder, {**shared, **run.settings, "seed": run.seed})
+    records = []
+    for number, (run, folder) in enumerate(zip(runs, folders, strict=True), start=1):
+        title = f"[{number}/{len(runs)}] {run.group}, {run.method}, seed {run.seed}"
+        record = folder / "record.json"
+        if record.exists():
+            print(f"{title}: done before", flush=True)
+        else:
+            print(title, flush=True)
+            result_file.write(record, _train(run, folder, train))
+        records.append(result_file.read(record))
+    return records
+
+
+def _train(run, folder, train):
+    epochs, images_seen = train(run, folder)
+    return {
+        "group": run.group,
+        "method": run.method,
+        "seed": run.seed,
+        "settings": run.settings,
+        "epochs": epochs,
+        "images_seen": images_seen,
+        "seconds": epochs[-1]["seconds"],
+    }
+
+
+def _claim(folder, settings):
+    """Writes a run's settings into its folder, or compares them with those there."""
+    place = folder / "settings.json"
+    settings = json.loads(json.dumps(settings))
+    if not place.exists():
+        result_file.write(place, settings)
+        return
+    there = result_file.read(place)
+    differences = [
+        f"{name}: {there.get(name)!r} there, {settings.get(name)!r} now"
+        for name in sorted({*there, *settings})
+        if there.get(name) != settings.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"The run folder {folder} belongs to other settings "
+            f"({'; '.join(differences)}). Give another --run_dir, or remove the folder."
+        )
+
+
+def places_of(settings):
+    """Where the data of these settings are looked for."""
+    return Places(
+        settings.data_dir,
+        settings.prepared_dir,
+        settings.download,
+        settings.skip_corrupt,
+    )
+
+
+def publish(result, settings, pictures=()):
+    """Writes the result file, and copies it where the settings ask for it."""
+    folder = pathlib.Path(settings.run_dir) / result["experiment"]
+    written = folder / f"{settings.preset}.json"
+    result_file.write(written, result)
+    print(f"Wrote {written}")
+    if settings.publish:
+        place = result_file.RESULTS / result["experiment"]
+        place.mkdir(parents=True, exist_ok=True)
+        for path in (written, *pictures):
+            shutil.copyfile(path, place / path.name)
+        print(f"Published to {place}")

@@ -1,0 +1,195 @@
+"""One training run: Keras's fit with what users expect around it."""
+
+import contextlib
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+import keras_mixup
+from experiments import checkpoints
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run is trained on and what it is evaluated on.
+
+    Attributes:
+        batches: Function from the first epoch to endless training batches.
+        count: Number of training examples.
+        batch_size: Examples in a training batch.
+        sets: Dict from names, such as "test", to batches for evaluation.
+    """
+
+    batches: Callable[[int], tf.data.Dataset]
+    count: int
+    batch_size: int
+    sets: dict[str, tf.data.Dataset]
+
+    @property
+    def steps_per_epoch(self):
+        """Batches in an epoch, a smaller last one included."""
+        return math.ceil(self.count / self.batch_size)
+
+
+def classifier(network, mixup, optimizer, settings, top_5=False, mix_at="input"):
+    """`MixUpModel` compiled for integer labels and logits."""
+    model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
+    metrics = [keras.metrics.SparseCategoricalAccuracy("top_1")]
+    if top_5:
+        metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, "top_5"))
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=metrics,
+        jit_compile=settings.jit_compile,
+    )
+    return model
+
+
+def fit(make_model, data, learning_rate, settings, folder):
+    """Trains a model, or goes on where its folder says that it was left.
+
+    Args:
+        make_model: Function without arguments that gives a compiled model; called
+            in the scope of the strategy and under the dtype policy.
+        data: `Data`.
+        learning_rate: The schedule that the optimizer follows, for the record.
+        settings: `TrainingConfiguration`.
+        folder: The run's folder: logs, and checkpoints until the run is done.
+
+    Returns:
+        The record of the epochs: a list of dicts with "epoch", "learning_rate" (of
+        the last step), "train", one dict for each evaluated set, "seconds".
+
+    Raises:
+        FloatingPointError: where the loss is not finite, with the step.
+    """
+    steps, epochs = data.steps_per_epoch, settings.epochs
+    sets = data.sets
+    if settings.max_steps:
+        epochs = min(epochs, math.ceil(settings.max_steps / steps))
+        steps = min(steps, settings.max_steps)
+        sets = {
+            name: batches.take(settings.max_steps) for name, batches in sets.items()
+        }
+    with dtype_policy(settings.precision), strategy_of(settings).scope():
+        model = make_model()
+    state = checkpoints.RunState(model, folder / "checkpoints")
+    done = state.restore()
+    if done:
+        print(f"Resuming after epoch {done} of {epochs}.", flush=True)
+    callbacks = [
+        Record(state.epochs, sets, learning_rate, data.steps_per_epoch),
+        keras.callbacks.CSVLogger(str(folder / "log.csv"), append=bool(done)),
+        StopAtNonFiniteLoss(data.steps_per_epoch),
+    ]
+    if settings.tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+    if settings.checkpoint_every:
+        callbacks.append(checkpoints.SaveRunState(state, settings.checkpoint_every))
+    if done < epochs:
+        model.fit(
+            data.batches(done),
+            initial_epoch=done,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=_verbose(settings.progress),
+        )
+        if settings.checkpoint_every:
+            model.network.save(folder / "network.keras")
+    return state.epochs
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Keras's global dtype policy, for a while."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(former)
+
+
+def strategy_of(settings):
+    """The `tf.distribute` strategy of the settings."""
+    if settings.strategy == "one":
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU")
+    devices = devices or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+class Record(keras.callbacks.Callback):
+    """Evaluates the model after each epoch, and keeps the numbers.
+
+    What was measured is added to the logs, for the callbacks that follow.
+    """
+
+    def __init__(self, epochs, sets, learning_rate, steps_per_epoch):
+        super().__init__()
+        self.epochs, self.sets = epochs, sets
+        self.learning_rate, self.steps_per_epoch = learning_rate, steps_per_epoch
+
+    def on_train_begin(self, logs=None):
+        """Starts the clock; a resumed run goes on from what it had taken."""
+        taken = self.epochs[-1]["seconds"] if self.epochs else 0.0
+        self._start = time.perf_counter() - taken
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluates, and adds an entry."""
+        measured = {"train": _errors(logs)}
+        for name, batches in self.sets.items():
+            found = self.model.evaluate(batches, verbose=0, return_dict=True)
+            measured[name] = _errors(found)
+            logs |= {f"{name}_{key}": value for key, value in measured[name].items()}
+        rate = float(self.learning_rate((epoch + 1) * self.steps_per_epoch - 1))
+        logs["learning_rate"] = rate
+        seconds = time.perf_counter() - self._start
+        self.epochs.append(
+            {"epoch": epoch + 1, "learning_rate": rate, **measured, "seconds": seconds}
+        )
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Stops a run whose loss is no longer finite, and names the step."""
+
+    def __init__(self, steps_per_epoch):
+        super().__init__()
+        self.steps_per_epoch = steps_per_epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the loss."""
+        if not math.isfinite(logs["loss"]):
+            step = self._epoch * self.steps_per_epoch + batch
+            raise FloatingPointError(
+                f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
+                f"batch {batch + 1}). The run's folder holds the epochs before it; a "
+                "lower learning rate or --precision float32 may help."
+            )
+
+
+def _verbose(progress):
+    if progress == "auto":
+        progress = "bar" if sys.stdout.isatty() else "line"
+    return {"none": 0, "bar": 1, "line": 2}[progress]
+
+
+def _errors(logs):
+    """Loss and top-1 and top-5 errors in per cent."""
+    errors = {"loss": float(logs["loss"])}
+    for metric, error in (("top_1", "error"), ("top_5", "top_5_error")):
+        if metric in logs:
+            errors[error] = 100 * (1 - float(logs[metric]))
+    return errors
