@@ -163,7 +163,12 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         """The arguments of the constructor."""
-        names = (
-            "learning_rate drops steps_per_epoch factor warm_up warm_up_from".split()
-        )
+        names = [
+            "learning_rate",
+            "drops",
+            "steps_per_epoch",
+            "factor",
+            "warm_up",
+            "warm_up_from",
+        ]
         return {name: getattr(self, name) for name in names}
