@@ -1,8 +1,26 @@
 """Builders of the networks of the paper, by name."""
 
-from keras_mixup.models import tabular
+from keras_mixup.models import (
+    densenet,
+    preact_resnet,
+    resnet,
+    speech,
+    tabular,
+    wide_resnet,
+)
 
-_BUILDERS = {"mlp": tabular.mlp}
+_BUILDERS = {
+    "mlp": tabular.mlp,
+    "preact_resnet18": preact_resnet.preact_resnet18,
+    "wide_resnet28_10": wide_resnet.wide_resnet28_10,
+    "densenet_bc_190": densenet.densenet_bc_190,
+    "resnet50": resnet.resnet50,
+    "resnet101": resnet.resnet101,
+    "resnext101_32x4d": resnet.resnext101_32x4d,
+    "resnext101_64x4d": resnet.resnext101_64x4d,
+    "lenet": speech.lenet,
+    "vgg11": speech.vgg11,
+}
 
 
 def names():
