@@ -1,0 +1,239 @@
+"""Image augmentation: functions of a batch and a key, and nothing kept between calls.
+
+Keras's and KerasCV's random layers hold a stateful generator, whose numbers depend on
+the order in which a parallel `Dataset.map` happens to run and cannot be resumed; and
+`keras.layers.RandomCrop` draws one offset for a whole batch. Here every random number
+comes from the `key` (`keras_mixup.keys.make_key`), one draw per image: the same key
+gives the same images in eager mode, in a graph, in a map and under XLA.
+
+Batches are of shape (n, height, width, channels) and equal sizes; one image of any
+size is a batch of 1.
+"""
+
+import enum
+import math
+
+import tensorflow as tf
+
+from keras_mixup import arguments, keys
+
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TRIES = 10
+
+
+class Stream(enum.IntEnum):
+    """Streams of a key, far from those of `keras_mixup`: one key may serve both."""
+
+    SHIFT = 1000
+    FLIP = 1001
+    AREA = 1002
+    ASPECT = 1003
+    PLACE = 1004
+
+
+def pad_and_crop(images, key, padding=4, mode="constant"):
+    """Shifts every image by up to `padding` pixels, as torchvision's `RandomCrop`.
+
+    The image is padded on all four sides, and a window of its own size cut out at
+    an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
+
+    Args:
+        images: Tensor of shape (n, height, width, channels), any dtype.
+        key: int32 pair, see `keras_mixup.keys.make_key`.
+        padding: Number of pixels.
+        mode: "constant" (zeros, as the paper's code) or "reflect" (as the code of
+            Zagoruyko and Komodakis, 2016).
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
+    """
+    _check_images(images)
+    arguments.check_choice("mode", mode, ("constant", "reflect"))
+    _check_size("padding", padding, 0)
+    images = tf.convert_to_tensor(images)
+    count, height, width, _ = _sizes(images)
+    sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    padded = tf.pad(images, sides, mode.upper())
+    offsets = shifts(key, count, padding)
+    rows = offsets[:, :1] + tf.range(height)
+    columns = offsets[:, 1:] + tf.range(width)
+    cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
+    cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(cropped, images.shape)
+
+
+def shifts(key, count, padding):
+    """Offsets of the windows: int32 of shape (count, 2), in 0 to 2 padding."""
+    bits = keys.random_bits(key, Stream.SHIFT, [count, 2])
+    # 2**32 is no multiple of 2 padding + 1: a bias of less than 1e-8.
+    return tf.cast(bits % tf.constant(2 * padding + 1, tf.uint32), tf.int32)
+
+
+def flip(images, key):
+    """Mirrors every image left to right with probability 1/2.
+
+    Args:
+        images: Tensor of shape (n, height, width, channels), any dtype.
+        key: int32 pair, see `keras_mixup.keys.make_key`.
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
+    """
+    _check_images(images)
+    images = tf.convert_to_tensor(images)
+    bits = keys.random_bits(key, Stream.FLIP, [_sizes(images)[0], 1, 1, 1])
+    return tf.where(tf.bitcast(bits, tf.int32) < 0, tf.reverse(images, [2]), images)
+
+
+def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
+    """Cuts a random box out of every image and resizes it (Szegedy et al., 2015).
+
+    The boxes are those of `random_boxes`. Bilinear, without antialiasing: the
+    samples lie evenly between the centres of the box's first and last pixels.
+
+    Args:
+        images: Tensor of shape (n, height, width, channels).
+        key: int32 pair, see `keras_mixup.keys.make_key`.
+        size: Height and width of the result in pixels.
+        area: Smallest and largest share of the image's area.
+        aspect: Smallest and largest width / height.
+
+    Returns:
+        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
+        otherwise float32.
+    """
+    _check_images(images)
+    _check_size("size", size)
+    images = tf.convert_to_tensor(images)
+    count, height, width, _ = _sizes(images)
+    boxes = random_boxes(key, count, height, width, area, aspect)
+    # Float64: graphs multiply by reciprocals, which in float32 shows in the images.
+    boxes = tf.cast(boxes, tf.float64)
+    last = tf.cast(tf.maximum(tf.stack([height, width]) - 1, 1), tf.float64)
+    first, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1
+    boxes = tf.cast(tf.concat([first / last, end / last], 1), tf.float32)
+    cropped = tf.image.crop_and_resize(images, boxes, tf.range(count), [size, size])
+    cropped = tf.ensure_shape(cropped, [images.shape[0], size, size, images.shape[3]])
+    return _as_before(cropped, images.dtype)
+
+
+def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
+    """Boxes for `random_resized_crop`, after torchvision's `RandomResizedCrop`.
+
+    A share s of the image's area is drawn uniformly from `area`, and width / height
+    r log-uniformly from `aspect`: the box is `round(sqrt(s H W r))` wide and
+    `round(sqrt(s H W / r))` high. The first of ten tries that fits into the image is
+    placed uniformly; if none does, the box is central and the largest whose aspect
+    is as near to the image's as the limits allow.
+
+    Args:
+        key: int32 pair, see `keras_mixup.keys.make_key`.
+        count: Number of boxes.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        area: Smallest and largest share of the image's area.
+        aspect: Smallest and largest width / height.
+
+    Returns:
+        int32 of shape (count, 4): top, left, height, width, in pixels.
+    """
+    _check_range("area", area, 1)
+    _check_range("aspect", aspect, float("inf"))
+    height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
+    share = keys.uniform(key, Stream.AREA, [count, TRIES])
+    share = area[0] + (area[1] - area[0]) * share
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    ratio = keys.uniform(key, Stream.ASPECT, [count, TRIES])
+    ratio = tf.exp(low + (high - low) * ratio)
+    high_wide = tf.round(tf.sqrt(share * height * width * tf.stack([1 / ratio, ratio])))
+    whole = tf.stack([height, width])
+    fits = tf.reduce_all((high_wide >= 1) & (high_wide <= whole[:, None, None]), 0)
+    chosen = tf.argmax(tf.cast(fits, tf.int32), axis=1)
+    tried = tf.gather(tf.transpose(high_wide, [1, 2, 0]), chosen, batch_dims=1)
+    ratio = tf.clip_by_value(width / height, *map(float, aspect))
+    fallback = tf.round(tf.minimum(whole, tf.stack([width / ratio, height * ratio])))
+    any_fits = tf.reduce_any(fits, 1)[:, None]
+    extent = tf.where(any_fits, tried, tf.maximum(fallback, 1))
+    place = keys.uniform(key, Stream.PLACE, [count, 2])
+    free = whole - extent
+    corner = tf.where(any_fits, tf.floor(place * (free + 1)), tf.floor(free / 2))
+    return tf.cast(tf.concat([corner, extent], 1), tf.int32)
+
+
+def central_crop(images, size, resize=None):
+    """The middle of every image, for testing.
+
+    The image is scaled (bilinear, without antialiasing, as `random_resized_crop`)
+    until its shorter side has `resize` pixels; of that the central square is cut.
+
+    Args:
+        images: Tensor of shape (n, height, width, channels).
+        size: Height and width of the result in pixels.
+        resize: Shorter side before the cut; `round(size * 256 / 224)` by default.
+
+    Returns:
+        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
+        otherwise float32.
+    """
+    _check_images(images)
+    _check_size("size", size)
+    resize = round(size * 256 / 224) if resize is None else resize
+    _check_size("resize", resize, size)
+    images = tf.convert_to_tensor(images)
+    _, height, width, _ = _sizes(images)
+    sides = tf.stack([height, width]) * resize // tf.minimum(height, width)
+    scaled = tf.image.resize(images, sides)
+    top, left = tf.unstack((sides - size) // 2)
+    cropped = scaled[:, top : top + size, left : left + size]
+    cropped = tf.ensure_shape(cropped, [images.shape[0], size, size, images.shape[3]])
+    return _as_before(cropped, images.dtype)
+
+
+def normalise(images, mean, std):
+    """`(images / 255 - mean) / std` per channel, as float32.
+
+    Args:
+        images: Tensor of shape (..., channels), 0 to 255.
+        mean: One number per channel, on the scale 0 to 1.
+        std: One number per channel, on the scale 0 to 1.
+    """
+    images = tf.cast(images, tf.float32) / 255
+    return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
+
+
+def _sizes(images):
+    """The four sizes of a batch, as integers where they are known."""
+    sizes = tf.shape(images)
+    return [sizes[i] if n is None else n for i, n in enumerate(images.shape)]
+
+
+def _as_before(images, dtype):
+    """Float images as uint8, if that is what came in."""
+    if dtype != tf.uint8:
+        return images
+    return tf.cast(tf.round(tf.clip_by_value(images, 0, 255)), tf.uint8)
+
+
+def _check_images(images):
+    if len(images.shape) != 4:
+        raise ValueError(
+            "Invalid value received for argument `images`. Expected the shape "
+            f"(n, height, width, channels). Received: images.shape={images.shape}"
+        )
+
+
+def _check_size(name, value, least=1):
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected an integer of "
+            f"at least {least}. Received: {name}={value!r}"
+        )
+
+
+def _check_range(name, value, largest):
+    if len(value) != 2 or not 0 < value[0] <= value[1] <= largest:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected two numbers "
+            f"with 0 < smallest <= largest <= {largest}. Received: {name}={value!r}"
+        )

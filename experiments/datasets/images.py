@@ -1,0 +1,258 @@
+"""Image sets as `tf.data` pipelines: bundled, of TFDS, or a folder of class folders."""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import random
+
+from experiments.datasets import digits, sources
+
+TFDS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "imagenet2012")
+ACCEPTED = (
+    f"'digits', a set of TFDS with images and labels ({', '.join(TFDS_NAMES)}, ...) or "
+    "an image folder <root>/<split>/<class>/*.JPEG, *.jpg, *.jpeg or *.png"
+)
+ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """A set of labelled images.
+
+    Attributes:
+        datasets: For every split asked for, a `tf.data.Dataset` of (image, label):
+            uint8 of shape (height, width, 3) and int64, in an order that is always
+            the same.
+        counts: For every split, its number of images.
+        names: Names of the classes: label `i` stands for `names[i]`.
+        shape: (height, width, 3), or (None, None, 3) where sizes differ.
+    """
+
+    datasets: dict
+    counts: dict
+    names: tuple
+    shape: tuple
+
+
+def load_images(name, splits, places, size=None):
+    """Loads splits of an image set.
+
+    Args:
+        name: "digits" (scikit-learn's, enlarged from 8 to 32 pixels by repeating
+            pixels; splits "train" and "test"); a TFDS name such as "cifar10",
+            "cifar100", "fashion_mnist" or "imagenet2012"; or an image folder
+            `<root>/<split>/<class>/*.JPEG` (also .jpg, .jpeg, .png), absolute, relative
+            to `places.data_dir` or to the working directory. Every image of a split
+            of a folder is decoded once, to know that it can be.
+        splits: Tuple of names of splits; slices as in TFDS: "train[:20000]",
+            "train[:80%]", "train+val". Folders are in a fixed random order, so that
+            a slice holds all classes.
+        places: `sources.Places`.
+        size: None for the images as they are. Otherwise their shorter side is
+            resized to so many pixels and the central square taken.
+
+    Returns:
+        `Images`. Gray images have three equal channels.
+
+    Raises:
+        ValueError: for an unknown name or split, and for files that cannot be
+            decoded, unless `places.skip_corrupt` leaves them out (and prints them).
+        sources.MissingData: where the data are not on disk; it says what to put
+            where.
+    """
+    if name == "digits":
+        images = _digits(splits)
+    else:
+        folder = _find_folder(name, places)
+        if folder is None:
+            images = _from_tfds(name, splits, places)
+        else:
+            images = _from_folder(folder, splits, places.skip_corrupt)
+    return images if size is None else _resized(images, size)
+
+
+def _digits(splits):
+    import numpy as np
+    import tensorflow as tf
+
+    parts = zip(("train", "test"), digits.load_digits(), strict=True)
+    parts = {part: list(zip(*data, strict=True)) for part, data in parts}
+    datasets, counts = {}, {}
+    for split in splits:
+        x, y = map(np.array, zip(*_choose(split, parts), strict=True))
+        x = x.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3)
+        datasets[split] = tf.data.Dataset.from_tensor_slices((x, y.astype("int64")))
+        counts[split] = len(y)
+    names = tuple(str(digit) for digit in range(digits.CLASSES))
+    return Images(datasets, counts, names, (32, 32, 3))
+
+
+def _from_tfds(name, splits, places):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    try:
+        features = tfds.builder(name, data_dir=places.prepared_dir).info.features
+    except ValueError as error:  # DatasetNotFoundError is one.
+        raise ValueError(
+            f"Invalid value received for argument `name`. Expected {ACCEPTED}. "
+            f"Received: name={name!r}"
+        ) from error
+    if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
+        raise ValueError(
+            "Invalid value received for argument `name`. Expected a set with the "
+            f"features 'image' and 'label'. Received: name={name!r}"
+        )
+    raw, expected = None, "Put what TFDS prepared into --data_dir."
+    if name == "imagenet2012":
+        expected = (
+            "ImageNet has to be downloaded by hand from image-net.org (registration): "
+            f"put {' and '.join(ARCHIVES)} into --data_dir, and they will be prepared."
+        )
+        places = dataclasses.replace(places, download=False)
+        if places.data_dir and pathlib.Path(places.data_dir, ARCHIVES[0]).exists():
+            raw = places.data_dir
+    builder = sources.prepared_builder(
+        lambda folder: tfds.builder(name, data_dir=folder), places, raw, expected
+    )
+    features = builder.info.features
+    # Caching and prefetching are the caller's choice.
+    config = tfds.ReadConfig(try_autocache=False, skip_prefetch=True)
+    *sides, channels = features["image"].shape
+
+    def pair(example):
+        image = example["image"]
+        image = tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        return image, example["label"]
+
+    datasets = {
+        split: builder.as_dataset(
+            split=split, shuffle_files=False, read_config=config
+        ).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+        for split in splits
+    }
+    counts = {split: int(data.cardinality()) for split, data in datasets.items()}
+    return Images(datasets, counts, tuple(features["label"].names), (*sides, 3))
+
+
+def _find_folder(name, places):
+    """The image folder that `name` stands for; None if it is no folder's name."""
+    tried = [pathlib.Path(name).expanduser()]
+    if places.data_dir:
+        tried.insert(0, pathlib.Path(places.data_dir, tried[0]))
+    for folder in tried:
+        if any(_is_image(path) for path in folder.glob("*/*/*")):
+            return folder
+    if "/" in name or os.sep in name:
+        raise sources.MissingData(
+            f"No image folder found for {name!r}. Searched: "
+            f"{', '.join(map(str, tried))}. Expected images in "
+            f"<folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
+        )
+    return None
+
+
+def _is_image(path):
+    return path.suffix.lower() in SUFFIXES
+
+
+def _from_folder(folder, splits, skip_corrupt):
+    import tensorflow as tf
+
+    parts, labels = collections.defaultdict(list), {}
+    for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
+        split, label, _ = path.parts[-3:]
+        parts[split].append((str(path), label))
+        labels[label] = None
+    # The classes are those of all splits: a label means the same in each.
+    labels = {label: index for index, label in enumerate(sorted(labels))}
+    for split, files in parts.items():
+        random.Random(split).shuffle(files)
+    chosen = {split: _choose(split, parts) for split in splits}
+    paths = sorted({path for files in chosen.values() for path, _ in files})
+    shapes = _decoded_shapes(paths)
+    corrupt = [path for path in paths if path not in shapes]
+    if corrupt:
+        _report(folder, corrupt, skip_corrupt)
+    shape = set(shapes.values())
+    shape = shape.pop() if len(shape) == 1 else (None, None, 3)
+
+    def load(path, label):
+        return tf.ensure_shape(_decode(path), shape), label
+
+    datasets, counts = {}, {}
+    for split, files in chosen.items():
+        files = [(path, labels[label]) for path, label in files if path in shapes]
+        counts[split] = len(files)
+        tensors = (
+            tf.constant([path for path, _ in files], tf.string),
+            tf.constant([label for _, label in files], tf.int64),
+        )
+        datasets[split] = tf.data.Dataset.from_tensor_slices(tensors).map(
+            load, num_parallel_calls=tf.data.AUTOTUNE
+        )
+    return Images(datasets, counts, tuple(labels), shape)
+
+
+def _decode(path):
+    """The file as uint8 of three channels, whatever format its name promises."""
+    import tensorflow as tf
+
+    return tf.io.decode_image(tf.io.read_file(path), 3, expand_animations=False)
+
+
+def _decoded_shapes(paths):
+    """Shapes of the images that can be decoded, by path."""
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
+    data = data.map(
+        lambda path: (path, tf.shape(_decode(path))),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=False,
+    ).ignore_errors()
+    return {
+        path.decode(): tuple(shape.tolist()) for path, shape in data.as_numpy_iterator()
+    }
+
+
+def _report(folder, corrupt, skip):
+    named = ", ".join(os.path.relpath(path, folder) for path in corrupt[:10])
+    named += ", ..." if len(corrupt) > 10 else ""
+    text = f"Of the files in {folder}, {len(corrupt)} cannot be decoded: {named}."
+    if not skip:
+        raise ValueError(
+            f"{text} Replace them, or give --skip_corrupt to leave them out."
+        )
+    print(f"Warning: {text} They are left out.")
+
+
+def _choose(split, parts):
+    """Examples of a split, slices and sums included, from lists by name."""
+    import tensorflow_datasets as tfds
+
+    infos = {
+        name: tfds.core.SplitInfo(name=name, shard_lengths=[len(part)], num_bytes=0)
+        for name, part in parts.items()
+    }
+    chosen = []
+    for part in tfds.core.ReadInstruction.from_spec(split).to_absolute(infos):
+        chosen.extend(parts[part.splitname][part.from_ : part.to])
+    return chosen
+
+
+def _resized(images, size):
+    import tensorflow as tf
+
+    from experiments.datasets import augmentation
+
+    def resize(image, label):
+        return augmentation.central_crop(image[tf.newaxis], size, size)[0], label
+
+    datasets = {
+        split: data.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+        for split, data in images.datasets.items()
+    }
+    return dataclasses.replace(images, datasets=datasets, shape=(size, size, 3))

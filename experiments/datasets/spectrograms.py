@@ -1,0 +1,77 @@
+"""Normalised log spectrograms of utterances of one second at 16 kHz."""
+
+import keras
+import tensorflow as tf
+
+FRAME, STEP, FRAMES = 320, 160, 101
+BINS = FRAME // 2 + 1
+
+
+def log_spectrogram(waveforms):
+    """`log(1 + |STFT|)` of waveforms at 16 kHz.
+
+    Frames of 20 ms every 10 ms under a periodic Hamming window; the waveform is
+    padded by half a frame of zeros at both ends, so that frame `t` is centred at
+    `10 t` ms. This is what adiyoss/GCommandsPytorch computes with librosa, which at
+    the ends mirrors the waveform instead.
+
+    Args:
+        waveforms: Tensor of shape (batch, samples), any dtype; 16,000 samples give
+            just 101 frames. More frames are cut off, missing ones are zero.
+
+    Returns:
+        float32 of shape (batch, 161, 101, 1): frequency in steps of 50 Hz, time in
+        steps of 10 ms.
+
+    Raises:
+        ValueError: unless the waveforms have two axes.
+    """
+    if len(waveforms.shape) != 2:
+        raise ValueError(
+            "Invalid value received for argument `waveforms`. Expected the shape "
+            f"(batch, samples). Received: waveforms.shape={waveforms.shape}"
+        )
+    waveforms = tf.cast(waveforms, tf.float32)
+    half = FRAME // 2
+    padded = tf.pad(waveforms, [[0, 0], [half, half]])
+    magnitude = tf.abs(
+        tf.signal.stft(padded, FRAME, STEP, FRAME, tf.signal.hamming_window)
+    )
+    frames = tf.math.log1p(magnitude)[:, :FRAMES]
+    missing = FRAMES - tf.shape(frames)[1]
+    frames = tf.pad(frames, [[0, 0], [0, missing], [0, 0]])
+    frames = tf.ensure_shape(frames, [waveforms.shape[0], FRAMES, BINS])
+    return tf.transpose(frames, [0, 2, 1])[..., tf.newaxis]
+
+
+def normalise(spectrograms):
+    """Z-score of every utterance: `(x - mean) / std` over its bins and frames.
+
+    A constant spectrogram (silence), whose standard deviation is zero, becomes zero.
+
+    Args:
+        spectrograms: Float tensor of shape (batch, bins, frames, 1).
+    """
+    mean, variance = tf.nn.moments(spectrograms, [1, 2, 3], keepdims=True)
+    constant = variance == 0
+    # The root is taken of 1 there: at 0 its gradient is infinite.
+    return (spectrograms - mean) / tf.sqrt(tf.where(constant, 1.0, variance))
+
+
+@keras.saving.register_keras_serializable("keras_mixup_experiments")
+class Spectrogram(keras.layers.Layer):
+    """First layer of a network on waveforms: `normalise(log_spectrogram(x))`.
+
+    Input: (batch, samples) at 16 kHz, 16,000 samples as a rule. Output: float32 of
+    shape (batch, 161, 101, 1). Both are float32 whatever the dtype policy is:
+    float16 has no Fourier transform, and loses what is soft.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def call(self, waveforms):
+        return normalise(log_spectrogram(waveforms))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], BINS, FRAMES, 1)
