@@ -51,3 +51,28 @@ def mixed_images(images, partners, mixed, lam, titles, path):
         axes[0, column].set_title(f"$\\lambda$ = {lam[column]:.2f}", fontsize=9)
         axes[2, column].set_xlabel(titles[column], fontsize=8)
     picture.savefig(path, dpi=100)
+
+
+def error_curves_by_group(result, title, path):
+    """Test error over epochs: one panel a group, mean line and range over seeds."""
+    groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
+    picture = figure(max(6, 4 * len(groups)), 3.6)
+    axes = picture.subplots(1, len(groups), squeeze=False)[0]
+    for axis, group in zip(axes, groups, strict=True):
+        runs = [run for run in result["runs"] if run["group"] == group]
+        for method in dict.fromkeys(run["method"] for run in runs):
+            curves = np.array(
+                [
+                    [epoch["test"]["error"] for epoch in run["epochs"]]
+                    for run in runs
+                    if run["method"] == method
+                ]
+            )
+            epochs = np.arange(1, curves.shape[1] + 1)
+            axis.plot(epochs, curves.mean(axis=0), label=method)
+            axis.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.2)
+        axis.set(title=group, xlabel="epoch", ylim=(0, None))
+    axes[0].set_ylabel("error (%)")
+    axes[-1].legend()
+    picture.suptitle(title)
+    picture.savefig(path, dpi=100)

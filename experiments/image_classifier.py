@@ -1,0 +1,88 @@
+"""One run of an image classifier: SGD with momentum on augmented batches."""
+
+import keras
+
+import keras_mixup
+from experiments import training
+from experiments.datasets import pipeline
+
+
+def train(
+    run,
+    folder,
+    settings,
+    images,
+    make_network,
+    learning_rate,
+    augment,
+    transform,
+    nesterov=False,
+    top_5=False,
+):
+    """Trains on the first split of `images`, and tests on its second.
+
+    Args:
+        run: `running.Run`; its settings hold "alpha".
+        folder: The run's folder.
+        settings: `TrainingConfiguration` with `momentum`.
+        images: `images.Images` of two splits.
+        make_network: Function without arguments that gives the network.
+        learning_rate: Function from the number of steps an epoch to the schedule.
+        augment: Function of (images, key) for training images.
+        transform: Function of images for test images.
+        nesterov: Whether the momentum is Nesterov's.
+        top_5: Whether the top-5 error is measured as well.
+
+    Returns:
+        The record of the epochs, and the number of training images seen.
+    """
+    keras.utils.set_random_seed(run.seed)
+    (train_split, examples), (test_split, test) = images.datasets.items()
+    count = images.counts[train_split]
+
+    def batches(first_epoch):
+        return pipeline.training_batches(
+            examples,
+            count,
+            settings.batch_size,
+            run.seed,
+            first_epoch,
+            cache=settings.cache,
+            augment=lambda batch, key: (augment(batch[0], key), batch[1]),
+            shuffle_buffer=settings.shuffle_buffer,
+        )
+
+    data = training.Data(
+        batches=batches,
+        count=count,
+        batch_size=settings.batch_size,
+        sets={
+            "test": pipeline.evaluation_batches(
+                test,
+                settings.batch_size,
+                cache=settings.cache,
+                transform=lambda pixels, labels: (transform(pixels), labels),
+            )
+        },
+    )
+    rate = learning_rate(data.steps_per_epoch)
+
+    def make_model():
+        sgd = keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
+        mixup = keras_mixup.MixUp(run.settings["alpha"], seed=run.seed)
+        return training.classifier(make_network(), mixup, sgd, settings, top_5)
+
+    epochs = training.fit(make_model, data, rate, settings, folder)
+    return epochs, len(epochs) * count
+
+
+def errors_at_the_end(epochs, name="error", part="test"):
+    """Median of the last ten epochs, last, and best: the least, an oracle's choice."""
+    import statistics
+
+    errors = [epoch[part][name] for epoch in epochs]
+    return {
+        f"median_{name}": statistics.median(errors[-10:]),
+        f"last_{name}": errors[-1],
+        f"best_{name}": min(errors),
+    }
