@@ -8,6 +8,7 @@ from experiments import configuration
 # Listed here, so that the list shows without importing TensorFlow.
 EXPERIMENTS = {
     "quickstart": "Digits with 40 % wrong labels: ERM, mixup, and a served model",
+    "table1_imagenet": "Table 1: ImageNet by ResNets and ResNeXts, 90 and 200 epochs",
     "figure3_cifar": "Figure 3: CIFAR-10 and CIFAR-100, three networks, error curves",
     "figure4_speech": "Figure 4: Google commands by LeNet and VGG-11",
     "table4_tabular": "Table 4: six tables of the UCI repository",

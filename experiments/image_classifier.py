@@ -37,8 +37,10 @@ def train(
         The record of the epochs, and the number of training images seen.
     """
     keras.utils.set_random_seed(run.seed)
-    (train_split, examples), (test_split, test) = images.datasets.items()
+    (train_split, examples), (test_split, test) = images.encoded.items()
     count = images.counts[train_split]
+    # Where sizes differ, images are cut to one size before they are batched.
+    alone = images.shape[0] is None
 
     def batches(first_epoch):
         return pipeline.training_batches(
@@ -47,7 +49,9 @@ def train(
             settings.batch_size,
             run.seed,
             first_epoch,
+            decode=images.decode,
             cache=settings.cache,
+            augment_alone=alone,
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
             shuffle_buffer=settings.shuffle_buffer,
         )
@@ -60,7 +64,9 @@ def train(
             "test": pipeline.evaluation_batches(
                 test,
                 settings.batch_size,
+                decode=images.decode,
                 cache=settings.cache,
+                transform_alone=alone,
                 transform=lambda pixels, labels: (transform(pixels), labels),
             )
         },

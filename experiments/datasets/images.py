@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import random
+from collections.abc import Callable
 
 from experiments.datasets import digits, sources
 
@@ -22,18 +23,31 @@ class Images:
     """A set of labelled images.
 
     Attributes:
-        datasets: For every split asked for, a `tf.data.Dataset` of (image, label):
-            uint8 of shape (height, width, 3) and int64, in an order that is always
-            the same.
+        encoded: For every split asked for, a `tf.data.Dataset` of examples as they
+            are kept, in an order that is always the same: small, and so cheap to
+            shuffle.
+        decode: Function of such an example that gives (image, label): uint8 of shape
+            (height, width, 3) and int64.
         counts: For every split, its number of images.
         names: Names of the classes: label `i` stands for `names[i]`.
         shape: (height, width, 3), or (None, None, 3) where sizes differ.
     """
 
-    datasets: dict
+    encoded: dict
+    decode: Callable
     counts: dict
     names: tuple
     shape: tuple
+
+    @property
+    def datasets(self):
+        """For every split, a `tf.data.Dataset` of (image, label)."""
+        import tensorflow as tf
+
+        return {
+            split: data.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
+            for split, data in self.encoded.items()
+        }
 
 
 def load_images(name, splits, places, size=None):
@@ -79,14 +93,14 @@ def _digits(splits):
 
     parts = zip(("train", "test"), digits.load_digits(), strict=True)
     parts = {part: list(zip(*data, strict=True)) for part, data in parts}
-    datasets, counts = {}, {}
+    encoded, counts = {}, {}
     for split in splits:
         x, y = map(np.array, zip(*_choose(split, parts), strict=True))
         x = x.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3)
-        datasets[split] = tf.data.Dataset.from_tensor_slices((x, y.astype("int64")))
+        encoded[split] = tf.data.Dataset.from_tensor_slices((x, y.astype("int64")))
         counts[split] = len(y)
     names = tuple(str(digit) for digit in range(digits.CLASSES))
-    return Images(datasets, counts, names, (32, 32, 3))
+    return Images(encoded, lambda x, y: (x, y), counts, names, (32, 32, 3))
 
 
 def _from_tfds(name, splits, places):
@@ -111,30 +125,37 @@ def _from_tfds(name, splits, places):
             "ImageNet has to be downloaded by hand from image-net.org (registration): "
             f"put {' and '.join(ARCHIVES)} into --data_dir, and they will be prepared."
         )
-        places = dataclasses.replace(places, download=False)
         if places.data_dir and pathlib.Path(places.data_dir, ARCHIVES[0]).exists():
             raw = places.data_dir
     builder = sources.prepared_builder(
-        lambda folder: tfds.builder(name, data_dir=folder), places, raw, expected
+        lambda folder: tfds.builder(name, data_dir=folder),
+        places,
+        raw,
+        expected,
+        by_hand=name == "imagenet2012",
     )
     features = builder.info.features
     # Caching and prefetching are the caller's choice.
     config = tfds.ReadConfig(try_autocache=False, skip_prefetch=True)
     *sides, channels = features["image"].shape
 
-    def pair(example):
-        image = example["image"]
+    def decode(example):
+        image = features["image"].decode_example(example["image"])
         image = tf.image.grayscale_to_rgb(image) if channels == 1 else image
         return image, example["label"]
 
-    datasets = {
+    encoded = {
         split: builder.as_dataset(
-            split=split, shuffle_files=False, read_config=config
-        ).map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+            split=split,
+            shuffle_files=False,
+            read_config=config,
+            decoders={"image": tfds.decode.SkipDecoding()},
+        )
         for split in splits
     }
-    counts = {split: int(data.cardinality()) for split, data in datasets.items()}
-    return Images(datasets, counts, tuple(features["label"].names), (*sides, 3))
+    counts = {split: int(data.cardinality()) for split, data in encoded.items()}
+    names = tuple(features["label"].names)
+    return Images(encoded, decode, counts, names, (*sides, 3))
 
 
 def _find_folder(name, places):
@@ -182,7 +203,7 @@ def _from_folder(folder, splits, skip_corrupt):
     def load(path, label):
         return tf.ensure_shape(_decode(path), shape), label
 
-    datasets, counts = {}, {}
+    encoded, counts = {}, {}
     for split, files in chosen.items():
         files = [(path, labels[label]) for path, label in files if path in shapes]
         counts[split] = len(files)
@@ -190,10 +211,8 @@ def _from_folder(folder, splits, skip_corrupt):
             tf.constant([path for path, _ in files], tf.string),
             tf.constant([label for _, label in files], tf.int64),
         )
-        datasets[split] = tf.data.Dataset.from_tensor_slices(tensors).map(
-            load, num_parallel_calls=tf.data.AUTOTUNE
-        )
-    return Images(datasets, counts, tuple(labels), shape)
+        encoded[split] = tf.data.Dataset.from_tensor_slices(tensors)
+    return Images(encoded, load, counts, tuple(labels), shape)
 
 
 def _decode(path):
@@ -248,11 +267,8 @@ def _resized(images, size):
 
     from experiments.datasets import augmentation
 
-    def resize(image, label):
+    def decode(*example):
+        image, label = images.decode(*example)
         return augmentation.central_crop(image[tf.newaxis], size, size)[0], label
 
-    datasets = {
-        split: data.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
-        for split, data in images.datasets.items()
-    }
-    return dataclasses.replace(images, datasets=datasets, shape=(size, size, 3))
+    return dataclasses.replace(images, decode=decode, shape=(size, size, 3))

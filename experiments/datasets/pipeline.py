@@ -21,6 +21,7 @@ def training_batches(
     decode=None,
     cache=True,
     augment=None,
+    augment_alone=False,
     mixup=None,
     shuffle_buffer=None,
 ):
@@ -35,6 +36,8 @@ def training_batches(
         decode: Function of an example, or None.
         cache: Whether decoded examples are kept in memory.
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
+        augment_alone: Whether examples are augmented one by one, as batches of one,
+            since their sizes differ before.
         mixup: `keras_mixup.MixUp` for mixing on the host, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
 
@@ -54,12 +57,20 @@ def training_batches(
         shuffled = examples.shuffle(buffer, tf.cast(key[0], tf.int64))
         if decode is not None and not cache:
             shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
+        if augment is not None and augment_alone:
+            shuffled = shuffled.enumerate().map(
+                lambda index, *example: alone(
+                    lambda batch: augment(batch, keys.make_key(seed, epoch, index)),
+                    example,
+                ),
+                tf.data.AUTOTUNE,
+            )
         return shuffled.batch(batch_size)
 
     batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
     steps_per_epoch = -(-count // batch_size)
     batches = batches.enumerate(first_epoch * steps_per_epoch)
-    if augment is not None:
+    if augment is not None and not augment_alone:
         batches = batches.map(
             lambda step, batch: (step, augment(batch, keys.make_key(seed, step))),
             tf.data.AUTOTUNE,
@@ -71,13 +82,26 @@ def training_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(examples, batch_size, decode=None, cache=True, transform=None):
+def evaluation_batches(
+    examples, batch_size, decode=None, cache=True, transform=None, transform_alone=False
+):
     """All examples in their order, in batches, each decoded and changed alike."""
     if decode is not None:
         examples = examples.map(decode, tf.data.AUTOTUNE)
+    if transform is not None and transform_alone:
+        examples = examples.map(
+            lambda *example: alone(lambda batch: transform(*batch), example),
+            tf.data.AUTOTUNE,
+        )
     batches = examples.batch(batch_size)
-    if transform is not None:
+    if transform is not None and not transform_alone:
         batches = batches.map(transform, tf.data.AUTOTUNE)
     if cache:
         batches = batches.cache()
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def alone(function, example):
+    """A function of batches, of one example."""
+    changed = function(tf.nest.map_structure(lambda part: part[tf.newaxis], example))
+    return tf.nest.map_structure(lambda part: part[0], changed)

@@ -28,7 +28,7 @@ class Places:
     skip_corrupt: bool = False
 
 
-def prepared_builder(make_builder, places, raw_dir=None, expected=""):
+def prepared_builder(make_builder, places, raw_dir=None, expected="", by_hand=False):
     """A TFDS builder whose data are ready to be read.
 
     Looked for in this order: prepared by TFDS in `data_dir`, `data_dir/tfds` or
@@ -41,6 +41,7 @@ def prepared_builder(make_builder, places, raw_dir=None, expected=""):
         raw_dir: Folder that holds the raw files, for a builder that reads them from
             its manual folder, or None where there is none.
         expected: What to put where, for the error.
+        by_hand: Whether the data cannot be downloaded by a program.
 
     Raises:
         MissingData: where nothing is found and nothing may be downloaded.
@@ -59,11 +60,12 @@ def prepared_builder(make_builder, places, raw_dir=None, expected=""):
         if builder.is_prepared():
             return builder
     builder = make_builder(str(places.prepared_dir))
-    if raw_dir is None and not places.download:
+    if raw_dir is None and (by_hand or not places.download):
         searched = ", ".join(str(folder) for folder in found)
+        fetch = "" if by_hand else " Or give --download to have TFDS fetch them."
         raise MissingData(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "
-            f"{expected} Or give --download to have TFDS fetch them."
+            f"{expected}{fetch}"
         )
     config = tfds.download.DownloadConfig(
         manual_dir=None if raw_dir is None else str(raw_dir)
