@@ -32,7 +32,7 @@ best (chosen on the validation set, an oracle) beside it. One epoch of ResNet-50
 some 16e15 floating-point operations: the whole preset is weeks on one GPU; not run.
 
 Deviations of preset `cpu`: 20 classes with 500 images of 64 x 64 pixels each, ResNet-50
-at an eighth and a quarter of its width, 6 and 13 epochs (the ratio of 90 and 200) with
+at an eighth and a quarter of its width, 5 and 11 epochs (the ratio of 90 and 200) with
 drops in proportion, batches of 64 with the learning rate scaled with them, a warm-up
 of one epoch.
 """
@@ -76,7 +76,7 @@ PRESETS = {
         "test_split": "val",
         "image_size": 64,
         "widths": (8, 16),
-        "lengths": (6, 13),
+        "lengths": (5, 11),
         "seeds": (0, 1),
         "batch_size": 64,
         "learning_rate": 0.025,
