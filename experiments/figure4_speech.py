@@ -33,6 +33,7 @@ is the width that was changed.)
 """
 
 import dataclasses
+import statistics
 from typing import Literal
 
 from experiments import configuration, result_file
@@ -52,6 +53,7 @@ MEASURES = {
     "test_error": "Test error (%)",
     "last_valid_error": "Last validation error (%)",
     "last_test_error": "Last test error (%)",
+    "median_test_error": "Test error, median of the last ten epochs (%)",
     "epoch": "Epoch, best on validation",
 }
 PRESETS = {
@@ -238,6 +240,9 @@ def final(epochs):
         "test_error": best["test"]["error"],
         "last_valid_error": epochs[-1]["valid"]["error"],
         "last_test_error": epochs[-1]["test"]["error"],
+        "median_test_error": statistics.median(
+            epoch["test"]["error"] for epoch in epochs[-10:]
+        ),
         "epoch": best["epoch"],
     }
 
