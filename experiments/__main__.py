@@ -38,7 +38,14 @@ def main(arguments):
         flags,
         prog=f"python -m experiments {name}",
     )
-    experiment.run(settings)
+    try:
+        experiment.run(settings)
+    except configuration.Refusal as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -11,6 +11,10 @@ import simple_parsing
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+class Refusal(Exception):
+    """What the user can put right: shown as one sentence, without a traceback."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Configuration:
     """What all experiments share; each extends it by its own settings."""
@@ -59,6 +63,8 @@ class TrainingConfiguration(Configuration):
     batch_size: int = 128
     # Stop each run after so many steps, to try it out; 0 for the whole run.
     max_steps: int = 0
+    # Mix in the train step, or on the host as the last stage of the input pipeline.
+    mix_in: Literal["train_step", "pipeline"] = "train_step"
     # Replicas: one, or one for each GPU of this machine.
     strategy: Literal["one", "mirrored"] = "one"
     # Keras's dtype policy.

@@ -33,6 +33,7 @@ is the width that was changed.)
 """
 
 import dataclasses
+import math
 import statistics
 from typing import Literal
 
@@ -110,6 +111,12 @@ class Settings(configuration.TrainingConfiguration):
                 "Invalid value received for `networks`. Expected some of "
                 f"{list(NETWORKS)}. Received: {list(self.networks)}"
             )
+        if self.mix_in == "pipeline" and self.mix_at == "spectrogram":
+            raise ValueError(
+                "Invalid value received for `mix_in`. Expected `train_step`, since "
+                "spectrograms are made by the network, or `pipeline` with `--mix_at "
+                f"waveform`. Received: {self.mix_in}"
+            )
 
 
 def run(settings):
@@ -167,7 +174,18 @@ def train(run, folder, utterances, settings):
     from experiments.datasets import pipeline
 
     keras.utils.set_random_seed(run.seed)
-    count = utterances.counts["train"]
+    count, classes = utterances.counts["train"], len(utterances.names)
+    steps_per_epoch = math.ceil(count / settings.batch_size)
+    rate = keras_mixup.LearningRateDrops(
+        settings.learning_rate, drops(settings.epochs), steps_per_epoch
+    )
+    alpha = run.settings["alpha"]
+    if alpha:
+        alpha = keras_mixup.AlphaSchedule(
+            alpha, steps_per_epoch, warm_up=settings.clean_epochs
+        )
+    mix_at = "input" if settings.mix_at == "waveform" else "spectrogram"
+    mixing = training.Mixing(alpha, run.seed, classes, settings, mix_at)
 
     def batches(first_epoch):
         return pipeline.training_batches(
@@ -176,7 +194,12 @@ def train(run, folder, utterances, settings):
             settings.batch_size,
             run.seed,
             first_epoch,
+            mixup=mixing.in_pipeline,
         )
+
+    def make_model():
+        network = make_network(run.settings["network"], classes, settings)
+        return mixing.compiled(network, keras.optimizers.Adam(rate))
 
     data = training.Data(
         batches=batches,
@@ -184,27 +207,11 @@ def train(run, folder, utterances, settings):
         batch_size=settings.batch_size,
         sets={
             name: pipeline.evaluation_batches(
-                utterances.datasets[split], settings.batch_size
+                utterances.datasets[split], settings.batch_size, one_hot=mixing.rows
             )
             for name, split in (("valid", "validation"), ("test", "test"))
         },
     )
-    rate = keras_mixup.LearningRateDrops(
-        settings.learning_rate, drops(settings.epochs), data.steps_per_epoch
-    )
-    alpha = run.settings["alpha"]
-    if alpha:
-        alpha = keras_mixup.AlphaSchedule(
-            alpha, data.steps_per_epoch, warm_up=settings.clean_epochs
-        )
-
-    def make_model():
-        network = make_network(run.settings["network"], len(utterances.names), settings)
-        mix_at = {"waveform": "input", "spectrogram": "spectrogram"}[settings.mix_at]
-        mixup = keras_mixup.MixUp(alpha, seed=run.seed)
-        adam = keras.optimizers.Adam(rate)
-        return training.classifier(network, mixup, adam, settings, mix_at=mix_at)
-
     epochs = training.fit(make_model, data, rate, settings, folder)
     return epochs, len(epochs) * count
 

@@ -2,7 +2,6 @@
 
 import keras
 
-import keras_mixup
 from experiments import training
 from experiments.datasets import pipeline
 
@@ -37,8 +36,11 @@ def train(
         The record of the epochs, and the number of training images seen.
     """
     keras.utils.set_random_seed(run.seed)
-    (train_split, examples), (test_split, test) = images.encoded.items()
-    count = images.counts[train_split]
+    examples, test = images.encoded.values()
+    count = next(iter(images.counts.values()))
+    mixing = training.Mixing(
+        run.settings["alpha"], run.seed, len(images.names), settings
+    )
     # Where sizes differ, images are cut to one size before they are batched.
     alone = images.shape[0] is None
 
@@ -53,6 +55,7 @@ def train(
             cache=settings.cache,
             augment_alone=alone,
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
+            mixup=mixing.in_pipeline,
             shuffle_buffer=settings.shuffle_buffer,
         )
 
@@ -67,6 +70,7 @@ def train(
                 decode=images.decode,
                 cache=settings.cache,
                 transform_alone=alone,
+                one_hot=mixing.rows,
                 transform=lambda pixels, labels: (transform(pixels), labels),
             )
         },
@@ -75,8 +79,7 @@ def train(
 
     def make_model():
         sgd = keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
-        mixup = keras_mixup.MixUp(run.settings["alpha"], seed=run.seed)
-        return training.classifier(make_network(), mixup, sgd, settings, top_5)
+        return mixing.compiled(make_network(), sgd, top_5)
 
     epochs = training.fit(make_model, data, rate, settings, folder)
     return epochs, len(epochs) * count

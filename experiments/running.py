@@ -13,6 +13,7 @@ import re
 import shutil
 
 from experiments import result_file
+from experiments.configuration import Refusal
 from experiments.datasets.sources import Places
 
 # What a run's numbers do not depend on: where things are, and which other runs
@@ -22,6 +23,10 @@ _NOT_OF_A_RUN = {
     *("prepared_dir", "download", "checkpoint_every", "tensorboard"),
     "progress",
 }
+
+
+class OtherSettings(Refusal, ValueError):
+    """A run folder that another configuration has begun."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +64,7 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         plan_fields: Names of settings that only say which runs there are.
 
     Raises:
-        ValueError: where a run's folder belongs to other settings.
+        OtherSettings: where a run's folder belongs to other settings.
     """
     root = pathlib.Path(settings.run_dir) / experiment / settings.preset
     shared = {
@@ -68,8 +73,9 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         if name not in _NOT_OF_A_RUN and name not in plan_fields
     }
     folders = [root / run.folder_name for run in runs]
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     for run, folder in zip(runs, folders, strict=True):
-        _claim(folder, {**shared, **run.settings, "seed": run.seed})
+        _claim(folder, {**shared, **run.settings, "seed": run.seed}, defaults)
     records = []
     for number, (run, folder) in enumerate(zip(runs, folders, strict=True), start=1):
         title = f"[{number}/{len(runs)}] {run.group}, {run.method}, seed {run.seed}"
@@ -96,21 +102,21 @@ def _train(run, folder, train):
     }
 
 
-def _claim(folder, settings):
+def _claim(folder, settings, defaults):
     """Writes a run's settings into its folder, or compares them with those there."""
     place = folder / "settings.json"
-    settings = json.loads(json.dumps(settings))
     if not place.exists():
         result_file.write(place, settings)
         return
-    there = result_file.read(place)
+    # A setting that came after the folder had its default.
+    there = defaults | result_file.read(place)
     differences = [
-        f"{name}: {there.get(name)!r} there, {settings.get(name)!r} now"
-        for name in sorted({*there, *settings})
-        if there.get(name) != settings.get(name)
+        f"{name}: {there[name]!r} there, {value!r} now"
+        for name, value in json.loads(json.dumps(settings)).items()
+        if json.loads(json.dumps(there[name])) != value
     ]
     if differences:
-        raise ValueError(
+        raise OtherSettings(
             f"The run folder {folder} belongs to other settings "
             f"({'; '.join(differences)}). Give another --run_dir, or remove the folder."
         )

@@ -125,16 +125,23 @@ def train(run, folder, table, settings):
         features, labels, run.seed, settings.test_share, settings.scaling
     )
     count = len(train_part[1])
+    mixing = training.Mixing(run.settings["alpha"], run.seed, num_classes, settings)
     keras.utils.set_random_seed(run.seed)
     examples = tf.data.Dataset.from_tensor_slices(train_part)
     test = tf.data.Dataset.from_tensor_slices(test_part)
     data = training.Data(
         batches=lambda first_epoch: pipeline.training_batches(
-            examples, count, settings.batch_size, run.seed, first_epoch, cache=False
+            examples,
+            count,
+            settings.batch_size,
+            run.seed,
+            first_epoch,
+            cache=False,
+            mixup=mixing.in_pipeline,
         ),
         count=count,
         batch_size=settings.batch_size,
-        sets={"test": pipeline.evaluation_batches(test, 1024)},
+        sets={"test": pipeline.evaluation_batches(test, 1024, one_hot=mixing.rows)},
     )
     rate = keras_mixup.LearningRateDrops(settings.learning_rate)
 
@@ -145,9 +152,7 @@ def train(run, folder, table, settings):
             num_classes=num_classes,
             width=settings.width,
         )
-        mixup = keras_mixup.MixUp(run.settings["alpha"], seed=run.seed)
-        adam = keras.optimizers.Adam(rate, epsilon=1e-8)
-        return training.classifier(network, mixup, adam, settings)
+        return mixing.compiled(network, keras.optimizers.Adam(rate, epsilon=1e-8))
 
     epochs = training.fit(make_model, data, rate, settings, folder)
     return epochs, len(epochs) * count

@@ -12,6 +12,11 @@ import tensorflow as tf
 
 import keras_mixup
 from experiments import checkpoints
+from experiments.configuration import Refusal, TrainingConfiguration
+
+
+class NonFiniteLoss(Refusal, FloatingPointError):
+    """A loss that is infinite or no number; the message names the step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,19 +41,60 @@ class Data:
         return math.ceil(self.count / self.batch_size)
 
 
-def classifier(network, mixup, optimizer, settings, top_5=False, mix_at="input"):
-    """`MixUpModel` compiled for integer labels and logits."""
-    model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
-    metrics = [keras.metrics.SparseCategoricalAccuracy("top_1")]
-    if top_5:
-        metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, "top_5"))
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=metrics,
-        jit_compile=settings.jit_compile,
-    )
-    return model
+@dataclasses.dataclass(frozen=True)
+class Mixing:
+    """How a run mixes: in the train step, or as the last stage of its pipeline.
+
+    In the pipeline labels become rows of probabilities, so the network is compiled
+    for rows and the evaluated sets have to be one-hot (`rows`). "top_1" of mixed
+    batches then counts the heavier partner alone.
+
+    Attributes:
+        alpha: A number or a schedule.
+        seed: Integer.
+        num_classes: Number of classes.
+        settings: `TrainingConfiguration`.
+        mix_at: Names of the layers behind which the train step mixes.
+    """
+
+    alpha: float | keras_mixup.AlphaSchedule
+    seed: int
+    num_classes: int
+    settings: TrainingConfiguration
+    mix_at: str = "input"
+
+    @property
+    def in_pipeline(self):
+        """The `MixUp` of the pipeline, or None."""
+        if not self.rows:
+            return None
+        return keras_mixup.MixUp(self.alpha, num_classes=self.rows, seed=self.seed)
+
+    @property
+    def rows(self):
+        """Number of classes where labels are rows, else 0."""
+        return self.num_classes if self.settings.mix_in == "pipeline" else 0
+
+    def compiled(self, network, optimizer, top_5=False):
+        """The network with its train step, compiled for logits."""
+        if self.rows:
+            model = network
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            top_1 = keras.metrics.CategoricalAccuracy
+            top_k = keras.metrics.TopKCategoricalAccuracy
+        else:
+            mixup = keras_mixup.MixUp(self.alpha, seed=self.seed)
+            model = keras_mixup.MixUpModel(network, mixup, mix_at=self.mix_at)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            top_1 = keras.metrics.SparseCategoricalAccuracy
+            top_k = keras.metrics.SparseTopKCategoricalAccuracy
+        model.compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=[top_1("top_1"), *([top_k(5, "top_5")] if top_5 else [])],
+            jit_compile=self.settings.jit_compile,
+        )
+        return model
 
 
 def fit(make_model, data, learning_rate, settings, folder):
@@ -67,7 +113,7 @@ def fit(make_model, data, learning_rate, settings, folder):
         the last step), "train", one dict for each evaluated set, "seconds".
 
     Raises:
-        FloatingPointError: where the loss is not finite, with the step.
+        NonFiniteLoss: where the loss is not finite, with the step.
     """
     steps, epochs = data.steps_per_epoch, settings.epochs
     sets = data.sets
@@ -77,6 +123,8 @@ def fit(make_model, data, learning_rate, settings, folder):
         sets = {
             name: batches.take(settings.max_steps) for name, batches in sets.items()
         }
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     with dtype_policy(settings.precision), strategy_of(settings).scope():
         model = make_model()
     state = checkpoints.RunState(model, folder / "checkpoints")
@@ -103,7 +151,8 @@ def fit(make_model, data, learning_rate, settings, folder):
             verbose=_verbose(settings.progress),
         )
         if settings.checkpoint_every:
-            model.network.save(folder / "network.keras")
+            network = getattr(model, "network", model)
+            network.save(folder / "network.keras")
     return state.epochs
 
 
@@ -173,7 +222,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
         """Looks at the loss."""
         if not math.isfinite(logs["loss"]):
             step = self._epoch * self.steps_per_epoch + batch
-            raise FloatingPointError(
+            raise NonFiniteLoss(
                 f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
                 f"batch {batch + 1}). The run's folder holds the epochs before it; a "
                 "lower learning rate or --precision float32 may help."

@@ -7,6 +7,7 @@ import pathlib
 import random
 from collections.abc import Callable
 
+from experiments import configuration
 from experiments.datasets import digits, sources
 
 TFDS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "imagenet2012")
@@ -76,15 +77,25 @@ def load_images(name, splits, places, size=None):
         sources.MissingData: where the data are not on disk; it says what to put
             where.
     """
-    if name == "digits":
-        images = _digits(splits)
-    else:
-        folder = _find_folder(name, places)
-        if folder is None:
-            images = _from_tfds(name, splits, places)
-        else:
-            images = _from_folder(folder, splits, places.skip_corrupt)
+    try:
+        images = _load(name, splits, places)
+    except configuration.Refusal:
+        raise
+    except ValueError as error:  # what TFDS raises for a split that does not exist
+        raise sources.UnknownData(
+            "Invalid value received for argument `splits`. Expected splits as TFDS "
+            f"writes them. Received: splits={splits} of {name!r} ({error})"
+        ) from error
     return images if size is None else _resized(images, size)
+
+
+def _load(name, splits, places):
+    if name == "digits":
+        return _digits(splits)
+    folder = _find_folder(name, places)
+    if folder is None:
+        return _from_tfds(name, splits, places)
+    return _from_folder(folder, splits, places.skip_corrupt)
 
 
 def _digits(splits):
@@ -110,12 +121,12 @@ def _from_tfds(name, splits, places):
     try:
         features = tfds.builder(name, data_dir=places.prepared_dir).info.features
     except ValueError as error:  # DatasetNotFoundError is one.
-        raise ValueError(
+        raise sources.UnknownData(
             f"Invalid value received for argument `name`. Expected {ACCEPTED}. "
             f"Received: name={name!r}"
         ) from error
     if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
-        raise ValueError(
+        raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected a set with the "
             f"features 'image' and 'label'. Received: name={name!r}"
         )
@@ -242,7 +253,7 @@ def _report(folder, corrupt, skip):
     named += ", ..." if len(corrupt) > 10 else ""
     text = f"Of the files in {folder}, {len(corrupt)} cannot be decoded: {named}."
     if not skip:
-        raise ValueError(
+        raise sources.CorruptData(
             f"{text} Replace them, or give --skip_corrupt to leave them out."
         )
     print(f"Warning: {text} They are left out.")

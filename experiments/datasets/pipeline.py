@@ -38,7 +38,7 @@ def training_batches(
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
         augment_alone: Whether examples are augmented one by one, as batches of one,
             since their sizes differ before.
-        mixup: `keras_mixup.MixUp` for mixing on the host, or None.
+        mixup: `keras_mixup.MixUp` for mixing on the host, seeded, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
 
     Returns:
@@ -83,9 +83,26 @@ def training_batches(
 
 
 def evaluation_batches(
-    examples, batch_size, decode=None, cache=True, transform=None, transform_alone=False
+    examples,
+    batch_size,
+    decode=None,
+    cache=True,
+    transform=None,
+    transform_alone=False,
+    one_hot=0,
 ):
-    """All examples in their order, in batches, each decoded and changed alike."""
+    """All examples in their order, in batches, each decoded and changed alike.
+
+    Args:
+        examples: Finite `tf.data.Dataset` of (features, label).
+        batch_size: Examples a batch.
+        decode: Function of an example, or None.
+        cache: Whether the batches are kept in memory.
+        transform: Function of a batch, or None.
+        transform_alone: Whether examples are transformed one by one, as batches of
+            one, since their sizes differ before.
+        one_hot: Number of classes, where labels are to become rows.
+    """
     if decode is not None:
         examples = examples.map(decode, tf.data.AUTOTUNE)
     if transform is not None and transform_alone:
@@ -96,6 +113,8 @@ def evaluation_batches(
     batches = examples.batch(batch_size)
     if transform is not None and not transform_alone:
         batches = batches.map(transform, tf.data.AUTOTUNE)
+    if one_hot:
+        batches = batches.map(lambda x, y: (x, tf.one_hot(y, one_hot)))
     if cache:
         batches = batches.cache()
     return batches.prefetch(tf.data.AUTOTUNE)

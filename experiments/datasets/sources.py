@@ -3,9 +3,19 @@
 import dataclasses
 import pathlib
 
+from experiments.configuration import Refusal
 
-class MissingData(FileNotFoundError):
+
+class MissingData(Refusal, FileNotFoundError):
     """Data that are not on disk; the message says what to put where."""
+
+
+class UnknownData(Refusal, ValueError):
+    """A data set, split or class that does not exist; the message says which do."""
+
+
+class CorruptData(Refusal, ValueError):
+    """Files that cannot be read; the message names them."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,12 @@ import zlib
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.datasets.sources import MissingData, prepared_builder
+from experiments.datasets.sources import (
+    CorruptData,
+    MissingData,
+    UnknownData,
+    prepared_builder,
+)
 
 NAME = "speech_commands_v0.01"
 URL = f"http://download.tensorflow.org/data/{NAME}.tar.gz"
@@ -54,7 +59,7 @@ def _files(source):
                 path = pathlib.PurePosixPath(member.name)
                 inside = not path.is_absolute() and ".." not in path.parts
                 if not inside or not (member.isfile() or member.isdir()):
-                    raise ValueError(
+                    raise CorruptData(
                         f"The archive {source} is not safe to read. Expected files and "
                         f"folders below its root. Received: {member.name}"
                         + (f" -> {member.linkname}" if member.linkname else "")
@@ -65,7 +70,7 @@ def _files(source):
             while packed.read(2**20):
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"The archive {source} is damaged: {error}") from error
+        raise CorruptData(f"The archive {source} is damaged: {error}") from error
 
 
 def read_wav(content, name):
@@ -81,7 +86,7 @@ def read_wav(content, name):
                     return np.frombuffer(frames, "<i2").astype("int16")
     except (wave.Error, EOFError) as error:
         received = f"{type(error).__name__} {error}"
-    raise ValueError(
+    raise CorruptData(
         f"The file {name} cannot be read. Expected a WAV file: 1 channel, 2 bytes per "
         f"sample, {RATE} samples per second, at least one sample. Received: {received}"
     )
@@ -152,7 +157,7 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
                 continue
             try:
                 audio = read_wav(read(), name)
-            except ValueError as error:
+            except CorruptData as error:
                 if self.builder_config.name != "skip_corrupt":
                     raise
                 warnings.warn(f"Left out. {error}", stacklevel=2)
@@ -179,7 +184,7 @@ class Utterances:
 def _check_known(argument, received, known):
     unknown = [name for name in received if name not in known]
     if unknown or not received or len(set(received)) < len(received):
-        raise ValueError(
+        raise UnknownData(
             f"Invalid value received for argument `{argument}`. Expected different "
             f"names out of {known}. Received: {argument}={received!r}"
         )

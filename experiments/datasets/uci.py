@@ -14,7 +14,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.datasets.sources import MissingData, prepared_builder
+from experiments.datasets.sources import (
+    CorruptData,
+    MissingData,
+    UnknownData,
+    prepared_builder,
+)
 
 SCALINGS = ("min_max", "standard", "none")
 SHA256 = """
@@ -134,7 +139,7 @@ def _locate(source, name):
     for archive in sorted(source.glob("*.zip")) if source.is_dir() else [source]:
         if archive.is_file():
             if not zipfile.is_zipfile(archive):
-                raise ValueError(f"The file {archive} is damaged: not a zip file.")
+                raise CorruptData(f"The file {archive} is damaged: not a zip file.")
             for member in zipfile.ZipFile(archive).namelist():
                 if pathlib.PurePosixPath(member).name == name:
                     return archive, member
@@ -155,7 +160,7 @@ def _text(source, name, sha256):
     except (zipfile.BadZipFile, zlib.error) as error:
         received = str(error)
     if received != sha256:
-        raise ValueError(
+        raise CorruptData(
             f"The raw file {name} is damaged, or not the one that UCI published. "
             f"Expected its sha256 to be {sha256}. Received: {received} (from {path})"
         )
@@ -228,7 +233,7 @@ def load_table(name, places):
         return iris.data.astype("float32"), iris.target.astype("int32"), 3
     tables = {table.name: table for table in TABLES}
     if name not in tables:
-        raise ValueError(
+        raise UnknownData(
             "Invalid value received for argument `name`. Expected one of "
             f"{[*tables, 'iris_bundled']}. Received: name={name!r}"
         )
