@@ -92,6 +92,8 @@ SIGNATURES = {
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
+    "LearningRateDrops": "(learning_rate, drops=(), steps_per_epoch=1, factor=0.1, "
+    "warm_up=0, warm_up_from=0.0)",
     "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
     "export_saved_model": "(model, path, labels=None, preprocess=None, "
     "from_logits=None, input_dtype=None, card=None)",

@@ -59,7 +59,7 @@ def training_batches(
             shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
         if augment is not None and augment_alone:
             shuffled = shuffled.enumerate().map(
-                lambda index, *example: alone(
+                lambda index, example: alone(
                     lambda batch: augment(batch, keys.make_key(seed, epoch, index)),
                     example,
                 ),
