@@ -127,7 +127,7 @@ def fit(make_model, data, learning_rate, settings, folder):
         tf.config.experimental.enable_op_determinism()
     with dtype_policy(settings.precision), strategy_of(settings).scope():
         model = make_model()
-    state = checkpoints.RunState(model, folder / "checkpoints")
+        state = checkpoints.RunState(model, folder / "checkpoints")
     done = state.restore()
     if done:
         print(f"Resuming after epoch {done} of {epochs}.", flush=True)

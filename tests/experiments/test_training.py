@@ -1,0 +1,296 @@
+"""One training run: what it records, how it resumes, and how it fails."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+from experiments import training
+from experiments.configuration import TrainingConfiguration
+from experiments.datasets import pipeline
+
+COUNT, BATCH, STEPS, CLASSES = 20, 8, 3, 3
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def settings_for(**changed):
+    changed = {"epochs": 3, "batch_size": BATCH, "progress": "none", **changed}
+    return TrainingConfiguration(**changed)
+
+
+def arrays(seed):
+    generator = np.random.default_rng(seed)
+    return (
+        generator.normal(size=(COUNT, 4)).astype("float32"),
+        generator.integers(CLASSES, size=COUNT),
+    )
+
+
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((4,)),
+            # Not a ReLU: on a CPU that makes zero of what is no number.
+            keras.layers.Dense(8, activation="tanh"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(CLASSES, dtype="float32"),
+        ]
+    )
+
+
+@dataclasses.dataclass
+class Case:
+    """A small run; `models` keeps what was made."""
+
+    settings: TrainingConfiguration
+    alpha: float = 1.0
+    rate: float = 0.1
+    models: list = dataclasses.field(default_factory=list)
+
+    def fit(self, folder, callback=None):
+        keras.utils.set_random_seed(5)
+        mixing = training.Mixing(self.alpha, 5, CLASSES, self.settings)
+        examples = tf.data.Dataset.from_tensor_slices(arrays(0))
+        test = tf.data.Dataset.from_tensor_slices(arrays(1))
+        data = training.Data(
+            batches=lambda first_epoch: pipeline.training_batches(
+                examples, COUNT, BATCH, 5, first_epoch, mixup=mixing.in_pipeline
+            ),
+            count=COUNT,
+            batch_size=BATCH,
+            sets={"test": pipeline.evaluation_batches(test, 6, one_hot=mixing.rows)},
+        )
+        schedule = keras_mixup.LearningRateDrops(self.rate, (1, 2), STEPS)
+
+        def make_model():
+            model = mixing.compiled(network(), keras.optimizers.SGD(schedule, 0.9))
+            self.models.append(model)
+            return model
+
+        folder.mkdir(parents=True, exist_ok=True)
+        return training.fit(make_model, data, schedule, self.settings, folder)
+
+
+def without_clock(epochs):
+    return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in epochs]
+
+
+def weights_of(model):
+    return [
+        np.asarray(value) for value in getattr(model, "network", model).get_weights()
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing stopped: its folder, epochs and weights."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("whole")
+    case = Case(settings_for())
+    epochs = case.fit(folder)
+    return folder, epochs, weights_of(case.models[0])
+
+
+def test_the_record_holds_what_was_measured(whole):
+    folder, epochs, _ = whole
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3]
+    rates = [epoch["learning_rate"] for epoch in epochs]
+    assert rates == pytest.approx([0.1, 0.01, 0.001])
+    assert sorted(epoch["seconds"] for epoch in epochs) == [
+        e["seconds"] for e in epochs
+    ]
+    served = keras.models.load_model(folder / "network.keras")
+    x, y = arrays(1)
+    logits = served.predict(x, verbose=0)
+    wrong = 100 * np.mean(logits.argmax(-1) != y)
+    assert epochs[-1]["test"]["error"] == pytest.approx(wrong, abs=1e-4)
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    loss = -log_p[np.arange(COUNT), y].mean()
+    assert epochs[-1]["test"]["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_csv_and_tensorboard_logs_are_written(whole):
+    folder, epochs, _ = whole
+    with (folder / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    for row, epoch in zip(rows, epochs, strict=True):
+        assert float(row["test_error"]) == pytest.approx(epoch["test"]["error"])
+        assert float(row["learning_rate"]) == pytest.approx(epoch["learning_rate"])
+    events = list((folder / "tensorboard").rglob("events.out.tfevents.*"))
+    assert events
+    assert all(file.stat().st_size > 0 for file in events)
+
+
+@pytest.mark.parametrize("mix_in", ["train_step", "pipeline"])
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
+    whole, tmp_path, monkeypatch, mix_in
+):
+    _, epochs, weights = whole
+    if mix_in == "pipeline":
+        case = Case(settings_for(mix_in=mix_in))
+        epochs = case.fit(tmp_path / "whole")
+        weights = weights_of(case.models[0])
+    folder = tmp_path / "stopped"
+    record = training.Record.on_epoch_end
+
+    def stop_in_the_second(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        record(self, epoch, logs)
+
+    case = Case(settings_for(mix_in=mix_in))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training.Record, "on_epoch_end", stop_in_the_second)
+        case.fit(folder)
+    assert not (folder / "network.keras").exists()
+    again = case.fit(folder)
+    assert without_clock(again) == without_clock(epochs)
+    for found, expected in zip(weights_of(case.models[-1]), weights, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    seconds = [epoch["seconds"] for epoch in again]
+    assert sorted(seconds) == seconds
+
+
+def test_a_run_that_is_done_is_not_trained_again(whole, monkeypatch):
+    folder, epochs, _ = whole
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda *_, **__: pytest.fail("trained again")
+    )
+    assert Case(settings_for()).fit(folder) == epochs
+
+
+def test_without_mixing_the_record_differs(whole, tmp_path):
+    _, epochs, _ = whole
+    erm = Case(settings_for(), alpha=0.0).fit(tmp_path)
+    assert erm[-1]["train"]["loss"] != epochs[-1]["train"]["loss"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
+    case = Case(settings_for(), rate=1e30)
+    with pytest.raises(training.NonFiniteLoss, match=r"step [1-5] \(epoch [12], batch"):
+        case.fit(tmp_path)
+
+
+def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
+    made = pipeline.training_batches
+
+    def with_a_bad_batch(*arguments, **keywords):
+        batches = made(*arguments, **keywords).enumerate()
+        return batches.map(
+            lambda i, batch: (tf.where(i == 4, math.nan, batch[0]), batch[1])
+        )
+
+    monkeypatch.setattr(pipeline, "training_batches", with_a_bad_batch)
+    # Three steps are the first epoch.
+    with pytest.raises(training.NonFiniteLoss, match=r"step 4 \(epoch 2, batch 2\)"):
+        Case(settings_for()).fit(tmp_path)
+
+
+def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
+    _, epochs, _ = whole
+    settings = settings_for(strategy="mirrored", epochs=1)
+    strategy = training.strategy_of(settings)
+    assert strategy.num_replicas_in_sync == 2
+    found = Case(settings).fit(tmp_path)
+    assert math.isfinite(found[0]["train"]["loss"])
+    # Each replica mixes by a draw of its own.
+    assert found[0]["train"]["loss"] != epochs[0]["train"]["loss"]
+    again = Case(dataclasses.replace(settings, epochs=2)).fit(tmp_path)
+    assert again[:1] == found
+    assert len(again) == 2
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_that_of_the_layers_and_ends_with_the_run(
+    tmp_path, precision
+):
+    case = Case(settings_for(precision=precision, epochs=1))
+    epochs = case.fit(tmp_path)
+    (model,) = case.models
+    assert model.network.layers[0].compute_dtype == precision.removeprefix("mixed_")
+    assert model.network.layers[0].kernel.dtype == "float32"
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "mixed_float16")
+    assert keras.config.dtype_policy().name == "float32"
+    assert math.isfinite(epochs[0]["train"]["loss"])
+
+
+@pytest.mark.parametrize(("most", "epochs", "steps"), [(2, 1, 2), (4, 2, 6)])
+def test_a_run_can_be_tried_out_for_a_few_steps(tmp_path, most, epochs, steps):
+    case = Case(settings_for(max_steps=most))
+    assert len(case.fit(tmp_path)) == epochs
+    assert int(case.models[0].optimizer.iterations) == steps
+
+
+def test_without_checkpoints_none_are_written(tmp_path):
+    Case(settings_for(epochs=1, checkpoint_every=0, tensorboard=False)).fit(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"log.csv"}
+
+
+def test_checkpoints_are_written_every_so_many_epochs_and_at_the_end(tmp_path):
+    Case(settings_for(checkpoint_every=2)).fit(tmp_path)
+    indices = (tmp_path / "checkpoints").glob("*.index")
+    assert sorted(path.stem for path in indices) == ["ckpt-2", "ckpt-3"]
+
+
+def test_a_disk_that_is_full_leaves_the_last_checkpoint_and_no_result(tmp_path):
+    program = textwrap.dedent(
+        """
+        import json, pathlib, resource, signal, sys
+        import tensorflow as tf
+        from tests.experiments import test_training as t
+        from experiments import checkpoints, running
+
+        folder, full = pathlib.Path(sys.argv[1]), sys.argv[2] == "full"
+        if full:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            save = checkpoints.RunState.save
+            def save_then_fill(self):
+                save(self)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
+            checkpoints.RunState.save = save_then_fill
+        settings = t.settings_for(run_dir=str(folder), tensorboard=False)
+        run = running.Run("group", "mixup 1", 5, {"alpha": 1.0})
+        (record,) = running.run_all(
+            "made", settings, [run], lambda run, f: (t.Case(settings).fit(f), 60)
+        )
+        print(json.dumps(record["epochs"]))
+        """
+    )
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    broken = run(tmp_path / "runs", "full")
+    assert broken.returncode != 0
+    (settings,) = (tmp_path / "runs").rglob("settings.json")
+    assert not (settings.parent / "record.json").exists()
+    assert list(settings.parent.glob("checkpoints/ckpt-1.index"))
+    healed = run(tmp_path / "runs", "free")
+    assert "Resuming after epoch 1 of 3." in healed.stdout, healed.stderr
+    fresh = run(tmp_path / "other", "free")
+    results = [
+        without_clock(json.loads(answer.stdout.strip().splitlines()[-1]))
+        for answer in (healed, fresh)
+    ]
+    assert results[0] == results[1]
