@@ -44,7 +44,9 @@ def main(arguments):
         print(f"\n{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        resumes = isinstance(settings, configuration.TrainingConfiguration)
+        then = "goes on from here" if resumes else "starts anew"
+        print(f"\nStopped. The same command {then}.", file=sys.stderr)
         return 130
     return 0
 
