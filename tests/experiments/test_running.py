@@ -1,0 +1,213 @@
+"""A set of runs: what is kept, what is refused, what is published."""
+
+import dataclasses
+import importlib
+import json
+
+import pytest
+
+from experiments import result_file, running
+from experiments.__main__ import main
+from experiments.configuration import Refusal, TrainingConfiguration
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(TrainingConfiguration):
+    """Settings of an experiment that does not exist."""
+
+    tables: tuple[str, ...] = ("a", "b")
+    width: int = 4
+
+
+def settings_for(folder, **changed):
+    return Settings(run_dir=str(folder), preset="smoke", **changed)
+
+
+def plan(settings):
+    return [
+        running.Run(table, method, seed, {"table": table, "alpha": alpha})
+        for table in settings.tables
+        for seed in settings.seeds
+        for method, alpha in settings.method_alphas().items()
+    ]
+
+
+class Trainer:
+    """Stands for training: remembers what it was asked for."""
+
+    def __init__(self, break_at=None):
+        self.asked, self.break_at = [], break_at
+
+    def __call__(self, run, folder):
+        self.asked.append((run.group, run.method, run.seed))
+        if len(self.asked) == self.break_at:
+            raise KeyboardInterrupt
+        error = 10.0 * run.seed + run.settings["alpha"]
+        return [{"epoch": 1, "test": {"error": error}, "seconds": 2.0}], 30
+
+
+def run_all(settings, trainer):
+    return running.run_all("made", settings, plan(settings), trainer, ("tables",))
+
+
+def test_every_run_gives_its_record_in_the_order_of_the_plan(tmp_path):
+    settings = settings_for(tmp_path, seeds=(3, 1))
+    trainer = Trainer()
+    records = run_all(settings, trainer)
+    expected = [
+        (table, method, seed)
+        for table in "ab"
+        for seed in (3, 1)
+        for method in ("ERM", "mixup 1")
+    ]
+    assert trainer.asked == expected
+    assert [(r["group"], r["method"], r["seed"]) for r in records] == expected
+    assert records[1] == {
+        "group": "a",
+        "method": "mixup 1",
+        "seed": 3,
+        "settings": {"table": "a", "alpha": 1.0},
+        "epochs": [{"epoch": 1, "test": {"error": 31.0}, "seconds": 2.0}],
+        "images_seen": 30,
+        "seconds": 2.0,
+    }
+
+
+def test_the_same_command_goes_on_where_it_was_stopped(tmp_path, capsys):
+    settings = settings_for(tmp_path, seeds=(0,))
+    stopped, again = Trainer(break_at=3), Trainer()
+    with pytest.raises(KeyboardInterrupt):
+        run_all(settings, stopped)
+    records = run_all(settings, again)
+    assert again.asked == [("b", "ERM", 0), ("b", "mixup 1", 0)]
+    assert len(records) == 4
+    assert "[2/4] a, mixup 1, seed 0: done before" in capsys.readouterr().out
+
+
+def test_more_seeds_methods_and_groups_are_added_to_what_is_there(tmp_path):
+    run_all(settings_for(tmp_path, seeds=(0,), tables=("a",)), Trainer())
+    trainer = Trainer()
+    run_all(settings_for(tmp_path, seeds=(0, 1), tables=("a",), alphas=(2,)), trainer)
+    assert trainer.asked == [
+        ("a", "mixup 2", 0),
+        ("a", "ERM", 1),
+        ("a", "mixup 2", 1),
+    ]
+
+
+def test_what_does_not_change_the_numbers_may_change(tmp_path):
+    run_all(settings_for(tmp_path), Trainer())
+    trainer = Trainer()
+    changed = {"publish": True, "data_dir": "elsewhere", "progress": "line"}
+    run_all(settings_for(tmp_path, **changed), trainer)
+    assert trainer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({"epochs": 7}, "epochs: 200 there, 7 now"),
+        ({"width": 8}, "width: 4 there, 8 now"),
+        ({"precision": "mixed_float16"}, "precision: 'float32' there, 'mixed_float16'"),
+        ({"deterministic": True}, "deterministic: False there, True now"),
+        ({"mix_in": "pipeline"}, "mix_in: 'train_step' there, 'pipeline' now"),
+    ],
+)
+def test_a_folder_of_another_configuration_is_refused(tmp_path, changed, difference):
+    run_all(settings_for(tmp_path, seeds=(0,)), Trainer())
+    trainer = Trainer()
+    with pytest.raises(running.OtherSettings, match="Give another --run_dir") as error:
+        run_all(settings_for(tmp_path, seeds=(1, 0), **changed), trainer)
+    assert f"({difference}" in str(error.value)
+    assert isinstance(error.value, Refusal)
+    # Before any other run is trained.
+    assert trainer.asked == []
+
+
+def test_a_setting_newer_than_the_folder_had_its_default(tmp_path):
+    settings = settings_for(tmp_path, seeds=(0,))
+    run_all(settings, Trainer())
+    for place in tmp_path.rglob("settings.json"):
+        stored = json.loads(place.read_text())
+        del stored["width"]
+        place.write_text(json.dumps(stored))
+    trainer = Trainer()
+    run_all(settings, trainer)
+    assert trainer.asked == []
+    with pytest.raises(running.OtherSettings, match="width: 4 there, 5 now"):
+        run_all(settings_for(tmp_path, seeds=(0,), width=5), trainer)
+
+
+def test_folders_have_names_of_their_own():
+    runs = plan(settings_for("runs", alphas=(0.1, 0.2, 1.0, 10.0)))
+    names = [run.folder_name for run in runs]
+    assert len(set(names)) == len(names)
+    assert names[1] == "a_mixup_0.1_seed_0"
+
+
+def test_a_result_is_published_on_request(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(result_file, "RESULTS", tmp_path / "results")
+    picture = tmp_path / "curves.png"
+    picture.write_bytes(b"picture")
+    result = {"experiment": "made", "value": 1}
+    running.publish(result, settings_for(tmp_path), [picture])
+    assert not (tmp_path / "results").exists()
+    running.publish(result, settings_for(tmp_path, publish=True), [picture])
+    assert result_file.read(tmp_path / "results/made/smoke.json") == result
+    assert (tmp_path / "results/made/curves.png").read_bytes() == b"picture"
+    assert result_file.read(tmp_path / "made/smoke.json") == result
+    assert "Published to" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [("quickstart", "starts anew"), ("table4_tabular", "goes on from")],
+)
+def test_a_refusal_is_one_sentence_and_ctrl_c_says_how_to_go_on(
+    monkeypatch, capsys, name, then
+):
+    experiment = importlib.import_module(f"experiments.{name}")
+
+    def refuse(settings):
+        raise running.OtherSettings("Another configuration.")
+
+    def stop(settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "run", refuse)
+    assert main([name, "--preset", "smoke"]) == 2
+    assert capsys.readouterr().err.strip() == "Another configuration."
+    monkeypatch.setattr(experiment, "run", stop)
+    assert main([name, "--preset", "smoke"]) == 130
+    assert f"The same command {then}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"alphas": (0.0,)}, "`alphas`. Expected different numbers above 0"),
+        ({"alphas": (1.0, 1.0)}, "`alphas`. Expected different numbers"),
+        ({"alphas": (float("nan"),)}, "`alphas`"),
+        ({"methods": ()}, "`methods`. Expected `erm`, `mixup` or both"),
+        ({"methods": ("erm", "erm")}, "`methods`"),
+        ({"epochs": 0}, "`epochs`. Expected an integer >= 1. Received: 0"),
+        ({"batch_size": 0}, "`batch_size`. Expected an integer >= 1"),
+        ({"max_steps": -1}, "`max_steps`. Expected an integer >= 0"),
+        ({"checkpoint_every": -1}, "`checkpoint_every`. Expected an integer >= 0"),
+        ({"seeds": (1, 1)}, "`seeds`"),
+    ],
+)
+def test_wrong_training_settings_are_refused(changed, message):
+    with pytest.raises(ValueError, match="Invalid value received") as error:
+        Settings(**changed)
+    assert message in str(error.value)
+
+
+def test_methods_and_alphas_give_the_rows():
+    assert Settings(alphas=(0.1, 8)).method_alphas() == {
+        "ERM": 0.0,
+        "mixup 0.1": 0.1,
+        "mixup 8": 8,
+    }
+    assert Settings(methods=("erm",)).method_alphas() == {"ERM": 0.0}
+    assert Settings(methods=("mixup",)).method_alphas() == {"mixup 1": 1.0}
