@@ -61,7 +61,8 @@ class TrainingConfiguration(Configuration):
     epochs: int = 200
     # Examples in a step, over all replicas.
     batch_size: int = 128
-    # Stop each run after so many steps, to try it out; 0 for the whole run.
+    # Stop each run, and each evaluation, after so many steps, to try it out (whole
+    # epochs where they are more than one); 0 for the whole run.
     max_steps: int = 0
     # Mix in the train step, or on the host as the last stage of the input pipeline.
     mix_in: Literal["train_step", "pipeline"] = "train_step"

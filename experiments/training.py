@@ -132,7 +132,7 @@ def fit(make_model, data, learning_rate, settings, folder):
     if done:
         print(f"Resuming after epoch {done} of {epochs}.", flush=True)
     callbacks = [
-        Record(state.epochs, sets, learning_rate, data.steps_per_epoch),
+        Record(state.epochs, sets, learning_rate, data.steps_per_epoch, steps),
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=bool(done)),
         StopAtNonFiniteLoss(data.steps_per_epoch),
     ]
@@ -182,10 +182,10 @@ class Record(keras.callbacks.Callback):
     What was measured is added to the logs, for the callbacks that follow.
     """
 
-    def __init__(self, epochs, sets, learning_rate, steps_per_epoch):
+    def __init__(self, epochs, sets, learning_rate, steps_per_epoch, steps):
         super().__init__()
-        self.epochs, self.sets = epochs, sets
-        self.learning_rate, self.steps_per_epoch = learning_rate, steps_per_epoch
+        self.epochs, self.sets, self.learning_rate = epochs, sets, learning_rate
+        self.steps_per_epoch, self.steps = steps_per_epoch, steps
 
     def on_train_begin(self, logs=None):
         """Starts the clock; a resumed run goes on from what it had taken."""
@@ -199,7 +199,8 @@ class Record(keras.callbacks.Callback):
             found = self.model.evaluate(batches, verbose=0, return_dict=True)
             measured[name] = _errors(found)
             logs |= {f"{name}_{key}": value for key, value in measured[name].items()}
-        rate = float(self.learning_rate((epoch + 1) * self.steps_per_epoch - 1))
+        last_step = epoch * self.steps_per_epoch + self.steps - 1
+        rate = float(self.learning_rate(last_step))
         logs["learning_rate"] = rate
         seconds = time.perf_counter() - self._start
         self.epochs.append(
