@@ -57,8 +57,6 @@ class TrainingConfiguration(Configuration):
     download: bool = False
     # Leave out files that cannot be decoded, and name them, instead of stopping.
     skip_corrupt: bool = False
-    # Passes over the training set.
-    epochs: int = 200
     # Examples in a step, over all replicas.
     batch_size: int = 128
     # Stop each run, and each evaluation, after so many steps, to try it out (whole
@@ -93,9 +91,10 @@ class TrainingConfiguration(Configuration):
                 "Invalid value received for `methods`. Expected `erm`, `mixup` or "
                 f"both. Received: {list(self.methods)}"
             )
+        # Some have one number of epochs, some several.
         least = {"epochs": 1, "batch_size": 1, "max_steps": 0, "checkpoint_every": 0}
         for name, minimum in least.items():
-            if getattr(self, name) < minimum:
+            if getattr(self, name, minimum) < minimum:
                 raise ValueError(
                     f"Invalid value received for `{name}`. Expected an integer >= "
                     f"{minimum}. Received: {getattr(self, name)}"
@@ -107,6 +106,15 @@ class TrainingConfiguration(Configuration):
         if "mixup" in self.methods:
             methods |= {f"mixup {alpha:g}": alpha for alpha in self.alphas}
         return methods
+
+
+def check_names(setting, received, known):
+    """Raises unless all that was received is known, and there is some."""
+    if not received or set(received) - set(known):
+        raise ValueError(
+            f"Invalid value received for `{setting}`. Expected some of {list(known)}. "
+            f"Received: {list(received)}"
+        )
 
 
 def parse(settings_class, presets, flags, prog):

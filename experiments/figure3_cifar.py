@@ -85,6 +85,8 @@ class Settings(configuration.TrainingConfiguration):
     train_split: str = "train"
     test_split: str = "test"
     seeds: tuple[int, ...] = (0,)
+    # Passes over the training set.
+    epochs: int = 200
     # Channels of the first stage (DenseNet: growth rate); 0 for the network's own.
     width: int = 0
     # The identity shortcut of PreAct ResNet-18 carries the block's input, as in the
@@ -103,12 +105,7 @@ class Settings(configuration.TrainingConfiguration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        wrong = set(self.networks) - set(NETWORKS)
-        if wrong or not self.networks:
-            raise ValueError(
-                f"Invalid value received for `networks`. Expected some of "
-                f"{list(NETWORKS)}. Received: {list(self.networks)}"
-            )
+        configuration.check_names("networks", self.networks, NETWORKS)
 
 
 def run(settings):
@@ -191,6 +188,7 @@ def train(run, folder, data, settings):
             weight_decay=settings.weight_decay,
             **arguments,
         ),
+        epochs=settings.epochs,
         learning_rate=lambda steps: keras_mixup.LearningRateDrops(
             settings.learning_rate, drops(network, settings.epochs), steps
         ),

@@ -90,6 +90,7 @@ class Settings(configuration.TrainingConfiguration):
     tones: bool = False
     seeds: tuple[int, ...] = (0,)
     alphas: tuple[float, ...] = (0.1, 0.2)
+    # Passes over the training set.
     epochs: int = 30
     batch_size: int = 100
     # Epochs on clean examples before mixing begins.
@@ -106,11 +107,7 @@ class Settings(configuration.TrainingConfiguration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        if set(self.networks) - set(NETWORKS) or not self.networks:
-            raise ValueError(
-                "Invalid value received for `networks`. Expected some of "
-                f"{list(NETWORKS)}. Received: {list(self.networks)}"
-            )
+        configuration.check_names("networks", self.networks, NETWORKS)
         if self.mix_in == "pipeline" and self.mix_at == "spectrogram":
             raise ValueError(
                 "Invalid value received for `mix_in`. Expected `train_step`, since "
@@ -212,8 +209,8 @@ def train(run, folder, utterances, settings):
             for name, split in (("valid", "validation"), ("test", "test"))
         },
     )
-    epochs = training.fit(make_model, data, rate, settings, folder)
-    return epochs, len(epochs) * count
+    record = training.fit(make_model, data, rate, settings.epochs, settings, folder)
+    return record, len(record) * count
 
 
 def make_network(name, num_classes, settings):

@@ -12,6 +12,7 @@ def train(
     settings,
     images,
     make_network,
+    epochs,
     learning_rate,
     augment,
     transform,
@@ -26,6 +27,7 @@ def train(
         settings: `TrainingConfiguration` with `momentum`.
         images: `images.Images` of two splits.
         make_network: Function without arguments that gives the network.
+        epochs: Number of epochs.
         learning_rate: Function from the number of steps an epoch to the schedule.
         augment: Function of (images, key) for training images.
         transform: Function of images for test images.
@@ -81,8 +83,8 @@ def train(
         sgd = keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
         return mixing.compiled(make_network(), sgd, top_5)
 
-    epochs = training.fit(make_model, data, rate, settings, folder)
-    return epochs, len(epochs) * count
+    record = training.fit(make_model, data, rate, epochs, settings, folder)
+    return record, len(record) * count
 
 
 def errors_at_the_end(epochs, name="error", part="test"):

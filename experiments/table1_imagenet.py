@@ -134,19 +134,11 @@ class Settings(configuration.TrainingConfiguration):
     cache: bool = False
     # Encoded images that are shuffled at a time; 0 for all.
     shuffle_buffer: int = 16384
-    # Set by `lengths`.
-    epochs: int = 0
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
-        if self.epochs == 0 and self.lengths:
-            object.__setattr__(self, "epochs", max(self.lengths))
         super().__post_init__()
-        if set(self.networks) - set(NETWORKS) or not self.networks:
-            raise ValueError(
-                "Invalid value received for `networks`. Expected some of "
-                f"{list(NETWORKS)}. Received: {list(self.networks)}"
-            )
+        configuration.check_names("networks", self.networks, NETWORKS)
         if not self.lengths or min(self.lengths) <= self.warm_up:
             raise ValueError(
                 "Invalid value received for `lengths`. Expected epochs above the "
@@ -181,7 +173,7 @@ def run(settings):
         settings,
         runs,
         lambda run, folder: train(run, folder, data, settings),
-        plan_fields=("networks", "widths", "lengths", "epochs"),
+        plan_fields=("networks", "widths", "lengths"),
     )
     records.sort(key=lambda record: [run.group for run in runs].index(record["group"]))
     result = result_file.make_result(
@@ -231,7 +223,7 @@ def train(run, folder, data, settings):
     return image_classifier.train(
         run,
         folder,
-        dataclasses.replace(settings, epochs=run.settings["length"]),
+        settings,
         data,
         make_network=lambda: keras_mixup.models.build(
             run.settings["network"],
@@ -240,6 +232,7 @@ def train(run, folder, data, settings):
             weight_decay=settings.weight_decay,
             **({"width": width} if width else {}),
         ),
+        epochs=run.settings["length"],
         learning_rate=lambda steps: keras_mixup.LearningRateDrops(
             settings.learning_rate,
             drops(run.settings["length"], settings.warm_up),

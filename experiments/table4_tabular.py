@@ -54,6 +54,7 @@ class Settings(configuration.TrainingConfiguration):
     tables: tuple[str, ...] = TABLES
     seeds: tuple[int, ...] = tuple(range(10))
     alphas: tuple[float, ...] = (0.1, 0.2, 0.4, 1.0)
+    # Passes over the training part.
     epochs: int = 10
     batch_size: int = 16
     # Units of each of the two hidden layers.
@@ -71,6 +72,7 @@ class Settings(configuration.TrainingConfiguration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
+        configuration.check_names("tables", self.tables, (*TABLES, "iris_bundled"))
         if not 0 < self.test_share < 1:
             raise ValueError(
                 "Invalid value received for `test_share`. Expected a share in (0, 1). "
@@ -154,8 +156,8 @@ def train(run, folder, table, settings):
         )
         return mixing.compiled(network, keras.optimizers.Adam(rate, epsilon=1e-8))
 
-    epochs = training.fit(make_model, data, rate, settings, folder)
-    return epochs, len(epochs) * count
+    record = training.fit(make_model, data, rate, settings.epochs, settings, folder)
+    return record, len(record) * count
 
 
 def final(epochs):

@@ -97,7 +97,7 @@ class Mixing:
         return model
 
 
-def fit(make_model, data, learning_rate, settings, folder):
+def fit(make_model, data, learning_rate, epochs, settings, folder):
     """Trains a model, or goes on where its folder says that it was left.
 
     Args:
@@ -105,6 +105,7 @@ def fit(make_model, data, learning_rate, settings, folder):
             in the scope of the strategy and under the dtype policy.
         data: `Data`.
         learning_rate: The schedule that the optimizer follows, for the record.
+        epochs: Number of epochs.
         settings: `TrainingConfiguration`.
         folder: The run's folder: logs, and checkpoints until the run is done.
 
@@ -115,8 +116,7 @@ def fit(make_model, data, learning_rate, settings, folder):
     Raises:
         NonFiniteLoss: where the loss is not finite, with the step.
     """
-    steps, epochs = data.steps_per_epoch, settings.epochs
-    sets = data.sets
+    steps, sets = data.steps_per_epoch, data.sets
     if settings.max_steps:
         epochs = min(epochs, math.ceil(settings.max_steps / steps))
         steps = min(steps, settings.max_steps)

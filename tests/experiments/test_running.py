@@ -17,6 +17,7 @@ class Settings(TrainingConfiguration):
 
     tables: tuple[str, ...] = ("a", "b")
     width: int = 4
+    epochs: int = 200
 
 
 def settings_for(folder, **changed):

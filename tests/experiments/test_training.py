@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def settings_for(**changed):
-    changed = {"epochs": 3, "batch_size": BATCH, "progress": "none", **changed}
+    changed = {"batch_size": BATCH, "progress": "none", **changed}
     return TrainingConfiguration(**changed)
 
 
@@ -55,6 +55,7 @@ class Case:
     """A small run; `models` keeps what was made."""
 
     settings: TrainingConfiguration
+    epochs: int = 3
     alpha: float = 1.0
     rate: float = 0.1
     models: list = dataclasses.field(default_factory=list)
@@ -80,7 +81,9 @@ class Case:
             return model
 
         folder.mkdir(parents=True, exist_ok=True)
-        return training.fit(make_model, data, schedule, self.settings, folder)
+        return training.fit(
+            make_model, data, schedule, self.epochs, self.settings, folder
+        )
 
 
 def without_clock(epochs):
@@ -201,14 +204,14 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
 
 def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
     _, epochs, _ = whole
-    settings = settings_for(strategy="mirrored", epochs=1)
+    settings = settings_for(strategy="mirrored")
     strategy = training.strategy_of(settings)
     assert strategy.num_replicas_in_sync == 2
-    found = Case(settings).fit(tmp_path)
+    found = Case(settings, epochs=1).fit(tmp_path)
     assert math.isfinite(found[0]["train"]["loss"])
     # Each replica mixes by a draw of its own.
     assert found[0]["train"]["loss"] != epochs[0]["train"]["loss"]
-    again = Case(dataclasses.replace(settings, epochs=2)).fit(tmp_path)
+    again = Case(settings, epochs=2).fit(tmp_path)
     assert again[:1] == found
     assert len(again) == 2
 
@@ -217,7 +220,7 @@ def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
 def test_mixed_precision_is_that_of_the_layers_and_ends_with_the_run(
     tmp_path, precision
 ):
-    case = Case(settings_for(precision=precision, epochs=1))
+    case = Case(settings_for(precision=precision), epochs=1)
     epochs = case.fit(tmp_path)
     (model,) = case.models
     assert model.network.layers[0].compute_dtype == precision.removeprefix("mixed_")
@@ -236,7 +239,8 @@ def test_a_run_can_be_tried_out_for_a_few_steps(tmp_path, most, epochs, steps):
 
 
 def test_without_checkpoints_none_are_written(tmp_path):
-    Case(settings_for(epochs=1, checkpoint_every=0, tensorboard=False)).fit(tmp_path)
+    settings = settings_for(checkpoint_every=0, tensorboard=False)
+    Case(settings, epochs=1).fit(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"log.csv"}
 
 
