@@ -10,6 +10,11 @@ import simple_parsing
 # TensorFlow says at its import what a user of an experiment need not read.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# What the cells of the experiments' tables are.
+LEGEND = (
+    "Mean ± standard deviation over seeds; in brackets the paper's, at full setting."
+)
+
 
 class Refusal(Exception):
     """What the user can put right: shown as one sentence, without a traceback."""

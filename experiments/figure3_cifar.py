@@ -145,9 +145,7 @@ def run(settings):
     result = result_file.make_result(
         "figure3_cifar", ITEM, dataclasses.asdict(settings), paper(), records, final
     )
-    print("\n" + result_file.table_by_method(result, "median_error", "Data, network"))
-    print(f"\n{MEASURES['median_error']}; in brackets the paper's, at full setting.")
-    print("\n" + result_file.table(result, MEASURES, "Data, network"))
+    print("", *tables(result), configuration.LEGEND, sep="\n\n")
     curves = pathlib.Path(settings.run_dir) / "figure3_cifar" / "curves.png"
     figures.error_curves_by_group(
         result, "Test error, mean and range over seeds", curves
@@ -212,6 +210,14 @@ def final(epochs):
         e["epoch"] for e in epochs if e["test"]["error"] <= errors["median_error"] + 1
     ]
     return {**errors, "epochs_to_converge": close[0]}
+
+
+def tables(result):
+    """Figure 3a in the paper's layout, then all that was measured, as Markdown."""
+    return [
+        result_file.table_by_method(result, "median_error", "Data, network"),
+        result_file.table(result, MEASURES, "Data, network"),
+    ]
 
 
 def paper():

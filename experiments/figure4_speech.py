@@ -152,8 +152,7 @@ def run(settings):
     result = result_file.make_result(
         "figure4_speech", ITEM, dataclasses.asdict(settings), paper(), records, final
     )
-    print("\n" + result_file.table(result, MEASURES, "Network"))
-    print("\nMean ± standard deviation over seeds; in brackets the paper's.")
+    print("", *tables(result), configuration.LEGEND, sep="\n\n")
     curves = root / "curves.png"
     figures.error_curves_by_group(
         result, "Test error, mean and range over seeds", curves
@@ -249,6 +248,11 @@ def final(epochs):
         ),
         "epoch": best["epoch"],
     }
+
+
+def tables(result):
+    """The table in the paper's layout, as Markdown."""
+    return [result_file.table(result, MEASURES, "Network")]
 
 
 def paper():

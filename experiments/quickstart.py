@@ -91,7 +91,7 @@ def run(settings):
     result = result_file.make_result(
         "quickstart", "Table 2, in small", dataclasses.asdict(settings), {}, runs, final
     )
-    print("\n" + result_file.table(result, MEASURES) + "\n")
+    print("", *tables(result), "", sep="\n")
     print(f"Mean ± standard deviation over {len(settings.seeds)} seeds.")
     written = folder / f"{settings.preset}.json"
     result_file.write(written, result)
@@ -177,6 +177,11 @@ def final(epochs):
         "error_on_real": last["train"]["error_on_real"],
         "error_on_corrupted": last["train"]["error_on_corrupted"],
     }
+
+
+def tables(result):
+    """The table, as Markdown."""
+    return [result_file.table(result, MEASURES)]
 
 
 def draw_pictures(result, settings, folder):

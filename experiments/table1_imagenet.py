@@ -179,8 +179,7 @@ def run(settings):
     result = result_file.make_result(
         "table1_imagenet", ITEM, dataclasses.asdict(settings), paper(), records, final
     )
-    print("\n" + result_file.table(result, MEASURES, "Network, epochs"))
-    print("\nMean ± standard deviation over seeds; in brackets the paper's.")
+    print("", *tables(result), configuration.LEGEND, sep="\n\n")
     curves = pathlib.Path(settings.run_dir) / "table1_imagenet" / "curves.png"
     figures.error_curves_by_group(
         result, "Test error, mean and range over seeds", curves
@@ -263,6 +262,11 @@ def final(epochs):
         **image_classifier.errors_at_the_end(epochs),
         **image_classifier.errors_at_the_end(epochs, "top_5_error"),
     }
+
+
+def tables(result):
+    """The table in the paper's layout, as Markdown."""
+    return [result_file.table(result, MEASURES, "Network, epochs")]
 
 
 def paper():

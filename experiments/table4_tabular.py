@@ -7,7 +7,7 @@ Arrhythmia 56.6 and 46.3, HTRU2 2.0 and 2.0, Iris 21.3 and 17.3, Phishing 16.3 a
 
     python -m experiments table4_tabular --data_dir DATA            # the paper's setting
     python -m experiments table4_tabular --preset smoke             # seconds, no data
-    python -m experiments table4_tabular --scaling standard --run_dir runs/standard
+    python -m experiments table4_tabular --initial_values keras --run_dir runs/keras
 
 DATA holds `uci/<name>/` with the files as UCI ships them; `--download` fetches them.
 300 runs of 1 to 20 seconds each: about half an hour on two cores.
@@ -20,7 +20,9 @@ stands beside alpha = 1), the split (half and half at random, anew for each of 1
 runs: the paper's decimals allow no other simple one for Iris and Arcene), scaling to
 [0, 1] on the training half, missing values (the training half's mean), and which
 "Phishing" (Website Phishing, whose ERM error fits). Arcene 57.6 and Arrhythmia 56.6
-are worse than always answering the commonest class.
+are worse than always answering the commonest class. Initial values are PyTorch's, as
+in the authors' published code: with Keras's (`--initial_values keras`), which are
+further from zero in the last layer, Iris ended at 30.5 ± 7.8 under ERM.
 """
 
 import dataclasses
@@ -59,6 +61,8 @@ class Settings(configuration.TrainingConfiguration):
     batch_size: int = 16
     # Units of each of the two hidden layers.
     width: int = 128
+    # Initial values of the network, as Keras or as PyTorch has them.
+    initial_values: Literal["keras", "torch"] = "torch"
     # Learning rate of Adam.
     learning_rate: float = 1e-3
     # Share of the examples that are tested on.
@@ -104,8 +108,7 @@ def run(settings):
     result = result_file.make_result(
         "table4_tabular", ITEM, dataclasses.asdict(settings), paper(), records, final
     )
-    print("\n" + result_file.table_by_method(result, "test_error", "Data set"))
-    print(f"\n{MEASURE}; in brackets the paper's.")
+    print("", *tables(result), f"{MEASURE}; in brackets the paper's.", sep="\n\n")
     running.publish(result, settings)
     return result
 
@@ -153,6 +156,7 @@ def train(run, folder, table, settings):
             input_shape=features.shape[1:],
             num_classes=num_classes,
             width=settings.width,
+            initial_values=settings.initial_values,
         )
         return mixing.compiled(network, keras.optimizers.Adam(rate, epsilon=1e-8))
 
@@ -163,6 +167,11 @@ def train(run, folder, table, settings):
 def final(epochs):
     """The cell of the table, from the numbers of each epoch."""
     return {"test_error": epochs[-1]["test"]["error"]}
+
+
+def tables(result):
+    """The table in the paper's layout, as Markdown."""
+    return [result_file.table_by_method(result, "test_error", "Data set")]
 
 
 def paper():

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> export. A file imports only from files before it.
 ORDER = """
 version arguments keys sampling draws mixing targets boxes batches mixup layers metrics
-models.tabular models.convolution models.preact_resnet models.wide_resnet
+models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models
 training.schedules training.callbacks training.mixed_targets training.cuts
 training.classifier training

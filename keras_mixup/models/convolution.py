@@ -112,7 +112,7 @@ class Parts:
             groups=groups,
             use_bias=bias,
             kernel_initializer=self.initializer(),
-            bias_initializer=_bias(fan_in),
+            bias_initializer=torch_bias(fan_in),
             kernel_regularizer=self._penalty(),
             bias_regularizer=self._penalty(bias),
             name=name,
@@ -139,7 +139,7 @@ class Parts:
         return keras.layers.Dense(
             units,
             kernel_initializer=kernel or torch_uniform(),
-            bias_initializer=bias or _bias(features.shape[-1]),
+            bias_initializer=bias or torch_bias(features.shape[-1]),
             kernel_regularizer=self._penalty(),
             bias_regularizer=self._penalty(),
             dtype=dtype,
@@ -151,7 +151,8 @@ class Parts:
         return self.connect(features, num_classes, "logits", kernel, bias, "float32")
 
 
-def _bias(fan_in):
+def torch_bias(fan_in):
+    """`U(-1 / sqrt(fan_in), 1 / sqrt(fan_in))`, what PyTorch starts biases from."""
     bound = 1 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-bound, bound)
 

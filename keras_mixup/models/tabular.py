@@ -1,13 +1,20 @@
 """Networks for tables: a multilayer perceptron."""
 
+import math
+
 import keras
 
+from keras_mixup import arguments
+from keras_mixup.models import convolution
 
-def mlp(input_shape, num_classes, width=128, depth=2, dropout=0.0):
+
+def mlp(
+    input_shape, num_classes, width=128, depth=2, dropout=0.0, initial_values="keras"
+):
     """A fully connected ReLU network; the last layer gives logits.
 
     The default of two hidden layers of 128 is that of Zhang et al., Table 4.
-    Keras's default initialisation. Parameters at depth 2, with d inputs and C
+    Parameters at depth 2, with d inputs and C
     classes: `(d + 1) width + (width + 1) width + (width + 1) C`.
 
     Args:
@@ -16,17 +23,36 @@ def mlp(input_shape, num_classes, width=128, depth=2, dropout=0.0):
         width: Units of each hidden layer.
         depth: Number of hidden layers, named `hidden_1`, `hidden_2`, ...
         dropout: Drop probability behind each hidden layer.
+        initial_values: "keras" (Glorot's uniform kernels, biases of 0) or "torch"
+            (kernels and biases from `U(-1 / sqrt(n), 1 / sqrt(n))` with n inputs, as
+            the authors' framework has it).
 
     Returns:
         A functional `keras.Model` from float inputs to logits
         `(batch, num_classes)`.
+
+    Raises:
+        ValueError: for other `initial_values`.
     """
+    arguments.check_choice("initial_values", initial_values, ("keras", "torch"))
     inputs = keras.Input(input_shape)
+    fan_in = math.prod(input_shape)
+
+    def begun(fan_in):
+        if initial_values == "keras":
+            return {}
+        return {
+            "kernel_initializer": convolution.torch_uniform(),
+            "bias_initializer": convolution.torch_bias(fan_in),
+        }
+
     features = keras.layers.Flatten(name="flatten")(inputs)
     for index in range(1, depth + 1):
-        dense = keras.layers.Dense(width, activation="relu", name=f"hidden_{index}")
-        features = dense(features)
+        features = keras.layers.Dense(
+            width, activation="relu", name=f"hidden_{index}", **begun(fan_in)
+        )(features)
+        fan_in = width
         if dropout:
             features = keras.layers.Dropout(dropout, name=f"dropout_{index}")(features)
-    logits = keras.layers.Dense(num_classes, name="logits")(features)
+    logits = keras.layers.Dense(num_classes, name="logits", **begun(fan_in))(features)
     return keras.Model(inputs, logits, name="mlp")

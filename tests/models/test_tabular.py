@@ -31,3 +31,35 @@ def test_dropout_stands_behind_each_hidden_layer():
 
 def test_names_are_listed():
     assert "mlp" in keras_mixup.models.names()
+
+
+@pytest.mark.parametrize(
+    ("initial_values", "bounds", "biased"),
+    [
+        # Glorot: sqrt(6 / (n + m)); PyTorch: 1 / sqrt(n).
+        ("keras", [(6 / 400) ** 0.5, (6 / 500) ** 0.5, (6 / 253) ** 0.5], False),
+        ("torch", [150**-0.5, 250**-0.5, 250**-0.5], True),
+    ],
+)
+def test_initial_values_are_those_of_the_framework(initial_values, bounds, biased):
+    network = keras_mixup.models.build(
+        "mlp",
+        input_shape=(15, 10),
+        num_classes=3,
+        width=250,
+        initial_values=initial_values,
+    )
+    for name, bound in zip(("hidden_1", "hidden_2", "logits"), bounds, strict=True):
+        kernel, bias = network.get_layer(name).get_weights()
+        assert np.abs(kernel).max() == pytest.approx(bound, rel=0.03)
+        assert np.abs(kernel).max() <= bound
+        assert kernel.std() == pytest.approx(bound / 3**0.5, rel=0.1)
+        assert np.abs(bias).max() <= (bound if biased else 0)
+        assert (bias.std() > 0.3 * bound) == biased
+
+
+def test_other_initial_values_are_refused():
+    with pytest.raises(ValueError, match="argument `initial_values`.*'numpy'"):
+        keras_mixup.models.build(
+            "mlp", input_shape=(3,), num_classes=2, initial_values="numpy"
+        )
