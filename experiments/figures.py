@@ -72,6 +72,7 @@ def error_curves_by_group(result, title, path):
             axis.plot(epochs, curves.mean(axis=0), label=method)
             axis.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.2)
         axis.set(title=group, xlabel="epoch", ylim=(0, None))
+        axis.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("error (%)")
     axes[-1].legend()
     picture.suptitle(title)

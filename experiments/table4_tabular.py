@@ -91,7 +91,7 @@ def run(settings):
 
     places = running.places_of(settings)
     # All of them first: what is missing is found before anything is trained.
-    tables = {name: uci.load_table(name, places) for name in settings.tables}
+    loaded = {name: uci.load_table(name, places) for name in settings.tables}
     runs = [
         running.Run(name, method, seed, {"table": name, "alpha": alpha})
         for name in settings.tables
@@ -102,7 +102,7 @@ def run(settings):
         "table4_tabular",
         settings,
         runs,
-        lambda run, folder: train(run, folder, tables[run.group], settings),
+        lambda run, folder: train(run, folder, loaded[run.group], settings),
         plan_fields=("tables",),
     )
     result = result_file.make_result(
