@@ -1,14 +1,19 @@
-"""What is committed: the model below saved_models answers as its result file says."""
+"""What is committed: tables in the documents, and the model below saved_models."""
 
+import importlib
 import pathlib
 
 import pytest
 import tensorflow as tf
 
 from experiments import result_file
+from experiments.__main__ import EXPERIMENTS
 from experiments.datasets import digits
 
 ROOT = pathlib.Path(__file__).parents[2]
+# Where the tables of an experiment stand.
+DOCUMENTS = {"quickstart": "README.md"}
+COMMITTED = sorted(result_file.RESULTS.glob("*/*.json"))
 
 
 def test_the_committed_model_has_the_test_error_of_its_run():
@@ -23,9 +28,25 @@ def test_the_committed_model_has_the_test_error_of_its_run():
     assert error == pytest.approx(run["final"]["last_test_error"])
 
 
-def test_the_table_of_the_readme_is_that_of_the_result_file():
-    from experiments import quickstart
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_the_tables_of_the_documents_are_those_of_the_result_files(path):
+    result = result_file.read(path)
+    experiment = importlib.import_module(f"experiments.{result['experiment']}")
+    document = DOCUMENTS.get(result["experiment"], "experiments/README.md")
+    text = (ROOT / document).read_text()
+    for table in experiment.tables(result):
+        assert len(table.splitlines()) > 2
+        assert table in text
 
-    result = result_file.read(result_file.RESULTS / "quickstart" / "cpu.json")
-    table = result_file.table(result, quickstart.MEASURES)
-    assert table in (ROOT / "README.md").read_text()
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_published_result_comes_from_a_committed_state_of_the_code(path):
+    result = result_file.read(path)
+    assert result["preset"] == path.stem
+    assert not result["environment"]["revision"].endswith("-dirty")
+
+
+def test_every_experiment_is_in_the_notebook():
+    text = (ROOT / "experiments" / "README.md").read_text()
+    for name in EXPERIMENTS:
+        assert f"python -m experiments {name}" in text
