@@ -55,14 +55,6 @@ def recorded(experiment, settings):
     return result, printed.getvalue()
 
 
-def rate_at(step, steps_per_epoch, rate, drops=(), warm_up=0, start=0.0):
-    """The learning rate by the paper's words, in plain Python."""
-    epoch = step / steps_per_epoch
-    if epoch < warm_up:
-        return pytest.approx(start + (rate - start) * epoch / warm_up, rel=1e-6)
-    return pytest.approx(rate / 10 ** sum(epoch >= d for d in drops), rel=1e-6)
-
-
 def check_result(experiment, settings, result, runs, sets, errors, examples, rates):
     """The result file of runs `(group, method, seed)`: keys, order, finite numbers."""
     name = name_of(experiment)
@@ -93,14 +85,12 @@ def check_result(experiment, settings, result, runs, sets, errors, examples, rat
         assert run["final"] == experiment.final(run["epochs"])
         assert run["seconds"] == run["epochs"][-1]["seconds"] > 0
     cells = {
-        "/".join((*run[:2], measure)) for run in runs for measure in run_final(stored)
+        "/".join((*run[:2], measure))
+        for run in runs
+        for measure in stored["runs"][0]["final"]
     }
     assert set(stored["summary"]) == cells
     assert stored["paper"] == experiment.paper()
-
-
-def run_final(result):
-    return result["runs"][0]["final"]
 
 
 def check_picture(path):
@@ -151,7 +141,7 @@ def without_training(monkeypatch):
     """Replaces training by made-up records; gives what it was called with."""
     calls = []
 
-    def fit(make_model, data, learning_rate, settings, folder):
+    def fit(make_model, data, learning_rate, epochs, settings, folder):
         calls.append(
             types.SimpleNamespace(
                 make_model=make_model,
@@ -159,11 +149,11 @@ def without_training(monkeypatch):
                 rate=learning_rate,
                 settings=settings,
                 folder=folder,
-                epochs=settings.epochs,
+                epochs=epochs,
                 rate_at=lambda step: float(learning_rate(step)),
             )
         )
-        return made_up(settings.epochs)
+        return made_up(epochs)
 
     monkeypatch.setattr(training, "fit", fit)
     return calls
