@@ -22,7 +22,7 @@ def main(arguments):
         print("usage: python -m experiments NAME [--preset PRESET] [--flags]\n")
         print("Experiments (NAME --help shows the flags of one):")
         for key, summary in EXPERIMENTS.items():
-            print(f"  {key:<12} {summary}")
+            print(f"  {key:<16} {summary}")
         return 0
     if name not in EXPERIMENTS:
         print(

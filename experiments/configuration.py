@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import os
-from typing import Literal
+from typing import ClassVar, Literal
 
 import simple_parsing
 
@@ -30,8 +30,8 @@ class Configuration:
     seeds: tuple[int, ...] = (0, 1, 2)
     # Folder for runs, which are not committed.
     run_dir: str = "runs"
-    # Copy result and pictures to experiments/results of the checkout, and the model
-    # to the next free version below its saved_models.
+    # Copy result and pictures to experiments/results of the checkout (quickstart: and
+    # the model to the next free version below its saved_models).
     publish: bool = False
     # Compile the train step by XLA.
     jit_compile: bool = False
@@ -85,7 +85,7 @@ class TrainingConfiguration(Configuration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        wrong = [alpha for alpha in self.alphas if not alpha > 0]
+        wrong = [alpha for alpha in self.alphas if not 0 < alpha < float("inf")]
         if wrong or len(set(self.alphas)) < len(self.alphas):
             raise ValueError(
                 "Invalid value received for `alphas`. Expected different numbers above "
@@ -97,13 +97,31 @@ class TrainingConfiguration(Configuration):
                 f"both. Received: {list(self.methods)}"
             )
         # Some have one number of epochs, some several.
-        least = {"epochs": 1, "batch_size": 1, "max_steps": 0, "checkpoint_every": 0}
-        for name, minimum in least.items():
-            if getattr(self, name, minimum) < minimum:
+        for name, value in dataclasses.asdict(self).items():
+            if not isinstance(value, tuple):
+                continue
+            if len(set(value)) < len(value) or not (value or name in self.may_be_empty):
                 raise ValueError(
-                    f"Invalid value received for `{name}`. Expected an integer >= "
-                    f"{minimum}. Received: {getattr(self, name)}"
+                    f"Invalid value received for `{name}`. Expected at least one, all "
+                    f"different. Received: {list(value)}"
                 )
+        least = {"epochs": 1, "batch_size": 1}
+        for name, value in dataclasses.asdict(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            minimum = least.get(name, 0)
+            if any(isinstance(n, int | float) and not n >= minimum for n in numbers):
+                raise ValueError(
+                    f"Invalid value received for `{name}`. Expected a number >= "
+                    f"{minimum}. Received: {value}"
+                )
+        if getattr(self, "learning_rate", 1) == 0:
+            raise ValueError(
+                "Invalid value received for `learning_rate`. Expected a number > 0. "
+                "Received: 0"
+            )
+
+    # Settings that may be an empty list.
+    may_be_empty: ClassVar[tuple[str, ...]] = ()
 
     def method_alphas(self):
         """Alpha by name of method; that of ERM is 0."""

@@ -84,7 +84,7 @@ def train(
         return mixing.compiled(make_network(), sgd, top_5)
 
     record = training.fit(make_model, data, rate, epochs, settings, folder)
-    return record, len(record) * count
+    return record, data.examples_seen(len(record), settings)
 
 
 def errors_at_the_end(epochs, name="error", part="test"):

@@ -163,12 +163,13 @@ def environment():
         "versions": versions,
         "cores": os.cpu_count(),
         "accelerators": accelerators,
-        "revision": _revision(),
+        "revision": revision(),
         "date": datetime.date.today().isoformat(),
     }
 
 
-def _revision():
+def revision():
+    """The git revision of this checkout, "-dirty" where files have changed, or None."""
     root = pathlib.Path(__file__).parent.parent
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         return subprocess.run(

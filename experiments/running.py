@@ -1,13 +1,14 @@
 """A set of runs: what is done is not done again, and what is new is published.
 
 Each run has a folder below `run_dir/<experiment>/<preset>`, with the settings that
-it depends on, its logs, its checkpoints while it lasts, and its record when it is
-done. The same command goes on where the one before was stopped, and another seed or
+it depends on, its logs, its checkpoints while it lasts, and the trained network and
+its record when it is done. The same command goes on where the one before was stopped, and another seed or
 method is added to what is there.
 """
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -38,12 +39,14 @@ class Run:
         method: "ERM", or "mixup" with its alpha.
         seed: Integer.
         settings: Dict of what sets this run apart; holds "alpha".
+        examples: Dict of the number of examples by split: other data are seen by it.
     """
 
     group: str
     method: str
     seed: int
     settings: dict
+    examples: dict = dataclasses.field(default_factory=dict)
 
     @property
     def folder_name(self):
@@ -73,18 +76,30 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         if name not in _NOT_OF_A_RUN and name not in plan_fields
     }
     folders = [root / run.folder_name for run in runs]
-    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
-    for run, folder in zip(runs, folders, strict=True):
-        _claim(folder, {**shared, **run.settings, "seed": run.seed}, defaults)
+    if settings.strategy == "mirrored":
+        from experiments import training
+
+        replicas = training.strategy_of(settings).num_replicas_in_sync
+        shared["replicas"] = replicas
+    claims = [
+        {**shared, **run.settings, "seed": run.seed, "examples": run.examples}
+        for run in runs
+    ]
+    for folder, claim in zip(folders, claims, strict=True):
+        _compare(folder, claim)
     records = []
-    for number, (run, folder) in enumerate(zip(runs, folders, strict=True), start=1):
+    for number, (run, folder, claim) in enumerate(
+        zip(runs, folders, claims, strict=True), start=1
+    ):
         title = f"[{number}/{len(runs)}] {run.group}, {run.method}, seed {run.seed}"
         record = folder / "record.json"
         if record.exists():
             print(f"{title}: done before", flush=True)
         else:
             print(title, flush=True)
+            result_file.write(folder / "settings.json", claim)
             result_file.write(record, _train(run, folder, train))
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         records.append(result_file.read(record))
     return records
 
@@ -99,21 +114,21 @@ def _train(run, folder, train):
         "epochs": epochs,
         "images_seen": images_seen,
         "seconds": epochs[-1]["seconds"],
+        "revision": result_file.revision(),
     }
 
 
-def _claim(folder, settings, defaults):
-    """Writes a run's settings into its folder, or compares them with those there."""
+def _compare(folder, claim):
+    """Raises where a folder that holds something belongs to other settings."""
     place = folder / "settings.json"
-    if not place.exists():
-        result_file.write(place, settings)
+    begun = (folder / "record.json").exists() or any(folder.glob("checkpoints/*"))
+    if not (begun and place.exists()):
         return
-    # A setting that came after the folder had its default.
-    there = defaults | result_file.read(place)
+    there, claim = result_file.read(place), json.loads(json.dumps(claim))
     differences = [
-        f"{name}: {there[name]!r} there, {value!r} now"
-        for name, value in json.loads(json.dumps(settings)).items()
-        if json.loads(json.dumps(there[name])) != value
+        f"{name}: {there.get(name, 'nothing')!r} there, {claim.get(name, 'nothing')!r} now"
+        for name in sorted({*there, *claim})
+        if there.get(name, "nothing") != claim.get(name, "nothing")
     ]
     if differences:
         raise OtherSettings(
@@ -141,6 +156,9 @@ def publish(result, settings, pictures=()):
     if settings.publish:
         place = result_file.RESULTS / result["experiment"]
         place.mkdir(parents=True, exist_ok=True)
-        for path in (written, *pictures):
-            shutil.copyfile(path, place / path.name)
+        result_file.write(place / written.name, result)
+        for picture in pictures:
+            scratch = place / f".{picture.name}"
+            shutil.copyfile(picture, scratch)
+            os.replace(scratch, place / picture.name)
         print(f"Published to {place}")

@@ -93,7 +93,13 @@ def run(settings):
     # All of them first: what is missing is found before anything is trained.
     loaded = {name: uci.load_table(name, places) for name in settings.tables}
     runs = [
-        running.Run(name, method, seed, {"table": name, "alpha": alpha})
+        running.Run(
+            name,
+            method,
+            seed,
+            {"table": name, "alpha": alpha},
+            {"all": len(loaded[name][1])},
+        )
         for name in settings.tables
         for seed in settings.seeds
         for method, alpha in settings.method_alphas().items()
@@ -161,7 +167,7 @@ def train(run, folder, table, settings):
         return mixing.compiled(network, keras.optimizers.Adam(rate, epsilon=1e-8))
 
     record = training.fit(make_model, data, rate, settings.epochs, settings, folder)
-    return record, len(record) * count
+    return record, data.examples_seen(len(record), settings)
 
 
 def final(epochs):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -39,6 +40,12 @@ class Data:
     def steps_per_epoch(self):
         """Batches in an epoch, a smaller last one included."""
         return math.ceil(self.count / self.batch_size)
+
+    def examples_seen(self, epochs, settings):
+        """Training examples in so many epochs, or in what `max_steps` leaves of one."""
+        if 0 < settings.max_steps < self.steps_per_epoch:
+            return settings.max_steps * self.batch_size
+        return epochs * self.count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +114,7 @@ def fit(make_model, data, learning_rate, epochs, settings, folder):
         learning_rate: The schedule that the optimizer follows, for the record.
         epochs: Number of epochs.
         settings: `TrainingConfiguration`.
-        folder: The run's folder: logs, and checkpoints until the run is done.
+        folder: The run's folder, for logs, checkpoints and the trained network.
 
     Returns:
         The record of the epochs: a list of dicts with "epoch", "learning_rate" (of
@@ -130,6 +137,7 @@ def fit(make_model, data, learning_rate, epochs, settings, folder):
         state = checkpoints.RunState(model, folder / "checkpoints")
     done = state.restore()
     if done:
+        keep_rows(folder / "log.csv", done)
         print(f"Resuming after epoch {done} of {epochs}.", flush=True)
     callbacks = [
         Record(state.epochs, sets, learning_rate, data.steps_per_epoch, steps),
@@ -150,10 +158,23 @@ def fit(make_model, data, learning_rate, epochs, settings, folder):
             shuffle=False,
             verbose=_verbose(settings.progress),
         )
-        if settings.checkpoint_every:
-            network = getattr(model, "network", model)
-            network.save(folder / "network.keras")
+    if settings.checkpoint_every:
+        save_whole(getattr(model, "network", model), folder / "network.keras")
     return state.epochs
+
+
+def save_whole(network, path):
+    """Saves a network whole or not at all."""
+    scratch = path.with_name(f"unfinished_{path.name}")
+    network.save(scratch)
+    os.replace(scratch, path)
+
+
+def keep_rows(path, count):
+    """Takes from a CSV file the rows of epochs that a resumed run does again."""
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[: 1 + count]))
 
 
 @contextlib.contextmanager
@@ -198,6 +219,10 @@ class Record(keras.callbacks.Callback):
         for name, batches in self.sets.items():
             found = self.model.evaluate(batches, verbose=0, return_dict=True)
             measured[name] = _errors(found)
+            if not math.isfinite(found["loss"]):
+                raise NonFiniteLoss(
+                    f"The loss on {name!r} is {found['loss']} after epoch {epoch + 1}."
+                )
             logs |= {f"{name}_{key}": value for key, value in measured[name].items()}
         last_step = epoch * self.steps_per_epoch + self.steps - 1
         rate = float(self.learning_rate(last_step))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from experiments import configuration
 from experiments.datasets import digits, sources
+from experiments.datasets.splits import check_disjoint, choose
 
 TFDS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "imagenet2012")
 ACCEPTED = (
@@ -61,7 +62,7 @@ def load_images(name, splits, places, size=None):
             `<root>/<split>/<class>/*.JPEG` (also .jpg, .jpeg, .png), absolute, relative
             to `places.data_dir` or to the working directory. Every image of a split
             of a folder is decoded once, to know that it can be.
-        splits: Tuple of names of splits; slices as in TFDS: "train[:20000]",
+        splits: Tuple of names of splits, which may share no example; slices as in TFDS: "train[:20000]",
             "train[:80%]", "train+val". Folders are in a fixed random order, so that
             a slice holds all classes.
         places: `sources.Places`.
@@ -105,8 +106,8 @@ def _digits(splits):
     parts = zip(("train", "test"), digits.load_digits(), strict=True)
     parts = {part: list(zip(*data, strict=True)) for part, data in parts}
     encoded, counts = {}, {}
-    for split in splits:
-        x, y = map(np.array, zip(*_choose(split, parts), strict=True))
+    for split, chosen in choose(splits, parts).items():
+        x, y = map(np.array, zip(*chosen, strict=True))
         x = x.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3)
         encoded[split] = tf.data.Dataset.from_tensor_slices((x, y.astype("int64")))
         counts[split] = len(y)
@@ -123,28 +124,34 @@ def _from_tfds(name, splits, places):
     except ValueError as error:  # DatasetNotFoundError is one.
         raise sources.UnknownData(
             f"Invalid value received for argument `name`. Expected {ACCEPTED}. "
-            f"Received: name={name!r}"
+            f"Received: name={name!r}, and no image folder of that name in "
+            f"{places.data_dir or 'the working directory'} (--data_dir)"
         ) from error
     if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
         raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected a set with the "
             f"features 'image' and 'label'. Received: name={name!r}"
         )
-    raw, expected = None, "Put what TFDS prepared into --data_dir."
+    raw, archives, expected = None, None, "Put what TFDS prepared into --data_dir."
     if name == "imagenet2012":
         expected = (
             "ImageNet has to be downloaded by hand from image-net.org (registration): "
             f"put {' and '.join(ARCHIVES)} into --data_dir, and they will be prepared."
         )
-        if places.data_dir and pathlib.Path(places.data_dir, ARCHIVES[0]).exists():
-            raw = places.data_dir
+        if places.data_dir:
+            archives = [pathlib.Path(places.data_dir, file) for file in ARCHIVES]
+            raw = places.data_dir if all(map(pathlib.Path.exists, archives)) else None
     builder = sources.prepared_builder(
         lambda folder: tfds.builder(name, data_dir=folder),
         places,
         raw,
+        archives,
         expected,
         by_hand=name == "imagenet2012",
     )
+    sizes = {part: info.num_examples for part, info in builder.info.splits.items()}
+    if sizes:
+        check_disjoint(splits, sizes)
     features = builder.info.features
     # Caching and prefetching are the caller's choice.
     config = tfds.ReadConfig(try_autocache=False, skip_prefetch=True)
@@ -193,17 +200,19 @@ def _is_image(path):
 def _from_folder(folder, splits, skip_corrupt):
     import tensorflow as tf
 
-    parts, labels = collections.defaultdict(list), {}
+    parts = collections.defaultdict(list)
     for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
         split, label, _ = path.parts[-3:]
         parts[split].append((str(path), label))
-        labels[label] = None
-    # The classes are those of all splits: a label means the same in each.
-    labels = {label: index for index, label in enumerate(sorted(labels))}
     for split, files in parts.items():
         random.Random(split).shuffle(files)
-    chosen = {split: _choose(split, parts) for split in splits}
+    chosen = choose(splits, parts)
+    labels = _labels(chosen)
     paths = sorted({path for files in chosen.values() for path, _ in files})
+    if len(paths) > 50_000:
+        print(
+            f"Decoding {len(paths)} images of {folder} once, to know that they can be."
+        )
     shapes = _decoded_shapes(paths)
     corrupt = [path for path in paths if path not in shapes]
     if corrupt:
@@ -259,18 +268,19 @@ def _report(folder, corrupt, skip):
     print(f"Warning: {text} They are left out.")
 
 
-def _choose(split, parts):
-    """Examples of a split, slices and sums included, from lists by name."""
-    import tensorflow_datasets as tfds
-
-    infos = {
-        name: tfds.core.SplitInfo(name=name, shard_lengths=[len(part)], num_bytes=0)
-        for name, part in parts.items()
+def _labels(chosen):
+    """Numbers of the classes of these splits: a label means the same in each."""
+    classes = {split: {label for _, label in files} for split, files in chosen.items()}
+    (first, known), *others = classes.items()
+    for split, found in others:
+        if not found & known:
+            raise sources.UnknownData(
+                f"The split {split!r} has none of the classes of {first!r}, but "
+                f"{sorted(found)[:10]}. Expected <root>/<split>/<class>/<image>."
+            )
+    return {
+        name: index for index, name in enumerate(sorted(set().union(*classes.values())))
     }
-    chosen = []
-    for part in tfds.core.ReadInstruction.from_spec(split).to_absolute(infos):
-        chosen.extend(parts[part.splitname][part.from_ : part.to])
-    return chosen
 
 
 def _resized(images, size):

@@ -1,6 +1,7 @@
 """Where data come from: what lies on disk, what is prepared from it, what is missing."""
 
 import dataclasses
+import hashlib
 import pathlib
 
 from experiments.configuration import Refusal
@@ -38,18 +39,22 @@ class Places:
     skip_corrupt: bool = False
 
 
-def prepared_builder(make_builder, places, raw_dir=None, expected="", by_hand=False):
+def prepared_builder(
+    make_builder, places, raw_dir=None, raw_files=None, expected="", by_hand=False
+):
     """A TFDS builder whose data are ready to be read.
 
-    Looked for in this order: prepared by TFDS in `data_dir`, `data_dir/tfds` or
-    `prepared_dir`; raw files, which are prepared into `prepared_dir`; a download,
-    if it is allowed.
+    Looked for in this order: prepared by TFDS in `data_dir` or `data_dir/tfds`; raw
+    files, which are prepared into a folder of `prepared_dir` that belongs to their
+    names and sizes, so that other files are prepared anew; downloaded before, into
+    `prepared_dir`; a download, if it is allowed.
 
     Args:
         make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
         places: `Places`.
         raw_dir: Folder that holds the raw files, for a builder that reads them from
             its manual folder, or None where there is none.
+        raw_files: The raw files or folders of them, by default `raw_dir`.
         expected: What to put where, for the error.
         by_hand: Whether the data cannot be downloaded by a program.
 
@@ -61,15 +66,17 @@ def prepared_builder(make_builder, places, raw_dir=None, expected="", by_hand=Fa
 
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)
-    found = [pathlib.Path(places.prepared_dir)]
+    target = pathlib.Path(places.prepared_dir)
+    if raw_dir is not None:
+        target /= f"from_files_{fingerprint(raw_files or [raw_dir])}"
+    found = [target]
     if places.data_dir:
-        found = [pathlib.Path(places.data_dir, "tfds"), *found]
-        found = [pathlib.Path(places.data_dir), *found]
+        given = pathlib.Path(places.data_dir)
+        found = [given, given / "tfds", target]
     for folder in found:
         builder = make_builder(str(folder))
         if builder.is_prepared():
             return builder
-    builder = make_builder(str(places.prepared_dir))
     if raw_dir is None and (by_hand or not places.download):
         searched = ", ".join(str(folder) for folder in found)
         fetch = "" if by_hand else " Or give --download to have TFDS fetch them."
@@ -82,3 +89,19 @@ def prepared_builder(make_builder, places, raw_dir=None, expected="", by_hand=Fa
     )
     builder.download_and_prepare(download_config=config)
     return builder
+
+
+def fingerprint(paths):
+    """Hexadecimal digits that stand for the names and sizes of files.
+
+    Args:
+        paths: Files, and folders with all that is below them.
+    """
+    digest = hashlib.sha256()
+    for path in map(pathlib.Path, paths):
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                name = file.relative_to(path.parent).as_posix()
+                digest.update(f"{name}\0{file.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]

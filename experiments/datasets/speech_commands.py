@@ -214,10 +214,12 @@ def load_utterances(splits, places, words=None, length=RATE):
     _check_known("words", names, WORDS)
     config = "skip_corrupt" if places.skip_corrupt else "all"
     folder = None if places.data_dir is None else pathlib.Path(places.data_dir)
+    source = find_source(folder) if folder else None
     builder = prepared_builder(
         lambda data_dir: SpeechCommandsV001(config=config, data_dir=data_dir),
         places,
-        raw_dir=folder if folder and find_source(folder) else None,
+        raw_dir=folder if source else None,
+        raw_files=[source],
         expected=f"Put {NAME}.tar.gz ({URL}), or what it unpacks to as a folder "
         f"{NAME}, into {folder or '<data_dir>'}.",
     )

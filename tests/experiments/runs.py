@@ -24,7 +24,7 @@ KEYS = {
 }
 OF_A_RUN = {
     *("group", "method", "seed", "settings", "epochs", "final"),
-    *("images_seen", "seconds"),
+    *("images_seen", "seconds", "revision"),
 }
 
 
@@ -90,7 +90,9 @@ def check_result(experiment, settings, result, runs, sets, errors, examples, rat
         for measure in stored["runs"][0]["final"]
     }
     assert set(stored["summary"]) == cells
-    assert stored["paper"] == experiment.paper()
+    # A smoke run of Table 1 has no length that stands for one of the paper's.
+    own_lengths = experiment.__name__.endswith("table1_imagenet")
+    assert stored["paper"] == ({} if own_lengths else experiment.paper())
 
 
 def check_picture(path):

@@ -180,7 +180,7 @@ def test_the_preset_of_the_paper_is_section_3_2():
 def loaded(train, test, count=None, classes=10, shape=(32, 32, 3)):
     """A set of given images, said to be of `count` training images."""
 
-    def load(name, splits, places):
+    def load(name, splits, places, size=None):
         parts = dict(zip(splits, (train, test), strict=True))
         encoded = {
             split: tf.data.Dataset.from_tensor_slices(
@@ -276,7 +276,7 @@ def test_training_images_are_shifted_and_flipped_and_test_images_are_not(
         (["--networks", "preact_resnet18", "vgg11"], "Received: ['preact_resnet18'"),
         (["--networks"], "`networks`"),
         (["--shortcut", "none"], "invalid choice: 'none'"),
-        (["--epochs", "0"], "`epochs`. Expected an integer >= 1"),
+        (["--epochs", "0"], "`epochs`. Expected a number >= 1"),
         (["--batch_size", "0"], "`batch_size`"),
         (["--alphas", "0"], "`alphas`. Expected different numbers above 0"),
         (["--methods", "erm", "erm"], "`methods`"),

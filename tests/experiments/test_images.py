@@ -64,12 +64,12 @@ def test_digits_are_enlarged_by_repeating_pixels():
 
 
 def test_digits_are_sliced():
-    splits = ("train[:1000]", "train[1000:]", "test[:50%]+train[3:5]")
+    splits = ("train[5:1000]", "train[1000:]", "test[:50%]+train[3:5]")
     found = load("digits", splits)
-    assert [found.counts[split] for split in splits] == [1000, 200, 300]
+    assert [found.counts[split] for split in splits] == [995, 200, 300]
     (_, train), (_, test) = digits.load_digits()
     labels = [[int(y) for _, y in found.datasets[split]] for split in splits]
-    assert labels[0] + labels[1] == train.tolist()
+    assert labels[0] + labels[1] == train[5:].tolist()
     assert labels[2] == [*test[:298], *train[3:5]]
 
 
@@ -103,12 +103,43 @@ def test_the_order_of_a_folder_is_mixed_and_always_the_same(folder, tmp_path):
 
 def test_slices_of_a_folder_are_its_parts(folder):
     splits = ("train", "train[:12]", "train[60%:]", "train[-2:]+val[:1]", "val")
-    found = load(folder, splits)
-    whole, start, end, mixed, val = (read(found.datasets[split]) for split in splits)
+    found = [load(folder, (split,)) for split in splits]
+    parts = [read(one.datasets[split]) for one, split in zip(found, splits)]
+    whole, start, end, mixed, val = parts
     assert start == whole[:12]
     assert end == whole[12:]
-    assert mixed == [*whole[-2:], val[0]]
-    assert [found.counts[split] for split in splits] == [20, 12, 8, 3, 12]
+    # By number alone: train has no class b, so that its labels are others.
+    assert [n for _, n in mixed] == [n for _, n in [*whole[-2:], val[0]]]
+    assert [len(part) for part in parts] == [20, 12, 8, 3, 12]
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        ("train", "train"),
+        ("train", "train[5:]+val"),
+        ("train[:12]", "val+train[11:]"),
+        ("train[:60%]", "train[50%:]"),
+    ],
+)
+def test_splits_that_share_examples_are_refused(folder, splits):
+    with pytest.raises(
+        sources.UnknownData, match="share no examples.*Received"
+    ) as error:
+        load(folder, splits)
+    assert all(repr(split) in str(error.value) for split in splits)
+
+
+def test_a_split_without_examples_is_refused(folder):
+    with pytest.raises(sources.UnknownData, match=r"'train\[:0\]', which has none"):
+        load(folder, ("train[:0]", "val"))
+
+
+def test_a_split_with_classes_of_its_own_is_refused(folder):
+    save(folder / "test" / "images" / "0.png", pixels_of("test", "a", 0))
+    assert load(folder, ("train", "val")).names == ("a", "b", "c")
+    with pytest.raises(sources.UnknownData, match="none of the classes of 'train'"):
+        load(folder, ("train", "test"))
 
 
 @pytest.mark.parametrize("split", ["test", "train[", "train[:30]"])

@@ -71,6 +71,7 @@ def test_every_run_gives_its_record_in_the_order_of_the_plan(tmp_path):
         "epochs": [{"epoch": 1, "test": {"error": 31.0}, "seconds": 2.0}],
         "images_seen": 30,
         "seconds": 2.0,
+        "revision": result_file.revision(),
     }
 
 
@@ -125,18 +126,51 @@ def test_a_folder_of_another_configuration_is_refused(tmp_path, changed, differe
     assert trainer.asked == []
 
 
-def test_a_setting_newer_than_the_folder_had_its_default(tmp_path):
+def test_a_folder_that_lacks_a_setting_is_refused(tmp_path):
     settings = settings_for(tmp_path, seeds=(0,))
     run_all(settings, Trainer())
     for place in tmp_path.rglob("settings.json"):
         stored = json.loads(place.read_text())
         del stored["width"]
         place.write_text(json.dumps(stored))
+    with pytest.raises(running.OtherSettings, match="width: 'nothing' there, 4 now"):
+        run_all(settings, Trainer())
+
+
+def test_records_of_other_data_are_refused(tmp_path):
+    def run(count):
+        one = running.Run("a", "ERM", 0, {"alpha": 0.0}, {"train": count})
+        running.run_all("made", settings_for(tmp_path), [one], Trainer())
+
+    run(10)
+    run(10)
+    with pytest.raises(
+        running.OtherSettings, match="'train': 10} there, {'train': 20}"
+    ):
+        run(20)
+
+
+def test_a_folder_in_which_nothing_was_saved_may_be_taken_again(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_all(settings_for(tmp_path, seeds=(0,), epochs=3), Trainer(break_at=1))
     trainer = Trainer()
-    run_all(settings, trainer)
-    assert trainer.asked == []
-    with pytest.raises(running.OtherSettings, match="width: 4 there, 5 now"):
-        run_all(settings_for(tmp_path, seeds=(0,), width=5), trainer)
+    run_all(settings_for(tmp_path, seeds=(0,)), trainer)
+    assert len(trainer.asked) == 4
+    stored = [
+        json.loads(p.read_text())["epochs"] for p in tmp_path.rglob("settings.json")
+    ]
+    assert stored == [200] * 4
+
+
+def test_checkpoints_go_when_the_record_is_there(tmp_path):
+    def train(run, folder):
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "ckpt-1.index").write_text("x")
+        return Trainer()(run, folder)
+
+    run_all(settings_for(tmp_path, seeds=(0,)), train)
+    assert len(list(tmp_path.rglob("record.json"))) == 4
+    assert not list(tmp_path.rglob("checkpoints"))
 
 
 def test_folders_have_names_of_their_own():
@@ -191,11 +225,16 @@ def test_a_refusal_is_one_sentence_and_ctrl_c_says_how_to_go_on(
         ({"alphas": (float("nan"),)}, "`alphas`"),
         ({"methods": ()}, "`methods`. Expected `erm`, `mixup` or both"),
         ({"methods": ("erm", "erm")}, "`methods`"),
-        ({"epochs": 0}, "`epochs`. Expected an integer >= 1. Received: 0"),
-        ({"batch_size": 0}, "`batch_size`. Expected an integer >= 1"),
-        ({"max_steps": -1}, "`max_steps`. Expected an integer >= 0"),
-        ({"checkpoint_every": -1}, "`checkpoint_every`. Expected an integer >= 0"),
+        ({"epochs": 0}, "`epochs`. Expected a number >= 1. Received: 0"),
+        ({"batch_size": 0}, "`batch_size`. Expected a number >= 1"),
+        ({"max_steps": -1}, "`max_steps`. Expected a number >= 0"),
+        ({"checkpoint_every": -1}, "`checkpoint_every`. Expected a number >= 0"),
         ({"seeds": (1, 1)}, "`seeds`"),
+        ({"alphas": ()}, "`alphas`. Expected at least one"),
+        ({"alphas": (float("inf"),)}, "`alphas`. Expected different numbers above 0"),
+        ({"tables": ()}, "`tables`. Expected at least one, all different"),
+        ({"tables": ("a", "a")}, "`tables`. Expected at least one, all different"),
+        ({"width": -1}, "`width`. Expected a number >= 0"),
     ],
 )
 def test_wrong_training_settings_are_refused(changed, message):

@@ -323,7 +323,9 @@ def test_the_real_utterances(tmp_path):
     name = "bed/0c40e715_nohash_0.wav"
     content = (data_folder(places) / name).read_bytes()
     samples = np.frombuffer(content[44:], "<i2")
-    dataset = speech.SpeechCommandsV001(data_dir=str(tmp_path)).as_dataset(split="test")
+    (prepared,) = tmp_path.glob("from_files_*")
+    builder = speech.SpeechCommandsV001(data_dir=str(prepared))
+    dataset = builder.as_dataset(split="test")
     read = [
         row["audio"].numpy() for row in dataset if row["file"].numpy() == name.encode()
     ]
