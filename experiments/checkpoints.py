@@ -27,7 +27,11 @@ class RunState:
         of_metrics = {id(v) for metric in model.metrics for v in metric.variables}
         kept = [v for v in model.variables if id(v) not in of_metrics]
         self._checkpoint = tf.train.Checkpoint(
-            variables=[v.value for v in [*kept, *model.optimizer.variables]],
+            variables=[
+                copy
+                for variable in [*kept, *model.optimizer.variables]
+                for copy in _copies(variable.value)
+            ],
             record=self._record,
         )
         self._manager = tf.train.CheckpointManager(
@@ -64,3 +68,8 @@ class SaveRunState(keras.callbacks.Callback):
         """Saves the end, unless that was just done."""
         if len(self.state.epochs) % self.every:
             self.state.save()
+
+
+def _copies(variable):
+    """A variable, or its copies on the replicas: those of moving averages differ."""
+    return list(getattr(variable, "values", [variable]))

@@ -298,3 +298,47 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint_and_no_result(tmp_path):
         for answer in (healed, fresh)
     ]
     assert results[0] == results[1]
+
+
+def test_a_resumed_mirrored_run_is_that_of_one_that_was_not_stopped(tmp_path):
+    settings = settings_for(strategy="mirrored")
+    whole = Case(settings, epochs=2).fit(tmp_path / "whole")
+    first = Case(settings, epochs=1).fit(tmp_path / "parts")
+    parts = Case(settings, epochs=2).fit(tmp_path / "parts")
+    assert without_clock(first) == without_clock(whole)[:1]
+    assert without_clock(parts) == without_clock(whole)
+
+
+def test_rows_of_epochs_that_are_done_again_leave_the_log(tmp_path):
+    path = tmp_path / "log.csv"
+    training.keep_rows(path, 1)
+    path.write_text("epoch,loss\n0,3.0\n1,2.0\n2,1.0\n")
+    training.keep_rows(path, 2)
+    assert path.read_text() == "epoch,loss\n0,3.0\n1,2.0\n"
+
+
+def test_a_network_that_is_not_written_whole_leaves_the_one_before(tmp_path):
+    path = tmp_path / "network.keras"
+    kept = network()
+    training.save_whole(kept, path)
+
+    class Broken:
+        def save(self, scratch):
+            scratch.write_text("half")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        training.save_whole(Broken(), path)
+    x, _ = arrays(0)
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again(x), kept(x))
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_determinism_is_asked_for_by_its_flag(tmp_path, monkeypatch, deterministic):
+    asked = []
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: asked.append(True)
+    )
+    Case(settings_for(deterministic=deterministic, max_steps=1)).fit(tmp_path)
+    assert asked == [True] * deterministic
