@@ -250,6 +250,7 @@ def test_checkpoints_are_written_every_so_many_epochs_and_at_the_end(tmp_path):
     assert sorted(path.stem for path in indices) == ["ckpt-2", "ckpt-3"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_leaves_the_last_checkpoint_and_no_result(tmp_path):
     program = textwrap.dedent(
         """
@@ -300,6 +301,7 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint_and_no_result(tmp_path):
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 def test_a_resumed_mirrored_run_is_that_of_one_that_was_not_stopped(tmp_path):
     settings = settings_for(strategy="mirrored")
     whole = Case(settings, epochs=2).fit(tmp_path / "whole")
