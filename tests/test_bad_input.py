@@ -129,7 +129,7 @@ def test_schedules(settings):
 
 
 def test_an_unknown_builder_with_the_valid_names():
-    with pytest.raises(ValueError, match=r"\['mlp'.*Received: name='resnet'"):
+    with pytest.raises(ValueError, match=r"'mlp'.*Received: name='resnet'"):
         keras_mixup.models.build("resnet", input_shape=(3,), num_classes=2)
 
 
