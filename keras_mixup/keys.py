@@ -23,6 +23,8 @@ class Stream(enum.IntEnum):
     CHOICE = 3
     # The partners of a third, fourth, ... example count on from here.
     FURTHER_PARTNERS = 4
+    # Far above, so that those do not reach it.
+    NEIGHBOURS = 500
 
 
 def make_key(seed, step=0, replica=0):

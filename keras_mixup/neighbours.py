@@ -1,0 +1,282 @@
+"""Nearest neighbours as partners: the KNN rows of the paper's Table 5, and SMOTE."""
+
+import hashlib
+import numbers
+import os
+import pathlib
+import tempfile
+import typing
+import uuid
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import keys
+
+# Part of the name of a cached file: another one where the rule or the file changes.
+_VERSION = 1
+# Float64 numbers in a block of queries, of examples or of distances: 256 MiB each.
+_BLOCK = 2**25
+
+
+class Neighbours(typing.NamedTuple):
+    """A table: `indices` int32 (n, k), nearest first, and `counts` int32 (n,).
+
+    Row i holds `counts[i]` neighbours of example i, and then i itself.
+    """
+
+    indices: np.ndarray
+    counts: np.ndarray
+
+
+def nearest_neighbours(features, k=200, labels=None, cache_dir=None, progress=False):
+    """Finds the k nearest neighbours of each example (Zhang et al., Table 5).
+
+    By the Euclidean distance `|x_i - x_j|` over all features, among all other
+    examples. The example itself is left out by its index: one of the same values is
+    a neighbour, at distance 0.
+
+    Squared distances are float64. For integers such as uint8 pixels, as integers or
+    floats, they are exact, and of two at the same distance the lower index is first.
+    Others are rounded to about 1e-16 of `|x|**2`: neighbours closer to a tie than
+    that may swap on another machine.
+
+    Args:
+        features: Array (n, ...) of finite integers or floats.
+        k: Integer >= 1. A row of fewer neighbours ends in the example's own index.
+        labels: Integers (n,) or (n, 1): neighbours are of the same class. The only
+            example of its class has none: its count is 0. By default of all classes.
+        cache_dir: Folder of the file `neighbours_<hash>.npz`, named by features,
+            labels and k: read where it is there, else computed and written. A
+            damaged one is computed anew, with a warning.
+        progress: Whether to print a progress bar.
+
+    Returns:
+        `Neighbours(indices, counts)`, int32 arrays (n, k) and (n,).
+
+    Raises:
+        ValueError: for features that are not finite or no example, k below 1, or
+            labels of another length or dtype.
+        ImportError: without scikit-learn, where there is something to compute.
+        OSError: if the folder cannot be written.
+
+    Example:
+    >>> table = keras_mixup.neighbours.nearest_neighbours(x, 200, cache_dir="cache")
+    """
+    if not isinstance(k, numbers.Integral) or k < 1:
+        raise _wrong("k", "an integer >= 1", f"k={k!r}")
+    features, labels = _checked(features, labels)
+    if cache_dir is None:
+        return _computed(features, k, labels, progress)
+    key = _hash(f"{_VERSION} {k}", features, labels)
+    path = pathlib.Path(cache_dir) / f"neighbours_{key[:32]}.npz"
+    table = _read(path, key) if path.exists() else None
+    if table is None:
+        try:  # Before the work, not after.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            received = f"cache_dir={str(cache_dir)!r} ({error})"
+            message = _wrong("cache_dir", "a folder that can be written", received)
+            raise OSError(*message.args) from error
+        table = _computed(features, k, labels, progress)
+        _write(path, key, table)
+    return table
+
+
+def draw_neighbours(neighbours, index, seed=None, step=0, replica=0):
+    """Draws one neighbour of each example: `floor(u counts[i])` with `u ~ U(0, 1)`.
+
+    Args:
+        neighbours: The `Neighbours` of the n examples of the whole set.
+        index: Integers (batch,) in [0, n), the examples of the batch.
+        seed: Integer. None draws anew at every call.
+        step: Integer or integer tensor, the index of the batch.
+        replica: Integer or integer tensor, the index of the replica.
+
+    Returns:
+        An int32 tensor (batch,) of indices into the whole set; the example's own
+        where it has no neighbour.
+
+    Raises:
+        ValueError: for another kind of table, or another index, where its values are
+            known before a graph runs.
+    """
+    if not isinstance(neighbours, Neighbours):
+        expected = "what `nearest_neighbours` returns"
+        raise _wrong("neighbours", expected, type(neighbours).__name__)
+    table, counts = map(_constant, neighbours)
+    index = _checked_index(index, table.shape[0])
+    key = keys.make_key(seed, step, replica)
+    share = keys.uniform(key, keys.Stream.NEIGHBOURS, tf.shape(index))
+    column = tf.floor(share * tf.cast(tf.gather(counts, index), share.dtype))
+    # Where there are none it is column 0, which holds the example's own index.
+    return tf.gather(tf.gather(table, index), tf.cast(column, tf.int32), batch_dims=1)
+
+
+def neighbour_pairs(examples, neighbours, index, seed=None, step=0, replica=0):
+    """What `MixUp.between` takes: a batch, and a drawn neighbour for each example.
+
+    Augment the two between the maps, each by itself. For SMOTE (Chawla et al., 2002)
+    take neighbours of the same class and `MixUp(targets="closer")`.
+
+    Args:
+        examples: Nest of tensors or arrays with first axis n, such as `(x, y)`. Give
+            tensors where they are large: an array is copied at each eager call, and
+            once for each graph.
+        neighbours: As in `draw_neighbours`, and so are the others.
+        index: Integers (batch,) in [0, n), the examples of the batch.
+        seed: Integer. None draws anew at every call.
+        step: Integer or integer tensor, the index of the batch.
+        replica: Integer or integer tensor, the index of the replica.
+
+    Returns:
+        `(batch, other)`, two nests like `examples` with first axis batch.
+
+    Raises:
+        ValueError: as `draw_neighbours`, or for examples of another number.
+
+    Example:
+    >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128).enumerate()
+    >>> ds = ds.map(lambda step, index: (step, keras_mixup.neighbours.neighbour_pairs(
+    ...     (x, y), table, index, seed=7, step=step)))
+    >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
+    """
+    drawn = draw_neighbours(neighbours, index, seed, step, replica)
+    examples = tf.nest.map_structure(_constant, examples)
+    for tensor in tf.nest.flatten(examples):
+        if not tensor.shape[:1].is_compatible_with(neighbours.counts.shape):
+            expected = f"a first axis of {len(neighbours.counts)}, as in `neighbours`"
+            raise _wrong("examples", expected, f"shape {tensor.shape}")
+
+    def at(rows):
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), examples)
+
+    return at(index), at(drawn)
+
+
+def _constant(value):
+    # Made outside the graph, which then refers to it instead of holding a copy.
+    if tf.is_tensor(value):
+        return value
+    with tf.init_scope():
+        return tf.convert_to_tensor(value)
+
+
+def _computed(features, k, labels, progress):
+    n = len(features)
+    indices = np.repeat(np.arange(n, dtype=np.int32)[:, np.newaxis], k, axis=1)
+    counts = np.zeros(n, np.int32)
+    bar = keras.utils.Progbar(n, verbose=int(bool(progress)), unit_name="example")
+    for label in [None] if labels is None else np.unique(labels):
+        members = slice(None) if label is None else np.flatnonzero(labels == label)
+        own = np.arange(n)[members]
+        for rows, found in _blocks(features[members], k):
+            indices[own[rows], : found.shape[1]] = own[found]
+            counts[own[rows]] = found.shape[1]
+            bar.add(len(found))
+    return Neighbours(indices, counts)
+
+
+def _blocks(features, k):
+    """Gives the neighbours of one block of rows after the other: slice, indices."""
+    try:
+        from sklearn.metrics import pairwise
+    except ImportError as error:
+        raise ImportError(
+            "`nearest_neighbours` needs scikit-learn. "
+            "Write: pip install 'keras_mixup[neighbours]'"
+        ) from error
+
+    n, size = features.shape
+    k = min(k, n - 1)
+    height, width = max(1, _BLOCK // max(n, size)), max(1, _BLOCK // size)
+    for start in range(0, n, height):
+        # Given float32, scikit-learn computes in float64 but rounds the result to
+        # float32, whose 24 bits cannot tell the distances of images apart.
+        queries = features[start : start + height].astype(np.float64)
+        distances = np.empty((len(queries), n))
+        for left in range(0, n, width):
+            distances[:, left : left + width] = pairwise.euclidean_distances(
+                queries, features[left : left + width].astype(np.float64), squared=True
+            )
+        found = np.empty((len(queries), k), np.int32)
+        for i, row in enumerate(distances if k else ()):
+            row[start + i] = np.inf
+            # A stable sort of all within reach: of ties the lower index is first.
+            near = np.flatnonzero(row <= np.partition(row, k - 1)[k - 1])
+            found[i] = near[np.argsort(row[near], kind="stable")[:k]]
+        yield slice(start, start + len(queries)), found
+
+
+def _checked(features, labels):
+    features = np.asarray(features)
+    # Of larger numbers the square would be infinite.
+    numeric = features.ndim and features.size and features.dtype.kind in "biuf"
+    if not numeric or not max(float(features.max()), -float(features.min())) < 1e150:
+        expected = "finite numbers below 1e150 of shape (n, ...), one example or more"
+        received = f"shape {features.shape} and dtype {features.dtype}"
+        raise _wrong("features", expected, received)
+    n = len(features)
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape not in ((n,), (n, 1)) or labels.dtype.kind not in "iu":
+            received = f"shape {labels.shape} and dtype {labels.dtype}"
+            raise _wrong("labels", f"integers of shape ({n},)", received)
+        labels = labels.reshape(n).astype(np.int64)
+    return np.ascontiguousarray(features).reshape(n, -1), labels
+
+
+def _checked_index(index, n):
+    index = tf.convert_to_tensor(index)
+    value = tf.get_static_value(index) if index.dtype.is_integer else None
+    outside = value is not None and ((value < 0) | (value >= n)).any()
+    if not index.dtype.is_integer or index.shape.rank not in (None, 1) or outside:
+        raise _wrong("index", f"integers of shape (batch,) in [0, {n})", str(index))
+    return index
+
+
+def _wrong(argument, expected, received):
+    return ValueError(
+        f"Invalid value received for argument `{argument}`. Expected {expected}. "
+        f"Received: {received}"
+    )
+
+
+def _hash(text, *arrays):
+    """The SHA-256 of a text and arrays, or None, with their shapes and dtypes."""
+    found = hashlib.sha256(text.encode())
+    for array in arrays:
+        if array is not None:
+            found.update(f" {array.shape} {array.dtype.str} ".encode())
+            found.update(array)
+    return found.hexdigest()
+
+
+def _read(path, key):
+    """The table of a file, or None with a warning where it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            table = Neighbours(stored["indices"], stored["counts"])
+            digest = str(stored["digest"])
+        if digest != _hash(key, *table):
+            raise ValueError("it holds something else than was written")
+        return table
+    except Exception as error:  # A damaged file makes NumPy and zipfile raise many.
+        message = f"The file {path} is damaged and computed anew: {error!r}"
+        warnings.warn(message, stacklevel=3)
+
+
+def _write(path, key, table):
+    """Writes the file whole or not at all."""
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with open(scratch, "xb") as file:
+            np.savez(file, **table._asdict(), digest=_hash(key, *table))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
