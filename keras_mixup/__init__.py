@@ -14,7 +14,7 @@ if _named != "tensorflow":
         f"Keras is imported (the backend is {_named} now)."
     )
 
-from keras_mixup import layers, metrics, models
+from keras_mixup import evaluation, layers, metrics, models, neighbours
 from keras_mixup.export import export_saved_model
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
