@@ -46,13 +46,9 @@ class Configuration:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingConfiguration(Configuration):
-    """What the experiments that train a network share."""
+class RunConfiguration(Configuration):
+    """What a run that trains a network has, whatever it trains."""
 
-    # Methods to run; mixup once for each alpha.
-    methods: tuple[Literal["erm", "mixup"], ...] = ("erm", "mixup")
-    # Values of alpha.
-    alphas: tuple[float, ...] = (1.0,)
     # Folder of data on disk: sets prepared by TFDS, image folders, or raw files. It
     # is only read.
     data_dir: str | None = None
@@ -85,17 +81,6 @@ class TrainingConfiguration(Configuration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        wrong = [alpha for alpha in self.alphas if not 0 < alpha < float("inf")]
-        if wrong or len(set(self.alphas)) < len(self.alphas):
-            raise ValueError(
-                "Invalid value received for `alphas`. Expected different numbers above "
-                f"0 (ERM is a method). Received: {list(self.alphas)}"
-            )
-        if not self.methods or len(set(self.methods)) < len(self.methods):
-            raise ValueError(
-                "Invalid value received for `methods`. Expected `erm`, `mixup` or "
-                f"both. Received: {list(self.methods)}"
-            )
         # Some have one number of epochs, some several.
         for name, value in dataclasses.asdict(self).items():
             if not isinstance(value, tuple):
@@ -122,6 +107,31 @@ class TrainingConfiguration(Configuration):
 
     # Settings that may be an empty list.
     may_be_empty: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfiguration(RunConfiguration):
+    """What the experiments that compare ERM with mixup share."""
+
+    # Methods to run; mixup once for each alpha.
+    methods: tuple[Literal["erm", "mixup"], ...] = ("erm", "mixup")
+    # Values of alpha.
+    alphas: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        wrong = [alpha for alpha in self.alphas if not 0 < alpha < float("inf")]
+        if wrong or len(set(self.alphas)) < len(self.alphas):
+            raise ValueError(
+                "Invalid value received for `alphas`. Expected different numbers above "
+                f"0 (ERM is a method). Received: {list(self.alphas)}"
+            )
+        if not self.methods or len(set(self.methods)) < len(self.methods):
+            raise ValueError(
+                "Invalid value received for `methods`. Expected `erm`, `mixup` or "
+                f"both. Received: {list(self.methods)}"
+            )
+        super().__post_init__()
 
     def method_alphas(self):
         """Alpha by name of method; that of ERM is 0."""

@@ -167,21 +167,11 @@ def train(run, folder, data, settings):
     """One run: the record of its epochs, and the images seen."""
     import keras_mixup
     from experiments import image_classifier
-    from experiments.datasets import augmentation
 
     network = run.settings["network"]
     arguments = {"width": settings.width} if settings.width else {}
     if network == "preact_resnet18":
         arguments["shortcut"] = settings.shortcut
-
-    def normalise(images):
-        return augmentation.normalise(
-            images, augmentation.CIFAR_MEAN, augmentation.CIFAR_STD
-        )
-
-    def augment(images, key):
-        images = augmentation.pad_and_crop(images, key, padding=4)
-        return normalise(augmentation.flip(images, key))
 
     return image_classifier.train(
         run,
@@ -199,15 +189,18 @@ def train(run, folder, data, settings):
         learning_rate=lambda steps: keras_mixup.LearningRateDrops(
             settings.learning_rate, drops(network, settings.epochs), steps
         ),
-        augment=augment,
-        transform=normalise,
+        augment=image_classifier.augment,
+        transform=image_classifier.normalise,
     )
 
 
 def drops(network, epochs):
     """The epochs after which the learning rate drops; of 200, those of the paper."""
-    shares = (0.3, 0.6, 0.9) if network == "wide_resnet28_10" else (0.5, 0.75)
-    return tuple(sorted({round(share * epochs) for share in shares} - {0}))
+    from experiments import image_classifier
+
+    if network == "wide_resnet28_10":
+        return image_classifier.drops(epochs, (0.3, 0.6, 0.9))
+    return image_classifier.drops(epochs)
 
 
 def final(epochs):

@@ -197,7 +197,7 @@ def train(run, folder, utterances, settings):
             settings.batch_size,
             run.seed,
             first_epoch,
-            mixup=mixing.in_pipeline,
+            mix=mixing.in_pipeline,
         )
 
     def make_model():

@@ -3,7 +3,7 @@
 import keras
 
 from experiments import training
-from experiments.datasets import pipeline
+from experiments.datasets import augmentation, pipeline
 
 
 def train(
@@ -24,7 +24,7 @@ def train(
     Args:
         run: `running.Run`; its settings hold "alpha".
         folder: The run's folder.
-        settings: `TrainingConfiguration` with `momentum`.
+        settings: `RunConfiguration` with `momentum`.
         images: `images.Images` of two splits.
         make_network: Function without arguments that gives the network.
         epochs: Number of epochs.
@@ -57,7 +57,7 @@ def train(
             cache=settings.cache,
             augment_alone=alone,
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
-            mixup=mixing.in_pipeline,
+            mix=mixing.in_pipeline,
             shuffle_buffer=settings.shuffle_buffer,
         )
 
@@ -77,14 +77,83 @@ def train(
             )
         },
     )
+    return fit(
+        make_network,
+        data,
+        mixing,
+        settings,
+        epochs,
+        learning_rate,
+        folder,
+        nesterov,
+        top_5,
+    )
+
+
+def fit(
+    make_network,
+    data,
+    mixing,
+    settings,
+    epochs,
+    learning_rate,
+    folder,
+    nesterov=False,
+    top_5=False,
+    at_end=None,
+):
+    """Fits a network by SGD with momentum to data that are at hand.
+
+    Args:
+        make_network: Function without arguments that gives the network.
+        data: `training.Data`.
+        mixing: `training.Mixing`.
+        settings: `RunConfiguration` with `momentum`.
+        epochs: Number of epochs.
+        learning_rate: Function from the number of steps an epoch to the schedule.
+        folder: The run's folder.
+        nesterov: Whether the momentum is Nesterov's.
+        top_5: Whether the top-5 error is measured as well.
+        at_end: As in `training.fit`.
+
+    Returns:
+        The record of the epochs, and the number of training images seen.
+    """
     rate = learning_rate(data.steps_per_epoch)
 
     def make_model():
         sgd = keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
         return mixing.compiled(make_network(), sgd, top_5)
 
-    record = training.fit(make_model, data, rate, epochs, settings, folder)
+    record = training.fit(make_model, data, rate, epochs, settings, folder, at_end)
     return record, data.examples_seen(len(record), settings)
+
+
+def normalise(images):
+    """`(images / 255 - mean) / std` with the constants of CIFAR-10."""
+    return augmentation.normalise(
+        images, augmentation.CIFAR_MEAN, augmentation.CIFAR_STD
+    )
+
+
+def augment(images, key, padding=4):
+    """The paper's augmentation for CIFAR: random crops, flips, normalised.
+
+    Args:
+        images: uint8 images of shape (n, height, width, channels).
+        key: int32 pair, see `keras_mixup.keys.make_key`.
+        padding: Pixels by which the image is padded before it is cropped; 0 for
+            neither crops nor flips.
+    """
+    if padding:
+        images = augmentation.pad_and_crop(images, key, padding)
+        images = augmentation.flip(images, key)
+    return normalise(images)
+
+
+def drops(epochs, shares=(0.5, 0.75)):
+    """The epochs after which the learning rate drops; of 200, 100 and 150."""
+    return tuple(sorted({round(share * epochs) for share in shares} - {0}))
 
 
 def errors_at_the_end(epochs, name="error", part="test"):

@@ -148,7 +148,7 @@ def train(run, folder, table, settings):
             run.seed,
             first_epoch,
             cache=False,
-            mixup=mixing.in_pipeline,
+            mix=mixing.in_pipeline,
         ),
         count=count,
         batch_size=settings.batch_size,

@@ -5,19 +5,14 @@ import dataclasses
 import math
 import os
 import sys
-import time
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 import keras_mixup
-from experiments import checkpoints
-from experiments.configuration import Refusal, TrainingConfiguration
-
-
-class NonFiniteLoss(Refusal, FloatingPointError):
-    """A loss that is infinite or no number; the message names the step."""
+from experiments import checkpoints, recording
+from experiments.configuration import RunConfiguration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,33 +49,45 @@ class Mixing:
 
     In the pipeline labels become rows of probabilities, so the network is compiled
     for rows and the evaluated sets have to be one-hot (`rows`). "top_1" of mixed
-    batches then counts the heavier partner alone.
+    batches then counts the heavier partner alone. Smoothed labels have to be rows, and
+    partners from outside of the batch come through the pipeline: both mix there,
+    whatever the settings say.
 
     Attributes:
         alpha: A number or a schedule.
         seed: Integer.
         num_classes: Number of classes.
-        settings: `TrainingConfiguration`.
+        settings: `RunConfiguration`.
         mix_at: Names of the layers behind which the train step mixes.
+        options: Further arguments of `keras_mixup.MixUp`, by name.
+        between: Whether the pipeline's batches are pairs of batches, whose examples
+            are mixed place by place.
     """
 
     alpha: float | keras_mixup.AlphaSchedule
     seed: int
     num_classes: int
-    settings: TrainingConfiguration
+    settings: RunConfiguration
     mix_at: str = "input"
+    options: dict = dataclasses.field(default_factory=dict)
+    between: bool = False
 
     @property
     def in_pipeline(self):
-        """The `MixUp` of the pipeline, or None."""
+        """The pipeline's last stage, a function of (step, batch), or None."""
         if not self.rows:
             return None
-        return keras_mixup.MixUp(self.alpha, num_classes=self.rows, seed=self.seed)
+        mixup = self._mixup(num_classes=self.rows)
+        if self.between:
+            return lambda step, pair: mixup.between(*pair, step=step)
+        return mixup.at_step
 
     @property
     def rows(self):
         """Number of classes where labels are rows, else 0."""
-        return self.num_classes if self.settings.mix_in == "pipeline" else 0
+        in_pipeline = self.settings.mix_in == "pipeline" and self.mix_at == "input"
+        smoothed = self.options.get("label_smoothing")
+        return self.num_classes if in_pipeline or self.between or smoothed else 0
 
     def compiled(self, network, optimizer, top_5=False):
         """The network with its train step, compiled for logits."""
@@ -90,8 +97,7 @@ class Mixing:
             top_1 = keras.metrics.CategoricalAccuracy
             top_k = keras.metrics.TopKCategoricalAccuracy
         else:
-            mixup = keras_mixup.MixUp(self.alpha, seed=self.seed)
-            model = keras_mixup.MixUpModel(network, mixup, mix_at=self.mix_at)
+            model = keras_mixup.MixUpModel(network, self._mixup(), mix_at=self.mix_at)
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             top_1 = keras.metrics.SparseCategoricalAccuracy
             top_k = keras.metrics.SparseTopKCategoricalAccuracy
@@ -103,8 +109,11 @@ class Mixing:
         )
         return model
 
+    def _mixup(self, **options):
+        return keras_mixup.MixUp(self.alpha, seed=self.seed, **self.options, **options)
 
-def fit(make_model, data, learning_rate, epochs, settings, folder):
+
+def fit(make_model, data, learning_rate, epochs, settings, folder, at_end=None):
     """Trains a model, or goes on where its folder says that it was left.
 
     Args:
@@ -113,15 +122,19 @@ def fit(make_model, data, learning_rate, epochs, settings, folder):
         data: `Data`.
         learning_rate: The schedule that the optimizer follows, for the record.
         epochs: Number of epochs.
-        settings: `TrainingConfiguration`.
+        settings: `RunConfiguration`.
         folder: The run's folder, for logs, checkpoints and the trained network.
+        at_end: Function of the trained network that gives a dict of what is measured
+            once, after the last epoch, or None.
 
     Returns:
         The record of the epochs: a list of dicts with "epoch", "learning_rate" (of
-        the last step), "train", one dict for each evaluated set, "seconds".
+        the last step), "train", one dict for each evaluated set, "seconds". The last
+        has "end" as well: the reliability of the predictions on each evaluated set
+        (`keras_mixup.evaluation.reliability`), and what `at_end` measured.
 
     Raises:
-        NonFiniteLoss: where the loss is not finite, with the step.
+        recording.NonFiniteLoss: where the loss is not finite, with the step.
     """
     steps, sets = data.steps_per_epoch, data.sets
     if settings.max_steps:
@@ -137,18 +150,23 @@ def fit(make_model, data, learning_rate, epochs, settings, folder):
         state = checkpoints.RunState(model, folder / "checkpoints")
     done = state.restore()
     if done:
-        keep_rows(folder / "log.csv", done)
+        recording.keep_rows(folder / "log.csv", done)
         print(f"Resuming after epoch {done} of {epochs}.", flush=True)
     callbacks = [
-        Record(state.epochs, sets, learning_rate, data.steps_per_epoch, steps),
+        recording.Record(
+            state.epochs, sets, learning_rate, data.steps_per_epoch, steps
+        ),
+        recording.MeasureAtEnd(state.epochs, sets, epochs, at_end),
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=bool(done)),
-        StopAtNonFiniteLoss(data.steps_per_epoch),
+        recording.StopAtNonFiniteLoss(data.steps_per_epoch),
     ]
     if settings.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
     if settings.checkpoint_every:
         callbacks.append(checkpoints.SaveRunState(state, settings.checkpoint_every))
     if done < epochs:
+        # It makes the metrics' variables; else the train step would be traced twice.
+        model.evaluate(next(iter(sets.values())).take(1), verbose=0)
         model.fit(
             data.batches(done),
             initial_epoch=done,
@@ -168,13 +186,6 @@ def save_whole(network, path):
     scratch = path.with_name(f"unfinished_{path.name}")
     network.save(scratch)
     os.replace(scratch, path)
-
-
-def keep_rows(path, count):
-    """Takes from a CSV file the rows of epochs that a resumed run does again."""
-    if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(lines[: 1 + count]))
 
 
 @contextlib.contextmanager
@@ -197,74 +208,7 @@ def strategy_of(settings):
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-class Record(keras.callbacks.Callback):
-    """Evaluates the model after each epoch, and keeps the numbers.
-
-    What was measured is added to the logs, for the callbacks that follow.
-    """
-
-    def __init__(self, epochs, sets, learning_rate, steps_per_epoch, steps):
-        super().__init__()
-        self.epochs, self.sets, self.learning_rate = epochs, sets, learning_rate
-        self.steps_per_epoch, self.steps = steps_per_epoch, steps
-
-    def on_train_begin(self, logs=None):
-        """Starts the clock; a resumed run goes on from what it had taken."""
-        taken = self.epochs[-1]["seconds"] if self.epochs else 0.0
-        self._start = time.perf_counter() - taken
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Evaluates, and adds an entry."""
-        measured = {"train": _errors(logs)}
-        for name, batches in self.sets.items():
-            found = self.model.evaluate(batches, verbose=0, return_dict=True)
-            measured[name] = _errors(found)
-            if not math.isfinite(found["loss"]):
-                raise NonFiniteLoss(
-                    f"The loss on {name!r} is {found['loss']} after epoch {epoch + 1}."
-                )
-            logs |= {f"{name}_{key}": value for key, value in measured[name].items()}
-        last_step = epoch * self.steps_per_epoch + self.steps - 1
-        rate = float(self.learning_rate(last_step))
-        logs["learning_rate"] = rate
-        seconds = time.perf_counter() - self._start
-        self.epochs.append(
-            {"epoch": epoch + 1, "learning_rate": rate, **measured, "seconds": seconds}
-        )
-
-
-class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Stops a run whose loss is no longer finite, and names the step."""
-
-    def __init__(self, steps_per_epoch):
-        super().__init__()
-        self.steps_per_epoch = steps_per_epoch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remembers the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Looks at the loss."""
-        if not math.isfinite(logs["loss"]):
-            step = self._epoch * self.steps_per_epoch + batch
-            raise NonFiniteLoss(
-                f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
-                f"batch {batch + 1}). The run's folder holds the epochs before it; a "
-                "lower learning rate or --precision float32 may help."
-            )
-
-
 def _verbose(progress):
     if progress == "auto":
         progress = "bar" if sys.stdout.isatty() else "line"
     return {"none": 0, "bar": 1, "line": 2}[progress]
-
-
-def _errors(logs):
-    """Loss and top-1 and top-5 errors in per cent."""
-    errors = {"loss": float(logs["loss"])}
-    for metric, error in (("top_1", "error"), ("top_5", "top_5_error")):
-        if metric in logs:
-            errors[error] = 100 * (1 - float(logs[metric]))
-    return errors

@@ -22,7 +22,7 @@ def training_batches(
     cache=True,
     augment=None,
     augment_alone=False,
-    mixup=None,
+    mix=None,
     shuffle_buffer=None,
 ):
     """Endless shuffled batches, from the start of an epoch on.
@@ -38,7 +38,8 @@ def training_batches(
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
         augment_alone: Whether examples are augmented one by one, as batches of one,
             since their sizes differ before.
-        mixup: `keras_mixup.MixUp` for mixing on the host, seeded, or None.
+        mix: Function of (step, batch) for mixing on the host, such as `at_step` of a
+            seeded `keras_mixup.MixUp`, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
 
     Returns:
@@ -75,11 +76,14 @@ def training_batches(
             lambda step, batch: (step, augment(batch, keys.make_key(seed, step))),
             tf.data.AUTOTUNE,
         )
-    if mixup is not None:
-        batches = batches.map(mixup.at_step, tf.data.AUTOTUNE)
-    else:
-        batches = batches.map(lambda step, batch: batch)
+    batches = batches.map(mix or (lambda step, batch: batch), tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def at_steps(batches, first_step, function):
+    """Batches changed by a function of (step, batch); the first is of `first_step`."""
+    changed = batches.enumerate(first_step).map(function, tf.data.AUTOTUNE)
+    return changed.prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(

@@ -146,7 +146,7 @@ def test_the_last_stage_mixes_with_the_draws_of_its_step():
     mixup = keras_mixup.MixUp(1.0, num_classes=COUNT, seed=9)
     plain = pipeline.training_batches(examples(), COUNT, BATCH, seed=1, first_epoch=1)
     mixed = pipeline.training_batches(
-        examples(), COUNT, BATCH, seed=1, first_epoch=1, mixup=mixup
+        examples(), COUNT, BATCH, seed=1, first_epoch=1, mix=mixup.at_step
     )
     pairs = zip(plain.take(STEPS), mixed.take(STEPS), strict=True)
     for step, (batch, (x, y)) in enumerate(pairs, start=STEPS):

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import training
+from experiments import recording, training
 from experiments.configuration import TrainingConfiguration
 from experiments.datasets import pipeline
 
@@ -67,7 +67,7 @@ class Case:
         test = tf.data.Dataset.from_tensor_slices(arrays(1))
         data = training.Data(
             batches=lambda first_epoch: pipeline.training_batches(
-                examples, COUNT, BATCH, 5, first_epoch, mixup=mixing.in_pipeline
+                examples, COUNT, BATCH, 5, first_epoch, mix=mixing.in_pipeline
             ),
             count=COUNT,
             batch_size=BATCH,
@@ -147,7 +147,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
         epochs = case.fit(tmp_path / "whole")
         weights = weights_of(case.models[0])
     folder = tmp_path / "stopped"
-    record = training.Record.on_epoch_end
+    record = recording.Record.on_epoch_end
 
     def stop_in_the_second(self, epoch, logs=None):
         if epoch == 1:
@@ -156,7 +156,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
 
     case = Case(settings_for(mix_in=mix_in))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training.Record, "on_epoch_end", stop_in_the_second)
+        patched.setattr(recording.Record, "on_epoch_end", stop_in_the_second)
         case.fit(folder)
     assert not (folder / "network.keras").exists()
     again = case.fit(folder)
@@ -183,7 +183,7 @@ def test_without_mixing_the_record_differs(whole, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
     case = Case(settings_for(), rate=1e30)
-    with pytest.raises(training.NonFiniteLoss, match=r"step [1-5] \(epoch [12], batch"):
+    with pytest.raises(recording.NonFiniteLoss, match=r"step [1-5] \(epoch [12], batch"):
         case.fit(tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline, "training_batches", with_a_bad_batch)
     # Three steps are the first epoch.
-    with pytest.raises(training.NonFiniteLoss, match=r"step 4 \(epoch 2, batch 2\)"):
+    with pytest.raises(recording.NonFiniteLoss, match=r"step 4 \(epoch 2, batch 2\)"):
         Case(settings_for()).fit(tmp_path)
 
 
@@ -313,9 +313,9 @@ def test_a_resumed_mirrored_run_is_that_of_one_that_was_not_stopped(tmp_path):
 
 def test_rows_of_epochs_that_are_done_again_leave_the_log(tmp_path):
     path = tmp_path / "log.csv"
-    training.keep_rows(path, 1)
+    recording.keep_rows(path, 1)
     path.write_text("epoch,loss\n0,3.0\n1,2.0\n2,1.0\n")
-    training.keep_rows(path, 2)
+    recording.keep_rows(path, 2)
     assert path.read_text() == "epoch,loss\n0,3.0\n1,2.0\n"
 
 

@@ -1,0 +1,128 @@
+"""What a run leaves behind: the numbers of its epochs, and of its end."""
+
+import math
+import time
+
+import keras
+import numpy as np
+
+import keras_mixup
+from experiments.configuration import Refusal
+
+
+class NonFiniteLoss(Refusal, FloatingPointError):
+    """A loss that is infinite or no number; the message names the step."""
+
+
+class Record(keras.callbacks.Callback):
+    """Evaluates the model after each epoch, and keeps the numbers.
+
+    What was measured is added to the logs, for the callbacks that follow.
+    """
+
+    def __init__(self, epochs, sets, learning_rate, steps_per_epoch, steps):
+        super().__init__()
+        self.epochs, self.sets, self.learning_rate = epochs, sets, learning_rate
+        self.steps_per_epoch, self.steps = steps_per_epoch, steps
+
+    def on_train_begin(self, logs=None):
+        """Starts the clock; a resumed run goes on from what it had taken."""
+        taken = self.epochs[-1]["seconds"] if self.epochs else 0.0
+        self._start = time.perf_counter() - taken
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluates, and adds an entry."""
+        measured = {"train": _errors(logs)}
+        for name, batches in self.sets.items():
+            found = self.model.evaluate(batches, verbose=0, return_dict=True)
+            measured[name] = _errors(found)
+            if not math.isfinite(found["loss"]):
+                raise NonFiniteLoss(
+                    f"The loss on {name!r} is {found['loss']} after epoch {epoch + 1}."
+                )
+            logs |= {f"{name}_{key}": value for key, value in measured[name].items()}
+        last_step = epoch * self.steps_per_epoch + self.steps - 1
+        rate = float(self.learning_rate(last_step))
+        logs["learning_rate"] = rate
+        seconds = time.perf_counter() - self._start
+        self.epochs.append(
+            {"epoch": epoch + 1, "learning_rate": rate, **measured, "seconds": seconds}
+        )
+
+
+class MeasureAtEnd(keras.callbacks.Callback):
+    """Adds what is measured once, after the last epoch, to that epoch's entry."""
+
+    def __init__(self, epochs, sets, last, at_end):
+        super().__init__()
+        self.epochs, self.sets, self.last, self.at_end = epochs, sets, last, at_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Measures after the last epoch."""
+        if epoch + 1 < self.last:
+            return
+        network = getattr(self.model, "network", self.model)
+        measured = {"reliability": {}}
+        for name, batches in self.sets.items():
+            found = reliability(network, batches)
+            if found is not None:
+                measured["reliability"][name] = found
+        self.epochs[-1]["end"] = measured | (
+            self.at_end(network) if self.at_end else {}
+        )
+
+
+def reliability(network, batches):
+    """How often a classifier is right, by how sure it is; None where it is not one.
+
+    Args:
+        network: A network that ends in two logits or more.
+        batches: Batches of (features, integer labels or one-hot rows).
+    """
+    logits = network.predict(batches, verbose=0)
+    if logits.ndim != 2 or logits.shape[-1] < 2:
+        return None
+    labels = np.concatenate([np.asarray(y) for _, y in batches])
+    labels = labels.argmax(-1) if labels.ndim > 1 else labels
+    logits = logits.astype("float64")
+    probabilities = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities /= probabilities.sum(-1, keepdims=True)
+    return keras_mixup.evaluation.reliability(probabilities, labels)
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Stops a run whose loss is no longer finite, and names the step."""
+
+    def __init__(self, steps_per_epoch):
+        super().__init__()
+        self.steps_per_epoch = steps_per_epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the loss."""
+        if not math.isfinite(logs["loss"]):
+            step = self._epoch * self.steps_per_epoch + batch
+            raise NonFiniteLoss(
+                f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
+                f"batch {batch + 1}). The run's folder holds the epochs before it; a "
+                "lower learning rate or --precision float32 may help."
+            )
+
+
+def keep_rows(path, count):
+    """Takes from a CSV file the rows of epochs that a resumed run does again."""
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[: 1 + count]))
+
+
+def _errors(logs):
+    """Loss and top-1 and top-5 errors in per cent."""
+    errors = {"loss": float(logs["loss"])}
+    for metric, error in (("top_1", "error"), ("top_5", "top_5_error")):
+        if metric in logs:
+            errors[error] = 100 * (1 - float(logs[metric]))
+    return errors
