@@ -79,7 +79,7 @@ def pair(runs, baseline="ERM"):
             and method != baseline
             and (group, baseline, seed) in by_seed
         ]
-        for measure in runs[0]["final"] if seeds else ():
+        for measure in _shared_measures(by_seed, group, method, baseline, seeds):
             differences = [
                 by_seed[group, method, seed][measure]
                 - by_seed[group, baseline, seed][measure]
@@ -97,29 +97,43 @@ def pair(runs, baseline="ERM"):
 def table(result, measures, group_heading="Group"):
     """The Markdown table of methods by measures; the paper's value in brackets.
 
-    `measures` maps the name of each measure to its heading. Where runs have a
-    group, it is the first column, under `group_heading`.
+    `measures` maps the name of each measure to its heading; those that no run has are
+    left out. Where runs have a group, it is the first column, under `group_heading`.
     """
     rows = _rows(result["runs"])
+    found = {measure for run in result["runs"] for measure in run["final"]}
+    measures = {name: text for name, text in measures.items() if name in found}
     grouped = any(group for group, _ in rows)
     head = [*([group_heading] if grouped else []), "Method", *measures.values()]
     lines = [_line(head), "|---" * len(head) + "|"]
     for group, method in rows:
         cells = [_cell_name(group, method, measure) for measure in measures]
         first = [group, method] if grouped else [method]
-        lines.append(_line(first + [_cell(result["summary"][cell]) for cell in cells]))
+        found = [result["summary"].get(cell) for cell in cells]
+        lines.append(_line(first + [_cell(c) if c else "-" for c in found]))
     return "\n".join(lines)
 
 
-def table_by_method(result, measure, group_heading):
+def table_by_method(result, measure, heading):
     """The Markdown table of groups by methods, for one measure."""
-    rows = _rows(result["runs"])
-    methods = list(dict.fromkeys(method for _, method in rows))
-    lines = [_line([group_heading, *methods]), "|---" * (1 + len(methods)) + "|"]
-    for group in dict.fromkeys(group for group, _ in rows):
-        cells = [_cell_name(group, method, measure) for method in methods]
-        found = [result["summary"].get(cell) for cell in cells]
-        lines.append(_line([group, *(_cell(c) if c else "not run" for c in found)]))
+    return _two_way(result, measure, heading, lambda group, method: (group, method))
+
+
+def table_by_group(result, measure, heading):
+    """The Markdown table of methods by groups, for one measure."""
+    return _two_way(result, measure, heading, lambda group, method: (method, group))
+
+
+def _two_way(result, measure, heading, place):
+    cells = {
+        place(group, method): _cell_name(group, method, measure)
+        for group, method in _rows(result["runs"])
+    }
+    columns = list(dict.fromkeys(column for _, column in cells))
+    lines = [_line([heading, *columns]), "|---" * (1 + len(columns)) + "|"]
+    for row in dict.fromkeys(row for row, _ in cells):
+        found = [result["summary"].get(cells.get((row, c))) for c in columns]
+        lines.append(_line([row, *(_cell(c) if c else "not run" for c in found)]))
     return "\n".join(lines)
 
 
@@ -180,6 +194,13 @@ def revision():
             check=True,
         ).stdout.strip()
     return None
+
+
+def _shared_measures(by_seed, group, method, baseline, seeds):
+    """The measures that the runs of two methods have, in their order."""
+    finals = [by_seed[group, m, seed] for seed in seeds for m in (method, baseline)]
+    first = finals[0] if finals else ()
+    return [measure for measure in first if all(measure in f for f in finals)]
 
 
 def _row(run):

@@ -14,7 +14,7 @@ import re
 import shutil
 
 from experiments import result_file
-from experiments.configuration import Refusal
+from experiments.configuration import LEGEND, Refusal
 from experiments.datasets.sources import Places
 
 # What a run's numbers do not depend on: where things are, and which other runs
@@ -145,6 +145,36 @@ def places_of(settings):
         settings.download,
         settings.skip_corrupt,
     )
+
+
+def conclude(experiment, settings, records, legend=None):
+    """Makes the result, prints its tables, draws its pictures and publishes them.
+
+    Args:
+        experiment: The experiment's module: its `ITEM`, `paper`, `final`, `tables` and
+            `draw`, a function of (result, folder) that gives the pictures' paths.
+        settings: Its settings.
+        records: List of records of its runs.
+        legend: What the tables' cells are; by default `configuration.LEGEND`.
+    """
+    name = experiment.__name__.rpartition(".")[2]
+    settings_written = dataclasses.asdict(settings)
+    runs = [{k: v for k, v in run.items() if k != "folder"} for run in records]
+    result = result_file.make_result(
+        name,
+        experiment.ITEM,
+        settings_written,
+        experiment.paper(),
+        runs,
+        experiment.final,
+    )
+    # As it will be read: pictures are made from the file alone.
+    result = json.loads(json.dumps(result))
+    print("", *experiment.tables(result), legend or LEGEND, sep="\n\n")
+    folder = pathlib.Path(settings.run_dir) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    publish(result, settings, experiment.draw(result, folder))
+    return result
 
 
 def publish(result, settings, pictures=()):
