@@ -12,6 +12,13 @@ EXPERIMENTS = {
     "figure3_cifar": "Figure 3: CIFAR-10 and CIFAR-100, three networks, error curves",
     "figure4_speech": "Figure 4: Google commands by LeNet and VGG-11",
     "table4_tabular": "Table 4: six tables of the UCI repository",
+    "figure1_toy": "Figure 1b: the decision surface on a plane, and how linear it is",
+    "figure2_between": "Figure 2: predictions and gradients between training points",
+    "table2_corrupted_labels": "Table 2: 20, 50 and 80 % wrong labels",
+    "table3_adversarial": "Table 3: FGSM and I-FGSM, white box and black box",
+    "table5_ablation": "Table 5: what is mixed, with whom, and where; 44 cells",
+    "alpha_tradeoff": "Section 5: training error, test error and gap over alpha",
+    "discussion": "Section 2: three examples, equal labels, two loaders, lam an example",
 }
 
 
@@ -22,7 +29,7 @@ def main(arguments):
         print("usage: python -m experiments NAME [--preset PRESET] [--flags]\n")
         print("Experiments (NAME --help shows the flags of one):")
         for key, summary in EXPERIMENTS.items():
-            print(f"  {key:<16} {summary}")
+            print(f"  {key:<24} {summary}")
         return 0
     if name not in EXPERIMENTS:
         print(
@@ -44,7 +51,7 @@ def main(arguments):
         print(f"\n{error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resumes = isinstance(settings, configuration.TrainingConfiguration)
+        resumes = isinstance(settings, configuration.RunConfiguration)
         then = "goes on from here" if resumes else "starts anew"
         print(f"\nStopped. The same command {then}.", file=sys.stderr)
         return 130

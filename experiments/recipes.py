@@ -1,0 +1,172 @@
+"""Recipes: how one image classifier is trained, as a configuration.
+
+A row of the paper's Tables 2 and 5, and of the analyses beside them, is a recipe: it
+says what `keras_mixup.MixUp`, `MixUpModel`, the network and the labels are given. No
+row has code of its own.
+"""
+
+import dataclasses
+from typing import Literal
+
+from experiments import configuration
+
+# Beta(a, a) at this alpha has a standard deviation of .0004: all weights are one half.
+AVERAGES = 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What sets one training apart from another; the default is ERM.
+
+    Attributes:
+        alpha: Of Beta(alpha, alpha); 0 for no mixing.
+        per: "batch" or "example".
+        pairing: As in `keras_mixup.MixUp`, for partners from the batch.
+        examples: How many examples are mixed.
+        targets: "mix" or "closer".
+        label_smoothing: Szegedy et al.'s epsilon.
+        mix_at: The layer behind which is mixed.
+        partners: Where partners come from: the batch, a second loader, or the nearest
+            neighbours of each example, of all classes or its own.
+        dropout: Drop probability in each residual block.
+        gaussian_noise: Standard deviation of the noise on normalised training inputs.
+        corrupted: Probability with which a training label is replaced.
+        weight_decay: PyTorch's w.
+        width: Channels of the first stage; 0 for that of the settings.
+    """
+
+    alpha: float = 0.0
+    per: Literal["batch", "example"] = "batch"
+    pairing: str = "permutation"
+    examples: int = 2
+    targets: Literal["mix", "closer"] = "mix"
+    label_smoothing: float = 0.0
+    mix_at: str = "input"
+    partners: Literal["batch", "loader", "neighbours", "class_neighbours"] = "batch"
+    dropout: float = 0.0
+    gaussian_noise: float = 0.0
+    corrupted: float = 0.0
+    weight_decay: float = 1e-4
+    width: int = 0
+
+    @property
+    def title(self):
+        """What differs from ERM, in words: equal recipes have equal titles."""
+        fields = dataclasses.fields(self)
+        changed = {f.name: getattr(self, f.name) for f in fields}
+        changed = {
+            f.name: changed[f.name] for f in fields if changed[f.name] != f.default
+        }
+        words = [
+            f"{name.replace('_', ' ')} {value:g}"
+            if isinstance(value, int | float)
+            else f"{name.replace('_', ' ')} {value}"
+            for name, value in changed.items()
+        ]
+        return ", ".join(words) or "ERM"
+
+    @property
+    def mixup_options(self):
+        """The arguments of `keras_mixup.MixUp` beside alpha and the seed."""
+        names = ("per", "pairing", "examples", "targets", "label_smoothing")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def label(self):
+        """ERM, or mixup with its alpha, as tables say it."""
+        return f"mixup {self.alpha:g}" if self.alpha else "ERM"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfiguration(configuration.RunConfiguration):
+    """What the analyses share: the data and the training of PreAct ResNet-18.
+
+    The defaults are the paper's (section 3.2). Runs that two analyses have in common
+    are trained once.
+    """
+
+    # Set to train on: a name of TFDS, a folder of images, or digits.
+    dataset: str = "cifar10"
+    # Splits, as TFDS writes them.
+    train_split: str = "train"
+    test_split: str = "test"
+    # Height and width to which images are scaled; 0 for the images as they are.
+    image_size: int = 0
+    # Channels of the first stage of PreAct ResNet-18.
+    width: int = 64
+    # Passes over the training set; the learning rate drops after 1/2 and 3/4 of them.
+    epochs: int = 200
+    # Learning rate before the drops.
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    # Random crops, padded by an eighth of the size, and flips.
+    augment: bool = True
+    # Neighbours of each example from which its partner is drawn, where it is one.
+    neighbours: int = 200
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        for name in ("width", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Invalid value received for `{name}`. Expected an integer >= 1. "
+                    f"Received: {getattr(self, name)}"
+                )
+
+    def of_classifiers(self):
+        """These settings without those that only one analysis has."""
+        fields = dataclasses.fields(ClassifierConfiguration)
+        return ClassifierConfiguration(
+            **{f.name: getattr(self, f.name) for f in fields}
+        )
+
+
+def errors(epochs):
+    """The measures of a run of a classifier, from the numbers of each epoch.
+
+    Test errors (%): the median of the last ten epochs (Table 5's), the last, and the
+    best, which is chosen on the test set, an oracle. Training errors (%): of the
+    network in inference mode on clean images, against real labels and against replaced
+    ones. The calibration error (%) is on the test set, after the last epoch.
+    """
+    from experiments import image_classifier
+    from keras_mixup import evaluation
+
+    end = epochs[-1]["end"]
+    measured = {**image_classifier.errors_at_the_end(epochs), **end["train"]}
+    calibration = evaluation.calibration_error(end["reliability"]["test"])
+    measured["calibration_error"] = 100 * calibration
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+# What two cores can do in about an hour and a half for all analyses together.
+CPU = {
+    "dataset": "fashion_mnist",
+    "train_split": "train[:1000]",
+    "test_split": "test[:2000]",
+    "image_size": 12,
+    "width": 8,
+    "epochs": 40,
+    "batch_size": 64,
+    "augment": False,
+    "neighbours": 50,
+    "checkpoint_every": 10,
+    "tensorboard": False,
+    "progress": "none",
+    "seeds": (0, 1, 2),
+}
+# Seconds, on data that scikit-learn brings.
+SMOKE = {
+    "dataset": "digits",
+    "train_split": "train[:256]",
+    "test_split": "test[:100]",
+    "image_size": 8,
+    "width": 4,
+    "epochs": 2,
+    "batch_size": 64,
+    "neighbours": 5,
+    "tensorboard": False,
+    "progress": "none",
+}
