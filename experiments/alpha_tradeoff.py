@@ -50,6 +50,12 @@ class Settings(recipes.ClassifierConfiguration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
+        if max(self.alphas) == float("inf"):
+            raise ValueError(
+                "Invalid value received for `alphas`. Expected finite numbers >= 0, of "
+                f"which {AVERAGES:g} is the limit of averages. Received: "
+                f"{list(self.alphas)}"
+            )
         if min(self.widths) < 1:
             raise ValueError(
                 "Invalid value received for `widths`. Expected integers >= 1. "
@@ -94,12 +100,11 @@ def draw(result, folder):
     """Training error, test error and gap over alpha; the reliability of ERM and mixup."""
     from experiments import figures
 
-    curves, reliability = folder / "curves.png", folder / "reliability.png"
+    curves = folder / "curves.png"
     measures = {name: MEASURES[name] for name in ("error_on_real", "last_error", "gap")}
     alphas = {_method(alpha): alpha for alpha in result["settings"]["alphas"]}
     figures.over_alpha(result, alphas, measures, AVERAGES, curves)
-    figures.reliability_diagrams(result, reliability, ("ERM", "mixup 1"))
-    return [curves, reliability]
+    return [curves, *figures.reliability_diagrams(result, folder, ("ERM", "mixup 1"))]
 
 
 def paper():

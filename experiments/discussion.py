@@ -14,7 +14,7 @@ The paper gives no numbers for them.
 
 Every row but ERM is mixup with alpha 1, the first of them as in the paper: pairs of one
 shuffled batch, one lam a batch. The Dirichlet law of three is symmetric with
-concentration 1; the paper does not say its own. The last column is the difference of
+concentration 1; the paper does not say its own. The second table is the difference of
 the median test error to this first row, paired by seed, with its standard error.
 
 Preset `paper`: section 3.2's training of PreAct ResNet-18 on CIFAR-10, three seeds.
@@ -94,9 +94,7 @@ def draw(result, folder):
     """The reliability of ERM and of the paper's mixup."""
     from experiments import figures
 
-    reliability = folder / "reliability.png"
-    figures.reliability_diagrams(result, reliability, ("ERM", BASELINE))
-    return [reliability]
+    return figures.reliability_diagrams(result, folder, ("ERM", BASELINE))
 
 
 def paper():
@@ -115,6 +113,7 @@ def _differences(result):
         method, measure = cell.rsplit("/", 1)
         if measure == "median_error":
             error = found["standard_error"]
-            text = f"{found['mean']:+.1f}" + (f" ± {error:.1f}" if error else "")
+            text = f"{found['mean']:+.1f}"
+            text += "" if error is None else f" ± {error:.1f}"
             lines.append(f"| {method} | {text} |")
     return ["\n".join(lines)]

@@ -39,6 +39,13 @@ MEASURES = {
     "last_error": "Test error (%)",
     "calibration_error": "Calibration error (%)",
 }
+# Decimals, where there are more than one.
+DIGITS = {
+    "gradient_norm": 3,
+    "gradient_norm_median": 3,
+    "gradient_norm_predicted": 3,
+    "loss": 2,
+}
 # Digitised at lam 0, .05, ..., .5; the curves are symmetric.
 PAPER = {
     "ERM": {
@@ -163,18 +170,18 @@ def tables(result):
     """The table, and the ratios of ERM to mixup at lam = 1/2, as Markdown."""
     from experiments import result_file
 
-    return [result_file.table(result, MEASURES), *_ratios(result)]
+    table = result_file.table(result, MEASURES, digits=DIGITS)
+    return [table, *_ratios(result)]
 
 
 def draw(result, folder):
     """Both curves, with the paper's dashed; the reliability."""
     from experiments import figures
 
-    curves_path, reliability = folder / "curves.png", folder / "reliability.png"
+    curves_path = folder / "curves.png"
     measures = {"miss": "misses (%)", "gradient_norm": "norm of the loss's gradient"}
     figures.between_curves(result, measures, symmetric(PAPER), curves_path)
-    figures.reliability_diagrams(result, reliability)
-    return [curves_path, reliability]
+    return [curves_path, *figures.reliability_diagrams(result, folder)]
 
 
 def paper():

@@ -54,6 +54,7 @@ MEASURES = {
     "median_error": "Test error, median of the last ten epochs (%)",
     "last_error": "Last (%)",
     "best_error": "Best, oracle (%)",
+    "calibration_error": "Calibration error (%)",
     "epochs_to_converge": "Epochs until within 1 % of the median",
 }
 PRESETS = {
@@ -116,9 +117,9 @@ class Settings(configuration.TrainingConfiguration):
 
 def run(settings):
     """Trains each network on each set, prints the table and gives the result."""
-    import pathlib
+    import sys
 
-    from experiments import figures, running
+    from experiments import running
     from experiments.datasets import images
 
     places = running.places_of(settings)
@@ -151,16 +152,7 @@ def run(settings):
         ),
         plan_fields=("datasets", "networks"),
     )
-    result = result_file.make_result(
-        "figure3_cifar", ITEM, dataclasses.asdict(settings), paper(), records, final
-    )
-    print("", *tables(result), configuration.LEGEND, sep="\n\n")
-    curves = pathlib.Path(settings.run_dir) / "figure3_cifar" / "curves.png"
-    figures.error_curves_by_group(
-        result, "Test error, mean and range over seeds", curves
-    )
-    running.publish(result, settings, [curves])
-    return result
+    return running.conclude(sys.modules[__name__], settings, records)
 
 
 def train(run, folder, data, settings):
@@ -211,7 +203,8 @@ def final(epochs):
     close = [
         e["epoch"] for e in epochs if e["test"]["error"] <= errors["median_error"] + 1
     ]
-    return {**errors, "epochs_to_converge": close[0]}
+    calibration = result_file.calibration_at_the_end(epochs)
+    return {**errors, **calibration, "epochs_to_converge": close[0]}
 
 
 def tables(result):
@@ -220,6 +213,17 @@ def tables(result):
         result_file.table_by_method(result, "median_error", "Data, network"),
         result_file.table(result, MEASURES, "Data, network"),
     ]
+
+
+def draw(result, folder):
+    """Error over epochs, and the reliability on the test set."""
+    from experiments import figures
+
+    curves = folder / "curves.png"
+    figures.error_curves_by_group(
+        result, "Test error, mean and range over seeds", curves
+    )
+    return [curves, *figures.reliability_diagrams(result, folder)]
 
 
 def paper():

@@ -55,6 +55,7 @@ MEASURES = {
     "last_valid_error": "Last validation error (%)",
     "last_test_error": "Last test error (%)",
     "median_test_error": "Test error, median of the last ten epochs (%)",
+    "calibration_error": "Calibration error, last epoch (%)",
     "epoch": "Epoch, best on validation",
 }
 PRESETS = {
@@ -121,8 +122,9 @@ class Settings(configuration.TrainingConfiguration):
 def run(settings):
     """Trains each network with each method, prints the table and gives the result."""
     import pathlib
+    import sys
 
-    from experiments import figures, running
+    from experiments import running
     from experiments.datasets import speech_commands
 
     root = pathlib.Path(settings.run_dir) / "figure4_speech"
@@ -156,16 +158,7 @@ def run(settings):
         lambda run, folder: train(run, folder, utterances, settings),
         plan_fields=("networks",),
     )
-    result = result_file.make_result(
-        "figure4_speech", ITEM, dataclasses.asdict(settings), paper(), records, final
-    )
-    print("", *tables(result), configuration.LEGEND, sep="\n\n")
-    curves = root / "curves.png"
-    figures.error_curves_by_group(
-        result, "Test error, mean and range over seeds", curves
-    )
-    running.publish(result, settings, [curves])
-    return result
+    return running.conclude(sys.modules[__name__], settings, records)
 
 
 def train(run, folder, utterances, settings):
@@ -253,6 +246,7 @@ def final(epochs):
         "median_test_error": statistics.median(
             epoch["test"]["error"] for epoch in epochs[-10:]
         ),
+        **result_file.calibration_at_the_end(epochs),
         "epoch": best["epoch"],
     }
 
@@ -260,6 +254,17 @@ def final(epochs):
 def tables(result):
     """The table in the paper's layout, as Markdown."""
     return [result_file.table(result, MEASURES, "Network")]
+
+
+def draw(result, folder):
+    """Error over epochs, and the reliability on the test set."""
+    from experiments import figures
+
+    curves = folder / "curves.png"
+    figures.error_curves_by_group(
+        result, "Test error, mean and range over seeds", curves
+    )
+    return [curves, *figures.reliability_diagrams(result, folder)]
 
 
 def paper():

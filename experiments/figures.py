@@ -2,12 +2,47 @@
 
 import numpy as np
 
+# More methods than these have their legend below the picture.
+MANY = 8
+# Inches.
+LEGEND_LINE = 0.2
+
 
 def figure(width, height):
     """A matplotlib figure that needs no screen, and its axes maker."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _methods(result, group, methods=None):
+    """The methods of a group; of those that are asked for, unless it has none."""
+    found = list(
+        dict.fromkeys(r["method"] for r in result["runs"] if r["group"] == group)
+    )
+    return [name for name in found if name in (methods or found)] or found
+
+
+def _styles():
+    """Ten colours, and dashes for the next ten."""
+    from matplotlib import colormaps
+
+    colours = colormaps["tab10"].colors
+    return {"color": 3 * colours, "linestyle": 10 * ["-"] + 10 * ["--"] + 10 * [":"]}
+
+
+def _legend_below(axis):
+    from matplotlib.transforms import ScaledTranslation
+
+    # Inches below the axis: its ticks and its label come first.
+    below = ScaledTranslation(0, -0.5, axis.figure.dpi_scale_trans)
+    axis.legend(
+        fontsize="small",
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=axis.transAxes + below,
+        frameon=False,
+    )
 
 
 def error_curves(result, measures, path, title):
@@ -56,11 +91,18 @@ def mixed_images(images, partners, mixed, lam, titles, path):
 def error_curves_by_group(result, title, path):
     """Test error over epochs: one panel a group, mean line and range over seeds."""
     groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    picture = figure(max(6, 4 * len(groups)), 3.6)
+    methods = [_methods(result, group) for group in groups]
+    # Where each group has methods of its own, each panel has a legend, below it.
+    own, many = any(n != methods[0] for n in methods), len(methods[0]) > MANY
+    width = max(6, 4 * len(groups))
+    columns = int(width / 2)
+    lines = max(map(len, methods)) if own else -(-len(methods[0]) // columns)
+    picture = figure(width, 3.6 + (LEGEND_LINE * (lines + 1) if own or many else 0))
     axes = picture.subplots(1, len(groups), squeeze=False)[0]
-    for axis, group in zip(axes, groups, strict=True):
+    for axis, group, names in zip(axes, groups, methods, strict=True):
         runs = [run for run in result["runs"] if run["group"] == group]
-        for method in dict.fromkeys(run["method"] for run in runs):
+        axis.set_prop_cycle(**_styles())
+        for method in names:
             curves = np.array(
                 [
                     [epoch["test"]["error"] for epoch in run["epochs"]]
@@ -69,31 +111,45 @@ def error_curves_by_group(result, title, path):
                 ]
             )
             epochs = np.arange(1, curves.shape[1] + 1)
-            axis.plot(epochs, curves.mean(axis=0), label=method)
-            axis.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.2)
+            (line,) = axis.plot(epochs, curves.mean(axis=0), label=method)
+            low, high = curves.min(axis=0), curves.max(axis=0)
+            axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2)
         axis.set(title=group, xlabel="epoch", ylim=(0, None))
         axis.xaxis.get_major_locator().set_params(integer=True)
+        if own:
+            _legend_below(axis)
     axes[0].set_ylabel("error (%)")
-    axes[-1].legend()
+    if many and not own:
+        of_all = axes[-1].get_legend_handles_labels()
+        place = "outside lower center"
+        picture.legend(*of_all, fontsize="small", loc=place, ncols=columns)
+    elif not own:
+        axes[-1].legend()
     picture.suptitle(title)
     picture.savefig(path, dpi=100)
 
 
-def reliability_diagrams(result, path, methods=None):
+def reliability_diagrams(result, folder, methods=None):
     """Accuracy against confidence on the test set: one panel a group, a line a method.
 
     Bins are added up over seeds. `methods` are those that are drawn; all by default.
+    Gives the picture's path in a list, which is empty where it was not measured.
     """
     from keras_mixup import evaluation
 
+    ends = [run["epochs"][-1].get("end", {}) for run in result["runs"]]
+    if not all("test" in end.get("reliability", {}) for end in ends):
+        return []
+    path = folder / "reliability.png"
     groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    picture = figure(max(4.5, 3.6 * len(groups)), 3.9)
+    drawn = [_methods(result, group, methods) for group in groups]
+    lines = max(map(len, drawn))
+    picture = figure(max(5.6, 3.6 * len(groups)), 4 + LEGEND_LINE * (lines + 1))
     axes = picture.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    for axis, group in zip(axes, groups, strict=True):
+    for axis, group, names in zip(axes, groups, drawn, strict=True):
         runs = [run for run in result["runs"] if run["group"] == group]
-        for method in dict.fromkeys(run["method"] for run in runs):
-            if methods is not None and method not in methods:
-                continue
+        axis.set_prop_cycle(**_styles())
+        for method in names:
             bins = added_bins(
                 run["epochs"][-1]["end"]["reliability"]["test"]
                 for run in runs
@@ -102,11 +158,13 @@ def reliability_diagrams(result, path, methods=None):
             error = 100 * evaluation.calibration_error(bins)
             label = f"{method}: {error:.1f} %"
             evaluation.draw_reliability_diagram(bins, axis, label)
-        axis.set(title=group, xlabel="confidence")
-        axis.legend(fontsize="small", loc="upper left")
-    axes[0].set_ylabel("accuracy")
+            axis.get_lines()[-1].set_markersize(4)
+        axis.set_title(group)
+        axis.label_outer()
+        _legend_below(axis)
     picture.suptitle("Reliability on the test set; calibration error over all seeds")
     picture.savefig(path, dpi=100)
+    return [path]
 
 
 def added_bins(reliabilities):
@@ -173,7 +231,9 @@ def over_alpha(result, alphas, measures, limit, path):
                 for method in alphas
             ]
             axis.plot(list(places.values()), means, "o-", markersize=4, label=group)
-        axis.set(title=heading, xlabel=r"$\alpha$", ylim=(0, None))
+        axis.set(title=heading, xlabel=r"$\alpha$")
+        if all(min(line.get_ydata()) >= 0 for line in axis.get_lines()):
+            axis.set_ylim(bottom=0)
         axis.set_xticks(list(places.values()), ticks)
     axes[0].legend()
     picture.savefig(path, dpi=100)

@@ -131,13 +131,13 @@ def errors(epochs):
     network in inference mode on clean images, against real labels and against replaced
     ones. The calibration error (%) is on the test set, after the last epoch.
     """
-    from experiments import image_classifier
-    from keras_mixup import evaluation
+    from experiments import image_classifier, result_file
 
-    end = epochs[-1]["end"]
-    measured = {**image_classifier.errors_at_the_end(epochs), **end["train"]}
-    calibration = evaluation.calibration_error(end["reliability"]["test"])
-    measured["calibration_error"] = 100 * calibration
+    measured = {
+        **image_classifier.errors_at_the_end(epochs),
+        **epochs[-1]["end"]["train"],
+        **result_file.calibration_at_the_end(epochs),
+    }
     return {name: value for name, value in measured.items() if value is not None}
 
 

@@ -57,6 +57,11 @@ class MeasureAtEnd(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.sets, self.last, self.at_end = epochs, sets, last, at_end
 
+    def on_train_begin(self, logs=None):
+        """Forgets what was measured at the end of a shorter run that goes on."""
+        for entry in self.epochs:
+            entry.pop("end", None)
+
     def on_epoch_end(self, epoch, logs=None):
         """Measures after the last epoch."""
         if epoch + 1 < self.last:
@@ -76,15 +81,21 @@ def reliability(network, batches):
     """How often a classifier is right, by how sure it is; None where it is not one.
 
     Args:
-        network: A network that ends in two logits or more.
-        batches: Batches of (features, integer labels or one-hot rows).
+        network: A network that ends in logits: one for two classes, or one a class.
+        batches: Batches of (features, labels): integers, one-hot rows, or for one logit
+            a column of zeros and ones.
     """
-    logits = network.predict(batches, verbose=0)
-    if logits.ndim != 2 or logits.shape[-1] < 2:
-        return None
+    logits = network.predict(batches, verbose=0).astype("float64")
     labels = np.concatenate([np.asarray(y) for _, y in batches])
+    if logits.ndim != 2:
+        return None
+    if logits.shape[-1] == 1:
+        if not np.isin(labels, (0, 1)).all():
+            return None
+        # The softmax of (0, logit) has the sigmoid of the logit as its second entry.
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
+        labels = labels.reshape(-1).astype("int64")
     labels = labels.argmax(-1) if labels.ndim > 1 else labels
-    logits = logits.astype("float64")
     probabilities = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities /= probabilities.sum(-1, keepdims=True)
     return keras_mixup.evaluation.reliability(probabilities, labels)

@@ -94,11 +94,23 @@ def pair(runs, baseline="ERM"):
     return paired
 
 
-def table(result, measures, group_heading="Group"):
+def calibration_at_the_end(epochs, part="test"):
+    """The calibration error (%) on a set after the last epoch, where it was measured."""
+    from keras_mixup import evaluation
+
+    reliability = epochs[-1].get("end", {}).get("reliability", {})
+    if part not in reliability:
+        return {}
+    error = evaluation.calibration_error(reliability[part])
+    return {"calibration_error": 100 * error}
+
+
+def table(result, measures, group_heading="Group", digits=None):
     """The Markdown table of methods by measures; the paper's value in brackets.
 
     `measures` maps the name of each measure to its heading; those that no run has are
     left out. Where runs have a group, it is the first column, under `group_heading`.
+    `digits` maps measures to their number of decimals, which is else one.
     """
     rows = _rows(result["runs"])
     found = {measure for run in result["runs"] for measure in run["final"]}
@@ -107,10 +119,16 @@ def table(result, measures, group_heading="Group"):
     head = [*([group_heading] if grouped else []), "Method", *measures.values()]
     lines = [_line(head), "|---" * len(head) + "|"]
     for group, method in rows:
-        cells = [_cell_name(group, method, measure) for measure in measures]
         first = [group, method] if grouped else [method]
-        found = [result["summary"].get(cell) for cell in cells]
-        lines.append(_line(first + [_cell(c) if c else "-" for c in found]))
+        found = {
+            measure: result["summary"].get(_cell_name(group, method, measure))
+            for measure in measures
+        }
+        cells = [
+            _cell(cell, (digits or {}).get(measure, 1)) if cell else "-"
+            for measure, cell in found.items()
+        ]
+        lines.append(_line(first + cells))
     return "\n".join(lines)
 
 
@@ -119,12 +137,14 @@ def table_by_method(result, measure, heading):
     return _two_way(result, measure, heading, lambda group, method: (group, method))
 
 
-def table_by_group(result, measure, heading):
+def table_by_group(result, measure, heading, digits=1):
     """The Markdown table of methods by groups, for one measure."""
-    return _two_way(result, measure, heading, lambda group, method: (method, group))
+    return _two_way(
+        result, measure, heading, lambda group, method: (method, group), digits
+    )
 
 
-def _two_way(result, measure, heading, place):
+def _two_way(result, measure, heading, place, digits=1):
     cells = {
         place(group, method): _cell_name(group, method, measure)
         for group, method in _rows(result["runs"])
@@ -133,7 +153,9 @@ def _two_way(result, measure, heading, place):
     lines = [_line([heading, *columns]), "|---" * (1 + len(columns)) + "|"]
     for row in dict.fromkeys(row for row, _ in cells):
         found = [result["summary"].get(cells.get((row, c))) for c in columns]
-        lines.append(_line([row, *(_cell(c) if c else "not run" for c in found)]))
+        lines.append(
+            _line([row, *(_cell(c, digits) if c else "not run" for c in found)])
+        )
     return "\n".join(lines)
 
 
@@ -223,8 +245,8 @@ def _deviation(values):
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def _cell(cell):
-    text = f"{cell['mean']:.1f}"
+def _cell(cell, digits=1):
+    text = f"{cell['mean']:.{digits}f}"
     if cell["standard_deviation"] is not None:
-        text += f" ± {cell['standard_deviation']:.1f}"
+        text += f" ± {cell['standard_deviation']:.{digits}f}"
     return text if cell["paper"] is None else f"{text} ({cell['paper']:g})"

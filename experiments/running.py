@@ -147,7 +147,7 @@ def places_of(settings):
     )
 
 
-def conclude(experiment, settings, records, legend=None):
+def conclude(experiment, settings, records, legend=LEGEND, paper=None):
     """Makes the result, prints its tables, draws its pictures and publishes them.
 
     Args:
@@ -155,22 +155,23 @@ def conclude(experiment, settings, records, legend=None):
             `draw`, a function of (result, folder) that gives the pictures' paths.
         settings: Its settings.
         records: List of records of its runs.
-        legend: What the tables' cells are; by default `configuration.LEGEND`.
+        legend: What the tables' cells are.
+        paper: The paper's value by cell, where it is not the module's `paper()`.
     """
     name = experiment.__name__.rpartition(".")[2]
-    settings_written = dataclasses.asdict(settings)
+    paper = experiment.paper() if paper is None else paper
     runs = [{k: v for k, v in run.items() if k != "folder"} for run in records]
     result = result_file.make_result(
         name,
         experiment.ITEM,
-        settings_written,
-        experiment.paper(),
+        dataclasses.asdict(settings),
+        paper,
         runs,
         experiment.final,
     )
     # As it will be read: pictures are made from the file alone.
     result = json.loads(json.dumps(result))
-    print("", *experiment.tables(result), legend or LEGEND, sep="\n\n")
+    print("", *experiment.tables(result), legend, sep="\n\n")
     folder = pathlib.Path(settings.run_dir) / name
     folder.mkdir(parents=True, exist_ok=True)
     publish(result, settings, experiment.draw(result, folder))

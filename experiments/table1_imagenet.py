@@ -42,7 +42,6 @@ the momentum, Goyal et al. correct for it: after a change they differ for a few 
 """
 
 import dataclasses
-import pathlib
 from typing import ClassVar
 
 from experiments import configuration, result_file
@@ -75,6 +74,7 @@ MEASURES = {
     "last_top_5_error": "Top-5 error (%)",
     "median_error": "Top-1, median of the last ten epochs (%)",
     "best_error": "Top-1, best, oracle (%)",
+    "calibration_error": "Calibration error (%)",
 }
 PRESETS = {
     "paper": {"networks": tuple(NETWORKS)},
@@ -162,7 +162,9 @@ class Settings(configuration.TrainingConfiguration):
 
 def run(settings):
     """Trains each network for each length, prints the table and gives the result."""
-    from experiments import figures, running
+    import sys
+
+    from experiments import running
     from experiments.datasets import images
 
     splits = (settings.train_split, settings.test_split)
@@ -191,21 +193,7 @@ def run(settings):
         plan_fields=("networks", "widths", "lengths"),
     )
     records.sort(key=lambda record: [run.group for run in runs].index(record["group"]))
-    result = result_file.make_result(
-        "table1_imagenet",
-        ITEM,
-        dataclasses.asdict(settings),
-        paper(runs),
-        records,
-        final,
-    )
-    print("", *tables(result), configuration.LEGEND, sep="\n\n")
-    curves = pathlib.Path(settings.run_dir) / "table1_imagenet" / "curves.png"
-    figures.error_curves_by_group(
-        result, "Test error, mean and range over seeds", curves
-    )
-    running.publish(result, settings, [curves])
-    return result
+    return running.conclude(sys.modules[__name__], settings, records, paper=paper(runs))
 
 
 def group_name(network, width, length):
@@ -278,12 +266,24 @@ def final(epochs):
     return {
         **image_classifier.errors_at_the_end(epochs),
         **image_classifier.errors_at_the_end(epochs, "top_5_error"),
+        **result_file.calibration_at_the_end(epochs),
     }
 
 
 def tables(result):
     """The table in the paper's layout, as Markdown."""
     return [result_file.table(result, MEASURES, "Network, epochs")]
+
+
+def draw(result, folder):
+    """Error over epochs, and the reliability on the test set."""
+    from experiments import figures
+
+    curves = folder / "curves.png"
+    figures.error_curves_by_group(
+        result, "Test error, mean and range over seeds", curves
+    )
+    return [curves, *figures.reliability_diagrams(result, folder)]
 
 
 def paper(runs):

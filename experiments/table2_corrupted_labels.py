@@ -49,6 +49,8 @@ MEASURES = {
     "error_on_corrupted": "Corrupted labels (%)",
     "calibration_error": "Calibration error (%)",
 }
+# Decimals, where the paper has more than one.
+DIGITS = {"error_on_real": 2, "error_on_corrupted": 2}
 # The rows of the paper's table: dropout, alpha, and alpha with dropout, by share.
 ROWS = {
     0.2: (0.7, 8.0, (4.0, 0.1)),
@@ -101,11 +103,13 @@ class Settings(recipes.ClassifierConfiguration):
         super().__post_init__()
         known = tuple(ROWS) if not self.grids else self.shares
         configuration.check_names("shares", self.shares, known)
-        for name in ("shares", "dropouts", "joint_dropouts"):
-            if not all(0 < share < 1 for share in getattr(self, name)):
+        below = dict.fromkeys(("shares", "dropouts", "joint_dropouts"), 1.0)
+        below |= dict.fromkeys(("alphas", "joint_alphas"), float("inf"))
+        for name, limit in below.items():
+            if not all(0 < value < limit for value in getattr(self, name)):
                 raise ValueError(
-                    f"Invalid value received for `{name}`. Expected shares in (0, 1). "
-                    f"Received: {list(getattr(self, name))}"
+                    f"Invalid value received for `{name}`. Expected numbers in (0, "
+                    f"{limit:g}). Received: {list(getattr(self, name))}"
                 )
 
 
@@ -149,7 +153,7 @@ def final(epochs):
 
 def tables(result):
     """The table in the paper's layout, and the best of each grid, as Markdown."""
-    written = [result_file.table(result, MEASURES, "Replaced")]
+    written = [result_file.table(result, MEASURES, "Replaced", DIGITS)]
     return [*written, *_chosen(result)] if result["settings"]["grids"] else written
 
 
@@ -157,12 +161,11 @@ def draw(result, folder):
     """Error over epochs, with the overfitting after the drop, and the reliability."""
     from experiments import figures
 
-    curves, reliability = folder / "curves.png", folder / "reliability.png"
+    curves = folder / "curves.png"
     figures.error_curves_by_group(
         result, "Test error, mean and range over seeds", curves
     )
-    figures.reliability_diagrams(result, reliability)
-    return [curves, reliability]
+    return [curves, *figures.reliability_diagrams(result, folder)]
 
 
 def paper():

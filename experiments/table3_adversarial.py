@@ -89,6 +89,11 @@ class Settings(recipes.ClassifierConfiguration):
                 "Invalid value received for `seeds`. Expected at least two: the second "
                 f"ERM network is that of another seed. Received: {list(self.seeds)}"
             )
+        if max(self.epsilons) == float("inf"):
+            raise ValueError(
+                "Invalid value received for `epsilons`. Expected finite numbers >= 0. "
+                f"Received: {list(self.epsilons)}"
+            )
         if self.steps < 1 or not 0 < self.alpha < float("inf"):
             raise ValueError(
                 "Invalid value received for `steps` or `alpha`. Expected an integer >= 1 "
@@ -191,7 +196,7 @@ def draw(result, folder):
     """Errors over epsilon; the reliability on clean images."""
     from experiments import figures
 
-    curves, reliability = folder / "curves.png", folder / "reliability.png"
+    curves = folder / "curves.png"
     epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
     measures = {name: text for name, text in HEADINGS.items() if name.endswith("top_1")}
     figures.over_groups(result, epsilons, measures, r"$\epsilon$ of 255", curves)
@@ -199,8 +204,7 @@ def draw(result, folder):
         **result,
         "runs": [r for r in result["runs"] if r["group"] in [*epsilons][:1]],
     }
-    figures.reliability_diagrams(first, reliability)
-    return [curves, reliability]
+    return [curves, *figures.reliability_diagrams(first, folder)]
 
 
 def paper():

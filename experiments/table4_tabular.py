@@ -86,6 +86,8 @@ class Settings(configuration.TrainingConfiguration):
 
 def run(settings):
     """Trains on each table, prints the table and gives the result."""
+    import sys
+
     from experiments import running
     from experiments.datasets import uci
 
@@ -111,12 +113,8 @@ def run(settings):
         lambda run, folder: train(run, folder, loaded[run.group], settings),
         plan_fields=("tables",),
     )
-    result = result_file.make_result(
-        "table4_tabular", ITEM, dataclasses.asdict(settings), paper(), records, final
-    )
-    print("", *tables(result), f"{MEASURE}; in brackets the paper's.", sep="\n\n")
-    running.publish(result, settings)
-    return result
+    legend = f"{MEASURE}; in brackets the paper's."
+    return running.conclude(sys.modules[__name__], settings, records, legend)
 
 
 MEASURE = "Test error after the last epoch (%), mean ± standard deviation of the runs"
@@ -172,12 +170,28 @@ def train(run, folder, table, settings):
 
 def final(epochs):
     """The cell of the table, from the numbers of each epoch."""
-    return {"test_error": epochs[-1]["test"]["error"]}
+    return {
+        "test_error": epochs[-1]["test"]["error"],
+        **result_file.calibration_at_the_end(epochs),
+    }
 
 
 def tables(result):
     """The table in the paper's layout, as Markdown."""
-    return [result_file.table_by_method(result, "test_error", "Data set")]
+    written = [result_file.table_by_method(result, "test_error", "Data set")]
+    if "calibration_error" in result["runs"][0]["final"]:
+        heading = "Calibration error (%)"
+        written.append(
+            result_file.table_by_method(result, "calibration_error", heading)
+        )
+    return written
+
+
+def draw(result, folder):
+    """The reliability on the test halves."""
+    from experiments import figures
+
+    return figures.reliability_diagrams(result, folder)
 
 
 def paper():

@@ -132,7 +132,7 @@ def final(epochs):
 def tables(result):
     """The paper's table, what more weight decay changes, and the calibration."""
     return [
-        result_file.table_by_group(result, "median_error", "Median test error (%)"),
+        result_file.table_by_group(result, "median_error", "Median test error (%)", 2),
         *_change_by_decay(result),
         result_file.table_by_group(
             result, "calibration_error", "Calibration error, last epoch (%)"
@@ -144,12 +144,14 @@ def draw(result, folder):
     """The errors of all cells, and the reliability of ERM and mixup."""
     from experiments import figures
 
-    bars, reliability = folder / "errors.png", folder / "reliability.png"
+    bars = folder / "errors.png"
     figures.dots_by_method(
         result, "median_error", "Test error, median of the last ten epochs (%)", bars
     )
-    figures.reliability_diagrams(result, reliability, ("ERM", "mixup, AC + RP"))
-    return [bars, reliability]
+    return [
+        bars,
+        *figures.reliability_diagrams(result, folder, ("ERM", "mixup, AC + RP")),
+    ]
 
 
 def paper():

@@ -75,7 +75,15 @@ def check_result(experiment, settings, result, runs, sets, errors, examples, rat
         assert [epoch["epoch"] for epoch in run["epochs"]] == [
             *range(1, len(rates) + 1)
         ]
+        last = run["epochs"][-1]
+        assert set(last["end"]["reliability"]) == set(sets)
+        for name, found in last["end"]["reliability"].items():
+            bins = zip(found["count"], found["accuracy"])
+            right = sum(count * accuracy for count, accuracy in bins if count)
+            share = right / sum(found["count"])
+            assert last[name]["error"] == pytest.approx(100 * (1 - share), abs=1e-4)
         for epoch, rate in zip(run["epochs"], rates, strict=True):
+            epoch = {name: value for name, value in epoch.items() if name != "end"}
             assert set(epoch) == {"epoch", "learning_rate", "train", "seconds", *sets}
             assert epoch["learning_rate"] == pytest.approx(rate, rel=1e-6)
             for part in ("train", *sets):
@@ -143,7 +151,7 @@ def without_training(monkeypatch):
     """Replaces training by made-up records; gives what it was called with."""
     calls = []
 
-    def fit(make_model, data, learning_rate, epochs, settings, folder):
+    def fit(make_model, data, learning_rate, epochs, settings, folder, at_end=None):
         calls.append(
             types.SimpleNamespace(
                 make_model=make_model,

@@ -50,6 +50,11 @@ def network():
     )
 
 
+def trace_of_weights(network):
+    """Something that only the trained network can tell."""
+    return {"weights": float(sum(abs(w).sum() for w in network.get_weights()))}
+
+
 @dataclasses.dataclass
 class Case:
     """A small run; `models` keeps what was made."""
@@ -82,12 +87,22 @@ class Case:
 
         folder.mkdir(parents=True, exist_ok=True)
         return training.fit(
-            make_model, data, schedule, self.epochs, self.settings, folder
+            make_model,
+            data,
+            schedule,
+            self.epochs,
+            self.settings,
+            folder,
+            at_end=trace_of_weights,
         )
 
 
 def without_clock(epochs):
     return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in epochs]
+
+
+def without_end(epochs):
+    return [{k: v for k, v in epoch.items() if k != "end"} for epoch in epochs]
 
 
 def weights_of(model):
@@ -122,6 +137,45 @@ def test_the_record_holds_what_was_measured(whole):
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     loss = -log_p[np.arange(COUNT), y].mean()
     assert epochs[-1]["test"]["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_last_epoch_has_what_is_measured_once(whole):
+    folder, epochs, weights = whole
+    assert ["end" in epoch for epoch in epochs] == [False, False, True]
+    end = epochs[-1]["end"]
+    total = sum(np.abs(value).sum() for value in weights)
+    assert end["weights"] == pytest.approx(total, rel=1e-6)
+    served = keras.models.load_model(folder / "network.keras")
+    x, y = arrays(1)
+    logits = served.predict(x, verbose=0).astype("float64")
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    assert set(end["reliability"]) == {"test"}
+    found, bins = end["reliability"]["test"], [[] for _ in range(15)]
+    for row, label in zip(probabilities, y, strict=True):
+        bins[math.ceil(row.max() * 15) - 1].append((row.argmax() == label, row.max()))
+    for number, examples in enumerate(bins):
+        assert found["count"][number] == len(examples)
+        if examples:
+            right, sure = np.mean(examples, axis=0)
+            assert found["accuracy"][number] == pytest.approx(right)
+            assert found["confidence"][number] == pytest.approx(sure, abs=1e-5)
+
+
+def test_one_logit_is_a_classifier_of_two_classes_and_a_quantity_is_none():
+    # The sigmoids are .5, .9, .1 and .9: right, right, right and wrong.
+    x = np.log([[1.0], [9.0], [1 / 9], [9.0]]).astype("float32")
+    one_unit = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
+
+    def of(labels):
+        batches = tf.data.Dataset.from_tensor_slices((x, labels)).batch(3)
+        return recording.reliability(one_unit, batches)
+
+    found = of(np.array([[0.0], [1.0], [0.0], [0.0]], "float32"))
+    assert found["count"] == [0] * 7 + [1] + [0] * 5 + [3, 0]
+    assert found["accuracy"][7] == 1
+    assert found["accuracy"][13] == pytest.approx(2 / 3)
+    assert found["confidence"][13] == pytest.approx(0.9)
+    assert of(x) is None
 
 
 def test_csv_and_tensorboard_logs_are_written(whole):
@@ -183,7 +237,9 @@ def test_without_mixing_the_record_differs(whole, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path):
     case = Case(settings_for(), rate=1e30)
-    with pytest.raises(recording.NonFiniteLoss, match=r"step [1-5] \(epoch [12], batch"):
+    with pytest.raises(
+        recording.NonFiniteLoss, match=r"step [1-5] \(epoch [12], batch"
+    ):
         case.fit(tmp_path)
 
 
@@ -212,7 +268,7 @@ def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
     # Each replica mixes by a draw of its own.
     assert found[0]["train"]["loss"] != epochs[0]["train"]["loss"]
     again = Case(settings, epochs=2).fit(tmp_path)
-    assert again[:1] == found
+    assert again[:1] == without_end(found)
     assert len(again) == 2
 
 
@@ -307,7 +363,7 @@ def test_a_resumed_mirrored_run_is_that_of_one_that_was_not_stopped(tmp_path):
     whole = Case(settings, epochs=2).fit(tmp_path / "whole")
     first = Case(settings, epochs=1).fit(tmp_path / "parts")
     parts = Case(settings, epochs=2).fit(tmp_path / "parts")
-    assert without_clock(first) == without_clock(whole)[:1]
+    assert without_end(without_clock(first)) == without_clock(whole)[:1]
     assert without_clock(parts) == without_clock(whole)
 
 

@@ -1,0 +1,106 @@
+"""Two classes on a plane: points, and how p(y = 1 | x) goes from one to the other."""
+
+import numpy as np
+
+# Values of lam on a segment, and what is left around the points.
+LAMS, MARGIN = 21, 0.25
+
+
+def draw_points(shape, count, test_count, noise, seed):
+    """Training and held-out points of a seed: (x, y) of shapes (n, 2) and (n, 1)."""
+    from sklearn import datasets
+
+    generator = np.random.RandomState(seed)
+
+    def draw_some(count):
+        if shape == "circles":
+            x, y = datasets.make_circles(
+                count, factor=0.5, noise=noise, random_state=generator
+            )
+        else:
+            x, y = datasets.make_moons(count, noise=noise, random_state=generator)
+        return x.astype("float32"), y.astype("float32")[:, np.newaxis]
+
+    return draw_some(count), draw_some(test_count)
+
+
+def measure(logit, x, y, pairs, grid, seed):
+    """What is measured of a trained network, and its surface for the picture."""
+    y = y[:, 0]
+    generator = np.random.default_rng(seed)
+    zeros, ones = (generator.choice(x[y == c], pairs) for c in (0, 1))
+    lam = np.linspace(0, 1, LAMS)
+    p = on_segments(logit, zeros, ones, lam)
+    curve = p.mean(axis=0)
+    low, high = x.min(axis=0) - MARGIN, x.max(axis=0) + MARGIN
+    across, up = np.linspace(low, high, grid).T
+    points = np.stack(np.meshgrid(across, up), axis=-1)
+    surface, norms = with_gradient_norms(logit, points.reshape(-1, 2))
+    return {
+        "r_squared": r_squared(p, lam),
+        "curve_r_squared": r_squared(curve[np.newaxis], lam),
+        "gradient_mean": float(norms.mean()),
+        "gradient_max": float(norms.max()),
+        "curve": [round(float(value), 4) for value in curve],
+        "surface": {
+            # Left, right, lower and upper end of the grid; its rows begin below.
+            "extent": [float(v) for v in (low[0], high[0], low[1], high[1])],
+            "p": as_text(surface.reshape(grid, grid)),
+            "class_0": as_text(x[y == 0].T),
+            "class_1": as_text(x[y == 1].T),
+        },
+    }
+
+
+def on_segments(logit, zeros, ones, lam):
+    """Gives p at lam x_1 + (1 - lam) x_0: one row a pair, one column a lam."""
+    import tensorflow as tf
+
+    lam = np.asarray(lam)[:, np.newaxis]
+    x = lam * ones[:, np.newaxis] + (1 - lam) * zeros[:, np.newaxis]
+    logits = logit(tf.constant(x.reshape(-1, 2), tf.float32))
+    return tf.sigmoid(tf.cast(logits, tf.float32)).numpy().reshape(len(ones), -1)
+
+
+def with_gradient_norms(logit, points):
+    """Gives p at each of the points, and the norm of its gradient there."""
+    import tensorflow as tf
+
+    points = tf.constant(points, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        p = tf.sigmoid(tf.cast(logit(points), tf.float32))[:, 0]
+    # Each p depends on its own point alone, so that of their sum is each one's.
+    return p.numpy(), tf.norm(tape.gradient(p, points), axis=-1).numpy()
+
+
+def r_squared(p, lam):
+    """1 - sum (p - lam)² / sum (lam - mean lam)², over all rows of p."""
+    p, lam = np.asarray(p, "float64"), np.broadcast_to(lam, np.shape(p))
+    return float(1 - ((p - lam) ** 2).sum() / ((lam - lam.mean()) ** 2).sum())
+
+
+def as_text(rows):
+    """Numbers of three decimals, each row a text: a line of the result file."""
+    # Adding 0 makes a zero of -0.
+    return [" ".join(f"{round(float(v), 3) + 0:g}" for v in row) for row in rows]
+
+
+def as_rows(text):
+    """The numbers of `as_text`."""
+    return np.array([row.split() for row in text], "float64")
+
+
+def draw_surface(axis, surface):
+    """Draws a surface of `measure` with its points; gives the shading."""
+    extent, p = surface["extent"], as_rows(surface["p"])
+    shading = axis.imshow(
+        *(p, "Blues"),
+        vmin=0, vmax=1, extent=extent, origin="lower", aspect="auto",
+        interpolation="bilinear",
+    )  # fmt: skip
+    for name, color in (("class_0", "tab:green"), ("class_1", "tab:orange")):
+        x = as_rows(surface[name])
+        label = name.replace("_", " ")
+        axis.scatter(*x, s=12, color=color, edgecolor="white", lw=0.4, label=label)
+    return shading
