@@ -14,13 +14,17 @@ from tests import mutants
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-# Draw -> mix -> train -> export. A file imports only from files before it.
+# Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keys sampling draws mixing targets boxes batches mixup layers metrics
+version arguments keys sampling neighbours draws mixing targets boxes batches mixup
+layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models
 training.schedules training.callbacks training.mixed_targets training.cuts
 training.classifier training
+evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
+evaluation.adversarial evaluation.between evaluation.calibration
+evaluation.memorisation evaluation
 model_card serving export
 """
 
@@ -60,13 +64,14 @@ def test_imports_go_one_way(path):
             assert name in before or name.rpartition(".")[0] in before, name
 
 
-def test_the_library_needs_tensorflow_keras_and_tfp_alone():
+def test_the_library_needs_tensorflow_keras_numpy_and_tfp_alone():
     outside = {
         name.partition(".")[0] for path in library_files() for name in imports_of(path)
     } - set(sys.stdlib_module_names)
     assert outside == {
-        "keras_mixup", "keras", "tensorflow", "tensorflow_probability",
-        "tensorflow_serving",  # The serving extra, looked for before it is used.
+        "keras_mixup", "keras", "numpy", "tensorflow", "tensorflow_probability",
+        # Extras, imported where they are used.
+        "tensorflow_serving", "sklearn",
     }  # fmt: skip
 
 
@@ -103,6 +108,27 @@ SIGNATURES = {
     "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",
     "models.build": "(name, **arguments)",
     "models.names": "()",
+    "neighbours.nearest_neighbours": "(features, k=200, labels=None, cache_dir=None, "
+    "progress=False)",
+    "neighbours.draw_neighbours": "(neighbours, index, seed=None, step=0, replica=0)",
+    "neighbours.neighbour_pairs": "(examples, neighbours, index, seed=None, step=0, "
+    "replica=0)",
+    "evaluation.fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), "
+    "from_logits=True)",
+    "evaluation.i_fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), steps=10, "
+    "step_size=None, from_logits=True)",
+    "evaluation.adversarial_errors": "(model, batches, attack, source=None, ks=(1, 5), "
+    "progress=False)",
+    "evaluation.top_k_errors": "(scores, labels, ks=(1, 5))",
+    "evaluation.between": "(model, x_i, y_i, x_j, y_j, lams=None, batch_size=256, "
+    "from_logits=True, target='mixed', progress=True)",
+    "evaluation.reliability": "(probabilities, labels, bins=15)",
+    "evaluation.calibration_error": "(reliability)",
+    "evaluation.expected_calibration_error": "(probabilities, labels, bins=15)",
+    "evaluation.overconfidence_error": "(reliability)",
+    "evaluation.draw_reliability_diagram": "(reliability, axis, label=None)",
+    "evaluation.memorisation": "(model, x, given, corrupted, batch_size=512)",
+    "evaluation.memorisation_errors": "(predicted, given, corrupted)",
 }
 
 

@@ -1,0 +1,140 @@
+"""Figure 2: the pairs, the curves of a linear network, the tables by hand."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from experiments import figure2_between
+from experiments.recipes import Recipe
+from tests.experiments import made_up_runs, runs
+
+METHODS = ("ERM", "mixup 1")
+SHAPE, CLASSES, PAIRS = (4, 4, 3), 10, 64
+
+
+def linear(record):
+    """A linear network that depends on method and seed."""
+    seed = record["seed"] + 10 * (record["method"] != "ERM")
+    generator = np.random.default_rng(seed)
+    kernel = generator.normal(0, 0.2, (np.prod(SHAPE), CLASSES)).astype("float32")
+    return made_up_runs.linear_network(kernel, np.zeros(CLASSES, "float32"), SHAPE)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figure2")
+    with pytest.MonkeyPatch.context() as patch, made_up_runs.networks(patch, linear):
+        return made_up_runs.run(
+            figure2_between, patch, folder, "--preset", "smoke", "--seeds", 0, 1
+        )
+
+
+def test_the_networks_are_erm_and_mixup(made):
+    assert figure2_between.rows(made.settings) == {
+        ("", "ERM"): Recipe(),
+        ("", "mixup 1"): Recipe(alpha=1),
+    }
+    made_up_runs.check_settings_of_the_paper(figure2_between)
+    paper = runs.parse(figure2_between, "--preset", "paper")
+    assert (paper.pairs, paper.seeds) == (10_000, (0, 1, 2))
+
+
+def test_all_but_the_training_from_end_to_end(made, tmp_path):
+    expected = [("", method, seed) for method in METHODS for seed in (0, 1)]
+    made_up_runs.check_result(figure2_between, made, expected)
+    made_up_runs.check_pictures(figure2_between, made, tmp_path)
+
+
+def test_pairs_are_of_different_examples_and_uniform():
+    count, pairs = 5, 20_000
+    i, j = figure2_between.random_pairs(count, pairs, seed=3)
+    assert np.all(i != j)
+    cells = np.bincount(i * count + j, minlength=count**2).reshape(count, count)
+    assert scipy.stats.chisquare(cells[~np.eye(count, dtype=bool)]).pvalue > 1e-3
+    again = figure2_between.random_pairs(count, pairs, seed=3)
+    np.testing.assert_array_equal((i, j), again)
+    assert np.any(figure2_between.random_pairs(count, pairs, seed=4)[0] != i)
+
+
+def test_the_curves_are_those_of_the_networks(made):
+    x, y = made_up_runs.few_images().train
+    for run in made.result["runs"]:
+        kernel, _ = linear(run).get_weights()
+        i, j = figure2_between.random_pairs(len(y), PAIRS, run["seed"])
+        curves = run["epochs"][-1]["end"]["between"]
+        assert curves["lam"] == pytest.approx(np.linspace(0, 1, 21))
+        for index in (0, 7, 10):
+            lam = index / 20
+            pixels = made_up_runs.normalised(x)
+            logits = (lam * pixels[i] + (1 - lam) * pixels[j]) @ kernel
+            p, predicted = made_up_runs.softmax(logits), logits.argmax(-1)
+            missed = (predicted != y[i]) & (predicted != y[j])
+            assert curves["miss"][index] == pytest.approx(100 * missed.mean())
+            rows = np.eye(CLASSES)
+            for name, target in (
+                ("gradient_norm", lam * rows[y[i]] + (1 - lam) * rows[y[j]]),
+                ("gradient_norm_predicted", rows[predicted]),
+            ):
+                norms = np.linalg.norm((p - target) @ kernel.T, axis=-1)
+                assert curves[name][index] == pytest.approx(norms.mean(), rel=1e-4)
+
+
+def between(miss, norm):
+    """Curves that are flat but for their middle."""
+    flat = {"lam": list(np.linspace(0, 1, 21))}
+    for name, value in (
+        *(("miss", miss), ("gradient_norm", norm), ("loss", 1.5)),
+        *(("gradient_norm_median", norm / 2), ("gradient_norm_predicted", 0.25)),
+    ):
+        flat[name] = [9.0] * 10 + [value] + [9.0] * 10
+    return flat
+
+
+def test_the_tables_by_hand():
+    records = [
+        made_up_runs.record(
+            *("", method, seed),
+            made_up_runs.epochs_of((20.0,), between=between(miss + seed, norm)),
+        )
+        for method, miss, norm in (("ERM", 20.0, 3.0), ("mixup 1", 4.5, 0.5))
+        for seed in (0, 1)
+    ]
+    result = made_up_runs.result_of(figure2_between, records)
+    table, ratios = figure2_between.tables(result)
+    # The deviation of 20 and 21 is .707.
+    assert table.splitlines()[2:] == [
+        "| ERM | 20.5 ± 0.7 (16.4) | 3.000 ± 0.000 (0.177) | 1.500 ± 0.000 | "
+        "0.250 ± 0.000 | 1.50 ± 0.00 | 20.0 ± 0.0 | 8.0 ± 0.0 |",
+        "| mixup 1 | 5.0 ± 0.7 (6.2) | 0.500 ± 0.000 (0.039) | 0.250 ± 0.000 | "
+        "0.250 ± 0.000 | 1.50 ± 0.00 | 20.0 ± 0.0 | 8.0 ± 0.0 |",
+    ]
+    # 20.5 / 5 and 3 / .5; the paper's 16.4 / 6.2 and .177 / .039.
+    assert [line.split(" | ")[1:] for line in ratios.splitlines()[2:]] == [
+        ["4.1", "2.6 |"],
+        ["6.0", "4.5 |"],
+        ["6.0", " |"],
+    ]
+
+
+def test_the_digitised_curves_are_symmetric_and_those_of_the_reference():
+    curves = figure2_between.symmetric(figure2_between.PAPER)
+    for of_method in curves.values():
+        for values in of_method.values():
+            assert len(values) == 21
+            assert values == values[::-1]
+    assert curves["ERM"]["miss"][10] == max(curves["ERM"]["miss"]) == 16.4
+    assert curves["mixup 1"]["gradient_norm"][0] == 0.012
+    assert figure2_between.paper() == {
+        "ERM/miss": 16.4,
+        "ERM/gradient_norm": 0.177,
+        "mixup 1/miss": 6.2,
+        "mixup 1/gradient_norm": 0.039,
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--pairs", "0"], "`pairs`"), (["--alpha", "0"], "`alpha`")],
+)
+def test_wrong_settings_are_refused(capsys, flags, message):
+    assert message in runs.refusal(figure2_between, capsys, *flags)
