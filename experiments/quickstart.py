@@ -141,10 +141,11 @@ def train(alpha, seed, settings):
                 "learning_rate": settings.learning_rate,
                 "train": {
                     "loss": float(logs["loss"]),
-                    "error_on_real": _percent(predicted != y, ~chosen),
-                    "error_on_corrupted": _percent(predicted != noisy, chosen),
+                    **keras_mixup.evaluation.memorisation_errors(
+                        predicted, noisy, chosen
+                    ),
                 },
-                "test": {"error": _percent(predicted_test != y_test)},
+                "test": {"error": 100 * float((predicted_test != y_test).mean())},
                 "seconds": time.perf_counter() - started,
             }
         )
@@ -271,11 +272,6 @@ def _scale(images):
     import tensorflow as tf
 
     return tf.cast(images, tf.float32) / 255
-
-
-def _percent(wrong, mask=None):
-    chosen = wrong if mask is None else wrong[mask]
-    return 100 * float(chosen.mean())
 
 
 def _next_version(folder):

@@ -19,6 +19,30 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # name: (file, text, replacement, tests)
 MUTANTS = {
+    "attack downhill": (
+        "keras_mixup/evaluation/adversarial.py",
+        "perturbed + step * sign",
+        "perturbed - step * sign",
+        "tests/evaluation/test_attacks.py",
+    ),
+    "leave the box": (
+        "keras_mixup/evaluation/adversarial.py",
+        "tf.minimum(x + epsilon, high)",
+        "tf.minimum(x + 2 * epsilon, high)",
+        "tests/evaluation/test_attacks.py",
+    ),
+    "neighbours cross classes": (
+        "keras_mixup/neighbours.py",
+        "np.flatnonzero(labels == label)",
+        "np.flatnonzero(labels == labels)",
+        "tests/test_neighbours.py",
+    ),
+    "swap real and corrupted": (
+        "keras_mixup/evaluation/memorisation.py",
+        '"error_on_real": _percent(wrong[~corrupted])',
+        '"error_on_real": _percent(wrong[corrupted])',
+        "tests/evaluation/test_memorisation.py",
+    ),
     "swap lam and 1 - lam": (
         "keras_mixup/mixing.py",
         "mix_parts(gather_parts([nest], [partner]), [lam, 1 - lam])",

@@ -1,15 +1,28 @@
 """Figure 2: the pairs, the curves of a linear network, the tables by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
 
-from experiments import figure2_between
+from experiments import discussion, figure2_between, table5_ablation
 from experiments.recipes import Recipe
 from tests.experiments import made_up_runs, runs
 
 METHODS = ("ERM", "mixup 1")
 SHAPE, CLASSES, PAIRS = (4, 4, 3), 10, 64
+# Section 3.1, digitised: ERM and mixup at lam = 0, .05, ..., .5.
+PAPER = {
+    "miss": (
+        (1.3, 1.4, 1.7, 2.4, 3.7, 5.8, 8.4, 11.3, 14.0, 15.5, 16.4),
+        (0.8, 0.8, 1.1, 1.4, 2.1, 2.9, 3.9, 4.8, 5.5, 6.1, 6.2),
+    ),
+    "gradient_norm": (
+        (0.004, 0.01, 0.018, 0.029, 0.045, 0.067, 0.094, 0.124, 0.15, 0.17, 0.177),
+        (0.012, 0.01, 0.013, 0.017, 0.021, 0.026, 0.03, 0.034, 0.037, 0.039, 0.039),
+    ),
+}
 
 
 def linear(record):
@@ -39,10 +52,49 @@ def test_the_networks_are_erm_and_mixup(made):
     assert (paper.pairs, paper.seeds) == (10_000, (0, 1, 2))
 
 
-def test_all_but_the_training_from_end_to_end(made, tmp_path):
+@pytest.mark.parametrize("preset", ["cpu", "paper", "smoke"])
+def test_the_networks_are_those_of_other_analyses(preset):
+    plan = figure2_between.rows(runs.parse(figure2_between, "--preset", preset))
+    remarks = discussion.rows(runs.parse(discussion, "--preset", preset))
+    cells = table5_ablation.rows(runs.parse(table5_ablation, "--preset", preset))
+    for (_, method), recipe in plan.items():
+        in_remarks = {"ERM": "ERM", "mixup 1": discussion.BASELINE}[method]
+        in_table_5 = {"ERM": "ERM", "mixup 1": "mixup, AC + RP"}[method]
+        others = remarks["", in_remarks], cells["weight decay 0.0001", in_table_5]
+        assert others == (recipe, recipe)
+        assert {other.title for other in others} == {recipe.title}
+        assert recipe.weight_decay == 1e-4
+
+
+def test_another_alpha_is_another_row():
+    plan = figure2_between.rows(runs.parse(figure2_between, "--alpha", "0.4"))
+    assert plan == {("", "ERM"): Recipe(), ("", "mixup 0.4"): Recipe(alpha=0.4)}
+
+
+def test_all_but_the_training_from_end_to_end(made, monkeypatch, tmp_path):
     expected = [("", method, seed) for method in METHODS for seed in (0, 1)]
     made_up_runs.check_result(figure2_between, made, expected)
+    for method, seed in itertools.product(METHODS, (0, 1)):
+        assert f"Between the examples: {method}, seed {seed}\n" in made.printed
+    assert made.printed.count("The paper's are digitised.\n") == 1
+    drawn = made_up_runs.keep_figures(monkeypatch)
     made_up_runs.check_pictures(figure2_between, made, tmp_path)
+    curves, _ = drawn
+    for axis, (measure, paper) in zip(curves.axes, PAPER.items(), strict=True):
+        lines = {line.get_label(): line for line in axis.get_lines()}
+        assert set(lines) == {*METHODS, *(f"{method}, paper" for method in METHODS)}
+        for method, half in zip(METHODS, paper, strict=True):
+            ours, theirs = lines[method], lines[f"{method}, paper"]
+            of_seeds = [
+                run["epochs"][-1]["end"]["between"][measure]
+                for run in made.result["runs"]
+                if run["method"] == method
+            ]
+            assert ours.get_ydata() == pytest.approx(np.mean(of_seeds, axis=0))
+            assert tuple(theirs.get_ydata()) == (*half, *half[-2::-1])
+            assert ours.get_xdata() == pytest.approx(np.linspace(0, 1, 21))
+            assert ours.get_color() == theirs.get_color()
+            assert (ours.get_linestyle(), theirs.get_linestyle()) == ("-", "--")
 
 
 def test_pairs_are_of_different_examples_and_uniform():
@@ -63,6 +115,7 @@ def test_the_curves_are_those_of_the_networks(made):
         i, j = figure2_between.random_pairs(len(y), PAIRS, run["seed"])
         curves = run["epochs"][-1]["end"]["between"]
         assert curves["lam"] == pytest.approx(np.linspace(0, 1, 21))
+        assert set(curves) == set(between(0, 0))
         for index in (0, 7, 10):
             lam = index / 20
             pixels = made_up_runs.normalised(x)
@@ -71,12 +124,18 @@ def test_the_curves_are_those_of_the_networks(made):
             missed = (predicted != y[i]) & (predicted != y[j])
             assert curves["miss"][index] == pytest.approx(100 * missed.mean())
             rows = np.eye(CLASSES)
+            logs, place = np.log(p), np.arange(PAIRS)
+            loss = -lam * logs[place, y[i]] - (1 - lam) * logs[place, y[j]]
+            assert curves["loss"][index] == pytest.approx(loss.mean(), rel=1e-4)
             for name, target in (
                 ("gradient_norm", lam * rows[y[i]] + (1 - lam) * rows[y[j]]),
                 ("gradient_norm_predicted", rows[predicted]),
             ):
                 norms = np.linalg.norm((p - target) @ kernel.T, axis=-1)
                 assert curves[name][index] == pytest.approx(norms.mean(), rel=1e-4)
+                if name == "gradient_norm":
+                    median = pytest.approx(np.median(norms), rel=1e-4)
+                    assert curves["gradient_norm_median"][index] == median
 
 
 def between(miss, norm):
@@ -90,6 +149,24 @@ def between(miss, norm):
     return flat
 
 
+def test_the_final_numbers_by_hand():
+    epochs = made_up_runs.epochs_of((30.0, 15.0, 20.0), 1.0, between=between(16.0, 0.2))
+    assert figure2_between.final(epochs) == pytest.approx(
+        {
+            "miss": 16.0,
+            "gradient_norm": 0.2,
+            "gradient_norm_median": 0.1,
+            "gradient_norm_predicted": 0.25,
+            "loss": 1.5,
+            "median_error": 20.0,
+            "last_error": 20.0,
+            "best_error": 15.0,
+            "error_on_real": 1.0,
+            "calibration_error": made_up_runs.CALIBRATION_ERROR,
+        }
+    )
+
+
 def test_the_tables_by_hand():
     records = [
         made_up_runs.record(
@@ -101,6 +178,12 @@ def test_the_tables_by_hand():
     ]
     result = made_up_runs.result_of(figure2_between, records)
     table, ratios = figure2_between.tables(result)
+    assert table.splitlines()[0] == (
+        "| Method | Misses at lam .5 (%) | Gradient norm at lam .5 | Its median over "
+        "pairs | Gradient norm, predicted class | Loss at lam .5 | Test error (%) | "
+        "Calibration error (%) |"
+    )
+    assert ratios.splitlines()[0] == "| ERM over mixup, at lam .5 | Ours | Paper |"
     # The deviation of 20 and 21 is .707.
     assert table.splitlines()[2:] == [
         "| ERM | 20.5 ± 0.7 (16.4) | 3.000 ± 0.000 (0.177) | 1.500 ± 0.000 | "
@@ -116,12 +199,28 @@ def test_the_tables_by_hand():
     ]
 
 
+def test_no_misses_of_mixup_have_no_ratio():
+    records = [
+        made_up_runs.record(
+            *("", method, 0),
+            made_up_runs.epochs_of((20.0,), between=between(miss, 1.0)),
+        )
+        for method, miss in (("ERM", 20.0), ("mixup 1", 0.0))
+    ]
+    result = made_up_runs.result_of(figure2_between, records)
+    _, ratios = figure2_between.tables(result)
+    assert ratios.splitlines()[2] == "| Misses at lam .5 (%) | - | 2.6 |"
+
+
 def test_the_digitised_curves_are_symmetric_and_those_of_the_reference():
     curves = figure2_between.symmetric(figure2_between.PAPER)
     for of_method in curves.values():
         for values in of_method.values():
             assert len(values) == 21
             assert values == values[::-1]
+    for place, method in enumerate(METHODS):
+        halves = {name: values[:11] for name, values in curves[method].items()}
+        assert halves == {name: of_both[place] for name, of_both in PAPER.items()}
     assert curves["ERM"]["miss"][10] == max(curves["ERM"]["miss"]) == 16.4
     assert curves["mixup 1"]["gradient_norm"][0] == 0.012
     assert figure2_between.paper() == {
@@ -134,7 +233,13 @@ def test_the_digitised_curves_are_symmetric_and_those_of_the_reference():
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--pairs", "0"], "`pairs`"), (["--alpha", "0"], "`alpha`")],
+    [
+        (["--pairs", "0"], "`pairs` or `alpha`. Expected an integer >= 1 and a finite"),
+        (["--pairs", "-3"], "`pairs`. Expected a number >= 0"),
+        (["--alpha", "0"], "finite float > 0. Received: 2000 and 0.0"),
+        (["--alpha", "inf"], "finite float > 0. Received: 2000 and inf"),
+        (["--alpha", "nan"], "`alpha`. Expected a number >= 0"),
+    ],
 )
 def test_wrong_settings_are_refused(capsys, flags, message):
     assert message in runs.refusal(figure2_between, capsys, *flags)
