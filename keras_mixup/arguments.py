@@ -41,6 +41,15 @@ def check_examples(examples):
         )
 
 
+def check_batch_size(batch_size):
+    """Raises unless it is an integer >= 1."""
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(
+            "Invalid value received for argument `batch_size`. "
+            f"Expected an integer >= 1. Received: batch_size={batch_size}"
+        )
+
+
 def check_seed(seed):
     """Raises unless it is an integer or None."""
     if seed is not None and not isinstance(seed, numbers.Integral):

@@ -1,7 +1,5 @@
 """How a classifier behaves between its examples (Figure 2 of the paper)."""
 
-import numbers
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -58,7 +56,7 @@ def between(
     """
     arguments.check_choice("target", target, TARGETS)
     lams = _checked_lams(np.linspace(0, 1, 21) if lams is None else lams)
-    check_batch_size(batch_size)
+    arguments.check_batch_size(batch_size)
     x_i, y_i, x_j, y_j = (np.asarray(array) for array in (x_i, y_i, x_j, y_j))
     _check_pairs(x_i, y_i, x_j, y_j)
     pairs = len(x_i)
@@ -109,15 +107,6 @@ def between(
         "gradient_norm": norm.mean(axis=1),
         "gradient_norm_median": np.median(norm, axis=1),
     }
-
-
-def check_batch_size(batch_size):
-    """Raises unless it is an integer >= 1."""
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-        raise ValueError(
-            "Invalid value received for argument `batch_size`. "
-            f"Expected an integer >= 1. Received: batch_size={batch_size}"
-        )
 
 
 def _checked_lams(lams):

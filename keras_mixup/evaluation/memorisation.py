@@ -3,8 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import mixing
-from keras_mixup.evaluation.between import check_batch_size
+from keras_mixup import arguments, mixing
 from keras_mixup.evaluation.scores import predicted_class
 
 
@@ -29,7 +28,7 @@ def memorisation(model, x, given, corrupted, batch_size=512):
     References:
         Zhang et al. (2018), section 3.4 and Table 2.
     """
-    check_batch_size(batch_size)
+    arguments.check_batch_size(batch_size)
     x, given, corrupted = (np.asarray(array) for array in (x, given, corrupted))
     _check_labels(given, corrupted)
     if x.shape[:1] != given.shape:
