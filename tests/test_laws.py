@@ -125,6 +125,7 @@ def test_without_mixing_infinities_stay_where_they_are():
 
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("parallel", [None, 1, 8])
+@pytest.mark.slow
 def test_a_parallel_map_equals_the_serial_loop(jit_compile, parallel):
     x = np.random.default_rng(0).normal(size=(53, 6)).astype("float32")
     y = np.arange(53) % CLASSES

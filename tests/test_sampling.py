@@ -196,6 +196,7 @@ def test_apply_has_the_stated_probability():
     assert scipy.stats.binomtest(int(applied.sum()), COUNT, 0.3).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_choice_is_uniform():
     chosen = [int(sampling.choice_of(keys.make_key(1, s), 3)) for s in range(900)]
     assert scipy.stats.chisquare(np.bincount(chosen, minlength=3)).pvalue > 1e-3

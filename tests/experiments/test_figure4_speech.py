@@ -247,6 +247,7 @@ def tones():
 
 
 @pytest.mark.parametrize("place", ["spectrogram", "waveform"])
+@pytest.mark.slow
 def test_examples_are_mixed_at_the_place_asked_for(place, tones, monkeypatch, tmp_path):
     waveforms, labels = tones
     flags = ["--mix_at", place, "--alphas", 4, "--clean_epochs", 1]

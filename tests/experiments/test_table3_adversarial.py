@@ -167,6 +167,7 @@ def test_the_pictures_show_each_box_over_epsilon(several, monkeypatch, tmp_path)
             assert list(line.get_ydata()) == expected
     # The reliability is of clean images: one panel, not one an epsilon.
     (axis,) = reliability.axes
+    assert axis.get_title() == "clean images"
     labels = [text.get_text().split(":")[0] for text in axis.get_legend().texts]
     assert labels == list(METHODS)
 

@@ -63,7 +63,10 @@ def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
         examples=75,
         rates=[1e-3] * 10,
     )
-    assert set(result["paired"]) == {"iris_bundled/mixup 1/test_error"}
+    assert set(result["paired"]) == {
+        f"iris_bundled/mixup 1/{measure}"
+        for measure in ("test_error", "calibration_error")
+    }
     folder = pathlib.Path(settings.run_dir) / "table4_tabular"
     assert f"Wrote {folder / 'smoke.json'}\n" in printed
 

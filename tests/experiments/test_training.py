@@ -258,6 +258,7 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
         Case(settings_for()).fit(tmp_path)
 
 
+@pytest.mark.slow
 def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
     _, epochs, _ = whole
     settings = settings_for(strategy="mirrored")
@@ -273,6 +274,7 @@ def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.slow
 def test_mixed_precision_is_that_of_the_layers_and_ends_with_the_run(
     tmp_path, precision
 ):

@@ -62,6 +62,7 @@ def test_steps_at_which_a_schedule_is_zero_are_plain_keras_too():
     [{}, {"jit_compile": True}, {"steps_per_execution": 2}, {"run_eagerly": True}],
     ids=str,
 )
+@pytest.mark.slow
 def test_a_seed_makes_training_repeatable_however_it_is_run(compiled):
     def trained(compiled, seed=3):
         # Without dropout, which XLA draws differently.
