@@ -86,7 +86,7 @@ def train_all(rows, data, settings):
             settings.dataset,
             recipe.title,
             seed,
-            dataclasses.asdict(recipe),
+            _settings_of(recipe),
             data.counts,
         )
         for recipe in rows.values()
@@ -110,6 +110,14 @@ def train_all(rows, data, settings):
         for (group, method), recipe in rows.items()
         for seed in settings.seeds
     ]
+
+
+def _settings_of(recipe):
+    """A recipe as the settings of a run: where its width is 0, theirs is the width."""
+    settings = dataclasses.asdict(recipe)
+    if not recipe.width:
+        del settings["width"]
+    return settings
 
 
 def trained_network(record):

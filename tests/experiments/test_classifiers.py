@@ -378,6 +378,8 @@ def test_other_settings_are_refused_with_the_difference(monkeypatch, tmp_path):
     classifiers.train_all(rows, data(), settings_for(tmp_path))
     with pytest.raises(running.OtherSettings, match="epochs: 2 there, 3 now"):
         classifiers.train_all(rows, data(), settings_for(tmp_path, epochs=3))
+    with pytest.raises(running.OtherSettings, match="width: 1 there, 2 now"):
+        classifiers.train_all(rows, data(), settings_for(tmp_path, width=2))
 
 
 def test_images_of_different_sizes_are_refused_before_training(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from experiments import figure2_between, table3_adversarial
 from experiments.recipes import Recipe
+from keras_mixup import evaluation
 from tests.experiments import made_up_runs, runs
 
 METHODS = ("ERM", "mixup 1")
@@ -107,6 +108,24 @@ def measured(**values):
     """Errors of which those that are not given are 50."""
     names = itertools.product(("white", "black"), ("fgsm", "i_fgsm"), (1, 5))
     return {f"{b}_{a}_top_{k}": 50.0 for b, a, k in names} | values
+
+
+def test_the_attacks_are_given_epsilon_and_the_steps(monkeypatch):
+    calls = []
+
+    def errors_of(model, batches, attack, source=None):
+        calls.append((attack.func, attack.keywords))
+        return {"top_1": 1.0, "top_5": 0.0}
+
+    monkeypatch.setattr(evaluation, "adversarial_errors", errors_of)
+    network = linear({"method": "ERM", "seed": 0})
+    settings = runs.parse(table3_adversarial, "--steps", 7)
+    test = made_up_runs.few_images().test
+    table3_adversarial.attacked(network, network, network, test, 2.0, settings)
+    # The white box and the black one, by one step and by several.
+    fgsm = evaluation.fgsm, {"epsilon": 2.0}
+    i_fgsm = evaluation.i_fgsm, {"epsilon": 2.0, "steps": 7}
+    assert calls == [fgsm, fgsm, i_fgsm, i_fgsm]
 
 
 @pytest.fixture(scope="module")
