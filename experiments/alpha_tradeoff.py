@@ -98,12 +98,12 @@ def tables(result):
 
 def draw(result, folder):
     """Training error, test error and gap over alpha; the reliability of ERM and mixup."""
-    from experiments import figures
+    from experiments import analysis_figures, figures
 
     curves = folder / "curves.png"
     measures = {name: MEASURES[name] for name in ("error_on_real", "last_error", "gap")}
     alphas = {_method(alpha): alpha for alpha in result["settings"]["alphas"]}
-    figures.over_alpha(result, alphas, measures, AVERAGES, curves)
+    analysis_figures.over_alpha(result, alphas, measures, AVERAGES, curves)
     return [curves, *figures.reliability_diagrams(result, folder, ("ERM", "mixup 1"))]
 
 

@@ -176,11 +176,11 @@ def tables(result):
 
 def draw(result, folder):
     """Both curves, with the paper's dashed; the reliability."""
-    from experiments import figures
+    from experiments import analysis_figures, figures
 
     curves_path = folder / "curves.png"
     measures = {"miss": "misses (%)", "gradient_norm": "norm of the loss's gradient"}
-    figures.between_curves(result, measures, symmetric(PAPER), curves_path)
+    analysis_figures.between_curves(result, measures, symmetric(PAPER), curves_path)
     return [curves_path, *figures.reliability_diagrams(result, folder)]
 
 

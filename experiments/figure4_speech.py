@@ -260,11 +260,7 @@ def draw(result, folder):
     """Error over epochs, and the reliability on the test set."""
     from experiments import figures
 
-    curves = folder / "curves.png"
-    figures.error_curves_by_group(
-        result, "Test error, mean and range over seeds", curves
-    )
-    return [curves, *figures.reliability_diagrams(result, folder)]
+    return figures.curves_and_reliability(result, folder)
 
 
 def paper():

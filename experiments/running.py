@@ -82,7 +82,7 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         replicas = training.strategy_of(settings).num_replicas_in_sync
         shared["replicas"] = replicas
     claims = [
-        {**shared, **run.settings, "seed": run.seed, "examples": run.examples}
+        {**shared, **run.settings, "seed": run.seed, "counts": run.examples}
         for run in runs
     ]
     for folder, claim in zip(folders, claims, strict=True):

@@ -161,11 +161,7 @@ def draw(result, folder):
     """Error over epochs, with the overfitting after the drop, and the reliability."""
     from experiments import figures
 
-    curves = folder / "curves.png"
-    figures.error_curves_by_group(
-        result, "Test error, mean and range over seeds", curves
-    )
-    return [curves, *figures.reliability_diagrams(result, folder)]
+    return figures.curves_and_reliability(result, folder)
 
 
 def paper():

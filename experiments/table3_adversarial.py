@@ -194,12 +194,14 @@ def tables(result):
 
 def draw(result, folder):
     """Errors over epsilon; the reliability on clean images."""
-    from experiments import figures
+    from experiments import analysis_figures, figures
 
     curves = folder / "curves.png"
     epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
     measures = {name: text for name, text in HEADINGS.items() if name.endswith("top_1")}
-    figures.over_groups(result, epsilons, measures, r"$\epsilon$ of 255", curves)
+    analysis_figures.over_groups(
+        result, epsilons, measures, r"$\epsilon$ of 255", curves
+    )
     # Every epsilon has the same networks, and their reliability without attack.
     first = {
         **result,

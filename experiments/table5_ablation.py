@@ -142,10 +142,10 @@ def tables(result):
 
 def draw(result, folder):
     """The errors of all cells, and the reliability of ERM and mixup."""
-    from experiments import figures
+    from experiments import analysis_figures, figures
 
     bars = folder / "errors.png"
-    figures.dots_by_method(
+    analysis_figures.dots_by_method(
         result, "median_error", "Test error, median of the last ten epochs (%)", bars
     )
     return [

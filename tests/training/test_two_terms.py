@@ -43,10 +43,23 @@ def cross_entropy(sparse, **settings):
     return getattr(keras.losses, name)(from_logits=True, **settings)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("per", ["batch", "example"])
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
-@pytest.mark.parametrize("targets", ["mix", "closer"])
+# XLA compiles each for seconds: of those, the ones with everything in them are ordinary.
+@pytest.mark.parametrize(
+    ("jit_compile", "per", "weights", "targets"),
+    [
+        pytest.param(
+            *(jit, per, weights, targets),
+            marks=[pytest.mark.slow]
+            if jit and (weights is None or per == "batch")
+            else [],
+            id=f"{'jit' if jit else 'graph'}-{per}-{name}-{targets}",
+        )
+        for jit in (False, True)
+        for per in ("batch", "example")
+        for name, weights in (("plain", None), ("weighted", WEIGHTS))
+        for targets in ("mix", "closer")
+    ],
+)
 def test_integer_and_one_hot_labels_agree(jit_compile, per, weights, targets):
     results = []
     for sparse in (True, False):
