@@ -21,7 +21,7 @@ test: install
 	$(BIN)/python -m pytest -n 2
 
 test-all: install
-	$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+	$(BIN)/python -m pytest -n 2 -m "slow or not slow" --hypothesis-profile=full
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -11,7 +11,10 @@ import tensorflow as tf
 
 # Every example may trace or compile anew, which takes seconds, not milliseconds.
 hypothesis.settings.register_profile(
-    "graphs", deadline=None, max_examples=12, derandomize=True
+    "graphs", deadline=None, max_examples=6, derandomize=True
+)
+hypothesis.settings.register_profile(
+    "full", deadline=None, max_examples=40, derandomize=True
 )
 hypothesis.settings.load_profile("graphs")
 

@@ -81,7 +81,6 @@ def mixed_by_loop(policy, x, y, weights, step):
 @hypothesis.given(
     settings=policies(), batch=batches(), step=st.integers(0, 1000), mode=st.data()
 )
-@hypothesis.settings(max_examples=30)
 def test_every_policy_is_the_loop_in_every_mode(settings, batch, step, mode):
     mode = mode.draw(st.sampled_from(oracles.MODES))
     policy = keras_mixup.MixUp(num_classes=CLASSES, **settings)

@@ -107,7 +107,6 @@ def test_two_weights_are_lambda_and_its_rest():
     alpha=st.sampled_from([1e-3, 0.05, 0.2, 1.0, 8.0]),
     size=st.integers(1, 40),
 )
-@hypothesis.settings(max_examples=8)
 def test_draws_are_the_same_in_every_mode(seed, step, replica, alpha, size):
     def draw(step, replica):
         lam = keras_mixup.sample_lambda(alpha, (size,), seed, step, replica)

@@ -34,6 +34,7 @@ def smoke(tmp_path_factory):
     return settings, *runs.recorded(figure4_speech, settings)
 
 
+@pytest.mark.slow
 def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
     settings, result, _ = smoke
     runs.check_result(
@@ -50,6 +51,7 @@ def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
     )
 
 
+@pytest.mark.slow
 def test_the_picture_and_the_table_with_the_papers_values_are_made(smoke):
     settings, result, printed = smoke
     folder = pathlib.Path(settings.run_dir) / "figure4_speech"
@@ -64,6 +66,7 @@ def test_the_picture_and_the_table_with_the_papers_values_are_made(smoke):
         assert any(line.startswith(row) for line in printed.splitlines()), row
 
 
+@pytest.mark.slow
 def test_the_errors_are_those_of_the_saved_network_on_clean_waveforms(smoke):
     settings, result, _ = smoke
     folder = pathlib.Path(settings.run_dir) / "figure4_speech" / "smoke"
@@ -84,11 +87,13 @@ def test_the_errors_are_those_of_the_saved_network_on_clean_waveforms(smoke):
         assert last[part]["error"] == pytest.approx(error)
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_up_the_records(smoke, monkeypatch):
     settings, result, _ = smoke
     runs.check_reused(figure4_speech, settings, result, monkeypatch)
 
 
+@pytest.mark.slow
 def test_another_seed_or_alpha_trains_only_the_new_runs(smoke, monkeypatch, tmp_path):
     settings, before, _ = smoke
     flags = ["--networks", "lenet", "--seeds", 0, 4, "--alphas", 0.2, 0.1]

@@ -143,7 +143,7 @@ def test_examples_of_different_sizes_are_augmented_alone():
 
 
 def test_the_last_stage_mixes_with_the_draws_of_its_step():
-    mixup = keras_mixup.MixUp(1.0, num_classes=COUNT, seed=9)
+    mixup = keras_mixup.MixUp(1.0, num_classes=COUNT, seed=9, jit_compile=False)
     plain = pipeline.training_batches(examples(), COUNT, BATCH, seed=1, first_epoch=1)
     mixed = pipeline.training_batches(
         examples(), COUNT, BATCH, seed=1, first_epoch=1, mix=mixup.at_step

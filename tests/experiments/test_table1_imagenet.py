@@ -48,6 +48,7 @@ def smoke(tmp_path_factory):
     return settings, *runs.recorded(table1_imagenet, settings)
 
 
+@pytest.mark.slow
 def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
     settings, result, _ = smoke
     runs.check_result(
@@ -67,6 +68,7 @@ def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
             assert epoch[part]["top_5_error"] <= epoch[part]["error"]
 
 
+@pytest.mark.slow
 def test_the_picture_and_the_table_are_made(smoke):
     settings, result, printed = smoke
     folder = pathlib.Path(settings.run_dir) / "table1_imagenet"
@@ -77,11 +79,13 @@ def test_the_picture_and_the_table_are_made(smoke):
     assert f"| {SMOKE} | mixup 0.2 | {cells} |" in printed.splitlines()
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_up_the_records(smoke, monkeypatch):
     settings, result, _ = smoke
     runs.check_reused(table1_imagenet, settings, result, monkeypatch)
 
 
+@pytest.mark.slow
 def test_another_seed_or_length_trains_only_the_new_runs(smoke, monkeypatch, tmp_path):
     settings, before, _ = smoke
     flags = ["--seeds", 0, 3, "--lengths", 2, 4]

@@ -191,7 +191,9 @@ def test_csv_and_tensorboard_logs_are_written(whole):
     assert all(file.stat().st_size > 0 for file in events)
 
 
-@pytest.mark.parametrize("mix_in", ["train_step", "pipeline"])
+@pytest.mark.parametrize(
+    "mix_in", ["train_step", pytest.param("pipeline", marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
     whole, tmp_path, monkeypatch, mix_in
 ):

@@ -35,8 +35,15 @@ def mixing(alpha=1.0, seed=3, **settings):
     )
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("off", [{"alpha": 0.0}, {"probability": 0.0}])
+@pytest.mark.parametrize(
+    ("off", "jit_compile"),
+    [
+        ({"alpha": 0.0}, False),
+        ({"alpha": 0.0}, True),
+        ({"probability": 0.0}, False),
+        pytest.param({"probability": 0.0}, True, marks=pytest.mark.slow),
+    ],
+)
 def test_without_mixing_training_is_plain_keras_bit_for_bit(off, jit_compile):
     compiled = {"jit_compile": jit_compile}
     plain = weights_after(network(), compiled=compiled)
