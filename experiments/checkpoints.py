@@ -16,12 +16,16 @@ class RunState:
     newest are kept.
 
     Args:
-        model: A compiled `keras.Model` whose weights are made.
+        model: A compiled `keras.Model` whose weights are made; one with several
+            optimizers has them in `optimizers`, built.
         folder: Where the checkpoints are.
     """
 
     def __init__(self, model, folder):
-        model.optimizer.build(model.trainable_variables)
+        optimizers = getattr(model, "optimizers", None)
+        if optimizers is None:
+            model.optimizer.build(model.trainable_variables)
+            optimizers = [model.optimizer]
         self.epochs = []
         self._record = tf.Variable("[]", dtype=tf.string)
         of_metrics = {id(v) for metric in model.metrics for v in metric.variables}
@@ -29,7 +33,7 @@ class RunState:
         self._checkpoint = tf.train.Checkpoint(
             variables=[
                 copy
-                for variable in [*kept, *model.optimizer.variables]
+                for variable in sum((list(o.variables) for o in optimizers), kept)
                 for copy in _copies(variable.value)
             ],
             record=self._record,

@@ -21,5 +21,6 @@ from keras_mixup.mixup import MixUp
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
 from keras_mixup.training.callbacks import MixUpSummary
 from keras_mixup.training.classifier import MixUpModel
+from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.training.schedules import AlphaSchedule, LearningRateDrops
 from keras_mixup.version import __version__

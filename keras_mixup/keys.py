@@ -7,6 +7,7 @@ choice differs between a graph and XLA.
 """
 
 import enum
+import math
 import numbers
 
 import tensorflow as tf
@@ -23,8 +24,10 @@ class Stream(enum.IntEnum):
     CHOICE = 3
     # The partners of a third, fourth, ... example count on from here.
     FURTHER_PARTNERS = 4
-    # Far above, so that those do not reach it.
+    # Far above, so that those do not reach them.
     NEIGHBOURS = 500
+    NOISE = 501
+    EVALUATION = 502
 
 
 def make_key(seed, step=0, replica=0):
@@ -41,8 +44,7 @@ def make_key(seed, step=0, replica=0):
     else:
         arguments.check_seed(seed)
     for index in (step, replica):
-        index = tf.cast(index, tf.int32)
-        key = tf.random.experimental.stateless_fold_in(key, index, alg="philox")
+        key = fold_in(key, index)
     return key
 
 
@@ -51,11 +53,27 @@ def fresh_seed():
     return tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
 
 
+def replica_in_sync():
+    """The index of the replica that this runs on; 0 outside of a strategy."""
+    context = tf.distribute.get_replica_context()
+    return context.replica_id_in_sync_group if context else 0
+
+
+def fold_in(key, index):
+    """The key of a part, such as one of several steps on one batch."""
+    index = tf.cast(index, tf.int32)
+    return tf.random.experimental.stateless_fold_in(key, index, alg="philox")
+
+
 def random_bits(key, stream, shape):
     """Uniform uint32 numbers of that shape."""
-    key = tf.random.experimental.stateless_fold_in(key, stream, alg="philox")
     return tf.random.stateless_uniform(
-        shape, key, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+        shape,
+        fold_in(key, stream),
+        minval=None,
+        maxval=None,
+        dtype=tf.uint32,
+        alg="philox",
     )
 
 
@@ -65,3 +83,15 @@ def uniform(key, stream, shape):
         random_bits(key, stream, shape), tf.constant(8, tf.uint32)
     )
     return (tf.cast(bits, tf.float64) + 0.5) * 2.0**-24
+
+
+def normal(key, stream, shape):
+    """Float32 draws from the standard normal law (Box and Muller, 1958).
+
+    `tf.random.stateless_normal` gives other numbers under XLA, whatever its `alg`.
+    """
+    count = tf.reduce_prod(tf.cast(tf.stack(shape), tf.int32))
+    first, second = tf.unstack(uniform(key, stream, [2, (count + 1) // 2]), 2)
+    radius, angle = tf.sqrt(-2 * tf.math.log(first)), 2 * math.pi * second
+    draws = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
+    return tf.reshape(tf.cast(draws[:count], tf.float32), shape)

@@ -1,4 +1,8 @@
-"""What a trained classifier does: under attack, between examples, by its confidence."""
+"""What trained networks do.
+
+A classifier: under attack, between examples, by its confidence. A generator: what its
+samples cover.
+"""
 
 from keras_mixup.evaluation.adversarial import adversarial_errors, fgsm, i_fgsm
 from keras_mixup.evaluation.between import between
@@ -9,6 +13,7 @@ from keras_mixup.evaluation.calibration import (
     overconfidence_error,
     reliability,
 )
+from keras_mixup.evaluation.generated import mode_coverage, sliced_wasserstein
 from keras_mixup.evaluation.memorisation import memorisation, memorisation_errors
 from keras_mixup.evaluation.top_k import top_k_errors
 
@@ -22,7 +27,9 @@ __all__ = [
     "i_fgsm",
     "memorisation",
     "memorisation_errors",
+    "mode_coverage",
     "overconfidence_error",
     "reliability",
+    "sliced_wasserstein",
     "top_k_errors",
 ]

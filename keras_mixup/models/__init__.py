@@ -2,6 +2,7 @@
 
 from keras_mixup.models import (
     densenet,
+    gan,
     preact_resnet,
     resnet,
     speech,
@@ -20,6 +21,10 @@ _BUILDERS = {
     "resnext101_64x4d": resnet.resnext101_64x4d,
     "lenet": speech.lenet,
     "vgg11": speech.vgg11,
+    "gan_generator": gan.gan_generator,
+    "gan_discriminator": gan.gan_discriminator,
+    "dcgan_generator": gan.dcgan_generator,
+    "dcgan_discriminator": gan.dcgan_discriminator,
 }
 
 
@@ -34,10 +39,10 @@ def build(name, **arguments):
     Args:
         name: One of `names()`.
         **arguments: Arguments of that builder: `input_shape`, `num_classes`,
-            `width` and its own.
+            `width` and its own. Those of a GAN: see `keras_mixup.models.gan`.
 
     Returns:
-        A `keras.Model` that ends in logits.
+        A `keras.Model` that ends in logits; a generator ends in examples.
 
     Raises:
         ValueError: for an unknown name, with the names that exist.

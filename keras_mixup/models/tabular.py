@@ -34,9 +34,16 @@ def mlp(
     Raises:
         ValueError: for other `initial_values`.
     """
-    arguments.check_choice("initial_values", initial_values, ("keras", "torch"))
     inputs = keras.Input(input_shape)
-    fan_in = math.prod(input_shape)
+    logits = stack(inputs, num_classes, "logits", width, depth, dropout, initial_values)
+    return keras.Model(inputs, logits, name="mlp")
+
+
+def stack(
+    inputs, units, name, width, depth, dropout=0.0, initial_values="keras", **last
+):
+    """The layers of `mlp` on an input; the last has these units and this name."""
+    arguments.check_choice("initial_values", initial_values, ("keras", "torch"))
 
     def begun(fan_in):
         if initial_values == "keras":
@@ -47,6 +54,7 @@ def mlp(
         }
 
     features = keras.layers.Flatten(name="flatten")(inputs)
+    fan_in = math.prod(inputs.shape[1:])
     for index in range(1, depth + 1):
         features = keras.layers.Dense(
             width, activation="relu", name=f"hidden_{index}", **begun(fan_in)
@@ -54,5 +62,4 @@ def mlp(
         fan_in = width
         if dropout:
             features = keras.layers.Dropout(dropout, name=f"dropout_{index}")(features)
-    logits = keras.layers.Dense(num_classes, name="logits", **begun(fan_in))(features)
-    return keras.Model(inputs, logits, name="mlp")
+    return keras.layers.Dense(units, name=name, **begun(fan_in), **last)(features)

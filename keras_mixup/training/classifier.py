@@ -227,7 +227,7 @@ class MixUpModel(keras.Model):
         self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
         step = tf.identity(self.step.value)
         self.step.assign_add(1)
-        key = keys.make_key(self.seed, step, _replica())
+        key = keys.make_key(self.seed, step, keys.replica_in_sync())
         size = mixing.batch_size_of(parts[0])
         alpha = self.mixup.alpha_at(step)
         draw = self.mixup.draw(size, key, alpha, parts[0])
@@ -266,11 +266,6 @@ class MixUpModel(keras.Model):
         leaves, put_back = batches.split_features(x, self.mixup.passthrough)
         parts = mixing.gather_parts([leaves], draw.partners)
         return put_back(mixing.mix_parts(parts, draw.coefficients))
-
-
-def _replica():
-    context = tf.distribute.get_replica_context()
-    return context.replica_id_in_sync_group if context else 0
 
 
 def _is_keras_loss(loss):

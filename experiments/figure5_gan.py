@@ -1,0 +1,319 @@
+"""Figure 5: GANs on two mixtures of Gaussians, ERM and mixup.
+
+The claim: mixup stabilises the training of GANs, since it smooths the discriminator,
+which then gives the generator gradients (section 3.7). The paper shows samples after
+10, 100, 1,000, 10,000 and 20,000 iterations and gives no numbers, so none stand beside
+ours. In its picture the samples of ERM are out of the frame from iteration 1,000 on;
+those of mixup cover the ring, and most of the grid, with bridges between the modes.
+
+    python -m experiments figure5_gan                               # a quarter's width
+    python -m experiments figure5_gan --preset paper --mode author_code
+    python -m experiments figure5_gan --preset smoke                # seconds
+
+From the paper: both networks have three hidden layers of 512 ReLU units; the noise is
+two-dimensional; 20,000 iterations of the generator, each after five of the
+discriminator, on mini-batches of 128; Adam; alpha 0.2. From the authors' program
+(hongyi-zhang/mixup, gan/example_gan.py): the modes, of standard deviation .01, new
+points in every batch; the saturating generator loss; PyTorch's initial values; alphas
+0, .1, .2, .5 and 1. There d is not trained on the paper's formula but between two
+shuffled batches, each half real and half generated, with weights uniform in (0, alpha):
+that is `--mode author_code`; `--mode objective` is the formula. ERM is the same in both.
+
+Not as there: iterations count from 1, so a snapshot is one update earlier than in the
+program, which counts from 0.
+
+Measured on 10,000 samples of fixed noise and as many real points:
+
+- modes covered: 1 % of the samples, or more, lie within .1 of the mode;
+- share of high quality: the samples within .1 of a mode, and within .03, three standard
+  deviations;
+- the sliced 1-Wasserstein distance, over 200 directions.
+
+Each at the last iteration, and the first three as means over the points of the second
+half as well, since a GAN moves on. The table says "end" and "late".
+
+Preset paper: the ring with three seeds, the grid with two, in mode objective one seed
+each, and alpha .1, .5 and 1 on the ring with one seed. A run is 20 minutes of two slow
+cores, 12 of two quick ones. Preset cpu is reduced: width 128, 10,000 iterations.
+"""
+
+import dataclasses
+from typing import Literal
+
+from experiments import configuration, result_file
+
+ITEM = "Figure 5"
+DEPTH = 3
+# Within so much of a mode a sample counts; the second is three standard deviations.
+RADIUS, NEAR = 0.1, 0.03
+MEASURES = {
+    "modes_covered": "Modes covered, end",
+    "late_modes_covered": "late",
+    "high_quality": "High quality, end (%)",
+    "late_high_quality": "late (%)",
+    "three_sigma": "Within 3 sigma, end (%)",
+    "sliced_wasserstein": "Sliced Wasserstein, end",
+    "late_sliced_wasserstein": "late",
+}
+DIGITS = {"sliced_wasserstein": 3, "late_sliced_wasserstein": 3}
+PRESETS = {
+    "paper": {},
+    "cpu": {
+        "width": 128,
+        "iterations": 10_000,
+        "snapshots": (10, 100, 1000, 5000, 10_000),
+        "grid_seeds": 3,
+    },
+    "smoke": {
+        "data_sets": ("ring",),
+        "mode": ("author_code",),
+        "further_alphas": (),
+        "seeds": (0,),
+        "width": 16,
+        "iterations": 40,
+        "snapshots": (10, 40),
+        "every": 20,
+        "samples": 200,
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(configuration.TrainingConfiguration):
+    """Settings of Figure 5; the defaults are the paper's and its program's."""
+
+    # Mixtures: ring, grid.
+    data_sets: tuple[str, ...] = ("ring", "grid")
+    # How the discriminator's batches are mixed: author_code, objective.
+    mode: tuple[str, ...] = ("author_code", "objective")
+    # Values of alpha.
+    alphas: tuple[float, ...] = (0.2,)
+    # Further values, in mode author_code on the ring with the first seed.
+    further_alphas: tuple[float, ...] = (0.1, 0.5, 1.0)
+    # How many of the seeds the grid has, and mode objective.
+    grid_seeds: int = 2
+    objective_seeds: int = 1
+    # Iterations of the generator, and those after which samples are kept.
+    iterations: int = 20_000
+    snapshots: tuple[int, ...] = (10, 100, 1000, 10_000, 20_000)
+    # Iterations between two measurements; there are some more at the beginning.
+    every: int = 500
+    # Steps of the discriminator in each iteration.
+    discriminator_steps: int = 5
+    # Loss of the generator.
+    generator_loss: Literal["minimax", "non_saturating"] = "minimax"
+    # Dimension of the noise.
+    latent_dim: int = 2
+    # Units of each of the three hidden layers of both networks.
+    width: int = 512
+    # Learning rate of Adam, of both.
+    learning_rate: float = 1e-3
+    # Samples that are measured, and how many of them a snapshot keeps.
+    samples: int = 10_000
+    shown: int = 1000
+    # Compile the train step by XLA.
+    jit_compile: bool = True
+    tensorboard: bool = False
+    may_be_empty = ("further_alphas",)
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        configuration.check_names("data_sets", self.data_sets, ("ring", "grid"))
+        configuration.check_names("mode", self.mode, ("author_code", "objective"))
+        counts = "iterations every discriminator_steps latent_dim width samples shown"
+        for name in (*counts.split(), "grid_seeds", "objective_seeds"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Invalid value received for `{name}`. Expected a number >= 1. "
+                    f"Received: {getattr(self, name)}"
+                )
+        above = [a for a in (*self.alphas, *self.further_alphas) if not 0 < a <= 1]
+        if above and "author_code" in self.mode:
+            raise ValueError(
+                "Invalid value received for `alphas`. Expected numbers in (0, 1] in mode "
+                f"author_code, whose weights are below alpha. Received: {above}"
+            )
+        if max(self.snapshots) > self.iterations or min(self.snapshots) < 1:
+            raise ValueError(
+                "Invalid value received for `snapshots`. Expected iterations from 1 to "
+                f"{self.iterations}. Received: {list(self.snapshots)}"
+            )
+        if self.mix_in == "pipeline":
+            raise ValueError(
+                "Invalid value received for `mix_in`. Expected train_step: what is "
+                "generated is not in the pipeline. Received: pipeline"
+            )
+
+
+def run(settings):
+    """Trains on each mixture, prints the table, draws, and gives the result."""
+    import sys
+
+    from experiments import running
+
+    runs = plan(settings)
+    records = running.run_all(
+        "figure5_gan",
+        settings,
+        runs,
+        lambda run, folder: train(run, folder, settings),
+        plan_fields=(
+            *("data_sets", "mode", "further_alphas", "grid_seeds", "objective_seeds"),
+        ),
+    )
+    for record in records:
+        # Every record has samples, since any seed may be the first of a set.
+        if record["seed"] != settings.seeds[0]:
+            for entry in record["epochs"]:
+                entry.pop("samples", None)
+    legend = "Mean ± standard deviation over seeds."
+    return running.conclude(sys.modules[__name__], settings, records, legend)
+
+
+def plan(settings):
+    """The runs, the first seed's first."""
+    from experiments.running import Run
+
+    runs = []
+    for number, seed in enumerate(settings.seeds):
+        for data_set in settings.data_sets:
+            if data_set == "grid" and number >= settings.grid_seeds:
+                continue
+            for method, alpha, mode in _methods(settings, data_set, number):
+                own = {"data_set": data_set, "alpha": alpha, "mode": mode}
+                runs.append(Run(data_set, method, seed, own))
+    return runs
+
+
+def _methods(settings, data_set, number):
+    """(name, alpha, mode) of each method that this data set has with this seed."""
+    methods = settings.method_alphas()
+    found = [("ERM", 0.0, "author_code")] if methods.pop("ERM", None) == 0 else []
+    if "author_code" in settings.mode:
+        found += [(name, alpha, "author_code") for name, alpha in methods.items()]
+    if "objective" in settings.mode and number < settings.objective_seeds:
+        found += [(f"{name}, objective", a, "objective") for name, a in methods.items()]
+    if methods and "author_code" in settings.mode and data_set == "ring" and not number:
+        further = [a for a in settings.further_alphas if a not in settings.alphas]
+        found += [(f"mixup {alpha:g}", alpha, "author_code") for alpha in further]
+    return found
+
+
+def train(run, folder, settings):
+    """One run: the record of its points, and the real examples drawn."""
+    import keras
+
+    from experiments import gan_training, mixtures
+    from keras_mixup import models
+
+    keras.utils.set_random_seed(run.seed)
+    alpha, mode = run.settings["alpha"], run.settings["mode"]
+    # In mode author_code a step of the discriminator mixes two batches.
+    batches = 2 if alpha and mode == "author_code" else 1
+    count = settings.batch_size * settings.discriminator_steps * batches
+
+    def adam():
+        # PyTorch's epsilon; Keras's is 1e-7.
+        return keras.optimizers.Adam(settings.learning_rate, epsilon=1e-8)
+
+    def make_gan():
+        generator = models.build(
+            "gan_generator",
+            latent_dim=settings.latent_dim,
+            width=settings.width,
+            depth=DEPTH,
+        )
+        gan = mixtures.MixtureGAN(
+            run.settings["data_set"],
+            count,
+            generator=generator,
+            discriminator=models.build(
+                "gan_discriminator", width=settings.width, depth=DEPTH
+            ),
+            alpha=alpha,
+            mode=mode,
+            discriminator_steps=settings.discriminator_steps,
+            generator_loss=settings.generator_loss,
+            seed=run.seed,
+        )
+        gan.compile(
+            *(adam() for _ in range(2)),
+            jit_compile=settings.jit_compile,
+        )
+        return gan
+
+    iterations = min(settings.iterations, settings.max_steps or settings.iterations)
+    record = gan_training.fit(
+        make_gan,
+        gan_training.indices,
+        gan_training.points_of(iterations, settings.every, settings.snapshots),
+        lambda gan, iteration: measure(gan, iteration, run, settings),
+        settings,
+        folder,
+    )
+    return record, iterations * count
+
+
+def measure(gan, iteration, run, settings):
+    """What the samples cover at a point, and at snapshots the samples themselves."""
+    import numpy as np
+
+    from experiments import mixtures, recording
+    from keras_mixup import evaluation, keys
+
+    samples = gan.generate(settings.samples, seed=run.seed, batch_size=5000)
+    if not np.isfinite(samples).all():
+        raise recording.NonFiniteLoss(
+            f"A sample is not finite after iteration {iteration}."
+        )
+    data_set = run.settings["data_set"]
+    real = mixtures.draw(data_set, keys.make_key(run.seed, -1), len(samples)).numpy()
+    modes = mixtures.modes(data_set)
+    found = evaluation.mode_coverage(samples, modes, RADIUS)
+    near = evaluation.mode_coverage(samples, modes, NEAR)
+    measured = {
+        "test": {
+            "modes_covered": found["modes_covered"],
+            "high_quality": 100 * found["high_quality_share"],
+            "three_sigma": 100 * near["high_quality_share"],
+            "sliced_wasserstein": evaluation.sliced_wasserstein(samples, real),
+        }
+    }
+    if iteration in settings.snapshots:
+        measured["samples"] = gan_samples(samples[: settings.shown])
+    return measured
+
+
+def gan_samples(points):
+    """Points of the plane as one line of text, of three decimals."""
+    return " ".join(f"{x:.3f},{y:.3f}" for x, y in points)
+
+
+def final(epochs):
+    """The row of the table, from the numbers of each point."""
+    end = epochs[-1]["test"]
+    late = [e["test"] for e in epochs if 2 * e["iteration"] >= epochs[-1]["iteration"]]
+    measured = {}
+    for name in ("modes_covered", "high_quality", "three_sigma", "sliced_wasserstein"):
+        measured[name] = end[name]
+        if name != "three_sigma":
+            measured[f"late_{name}"] = sum(test[name] for test in late) / len(late)
+    return measured
+
+
+def tables(result):
+    """The table, as Markdown."""
+    return [result_file.table(result, MEASURES, "Data", DIGITS)]
+
+
+def paper():
+    """The paper has a picture, and no numbers."""
+    return {}
+
+
+def draw(result, folder):
+    """The paper's panels for the first seed, and the measures over iterations of all."""
+    from experiments import gan_figures
+
+    return gan_figures.draw(result, folder)
