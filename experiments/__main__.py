@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "table5_ablation": "Table 5: what is mixed, with whom, and where; 44 cells",
     "alpha_tradeoff": "Section 5: training error, test error and gap over alpha",
     "figure5_gan": "Figure 5: GANs on a ring and a grid of Gaussians",
+    "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
     "discussion": "Section 2: three examples, equal labels, two loaders, lam an example",
 }
 

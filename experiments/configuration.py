@@ -150,6 +150,34 @@ def check_names(setting, received, known):
         )
 
 
+def check_gan(settings):
+    """Raises unless the settings of a GAN fit each other."""
+    counts = "iterations every discriminator_steps latent_dim width samples"
+    for name in counts.split():
+        if getattr(settings, name) < 1:
+            raise ValueError(
+                f"Invalid value received for `{name}`. Expected a number >= 1. "
+                f"Received: {getattr(settings, name)}"
+            )
+    alphas = (*settings.alphas, *getattr(settings, "further_alphas", ()))
+    wrong = [alpha for alpha in alphas if not 0 < alpha <= 1]
+    if wrong and "author_code" in settings.mode:
+        raise ValueError(
+            "Invalid value received for `alphas`. Expected numbers in (0, 1] in mode "
+            f"author_code, whose weights are below alpha. Received: {wrong}"
+        )
+    if not all(1 <= point <= settings.iterations for point in settings.snapshots):
+        raise ValueError(
+            "Invalid value received for `snapshots`. Expected iterations from 1 to "
+            f"{settings.iterations}. Received: {list(settings.snapshots)}"
+        )
+    if settings.mix_in == "pipeline":
+        raise ValueError(
+            "Invalid value received for `mix_in`. Expected train_step: what is "
+            "generated is not in the pipeline. Received: pipeline"
+        )
+
+
 def parse(settings_class, presets, flags, prog):
     """Settings from flags, over those of the preset that they name.
 

@@ -43,9 +43,6 @@ from typing import Literal
 from experiments import configuration, result_file
 
 ITEM = "Figure 5"
-DEPTH = 3
-# Within so much of a mode a sample counts; the second is three standard deviations.
-RADIUS, NEAR = 0.1, 0.03
 MEASURES = {
     "modes_covered": "Modes covered, end",
     "late_modes_covered": "late",
@@ -121,29 +118,13 @@ class Settings(configuration.TrainingConfiguration):
         super().__post_init__()
         configuration.check_names("data_sets", self.data_sets, ("ring", "grid"))
         configuration.check_names("mode", self.mode, ("author_code", "objective"))
-        counts = "iterations every discriminator_steps latent_dim width samples shown"
-        for name in (*counts.split(), "grid_seeds", "objective_seeds"):
+        configuration.check_gan(self)
+        for name in ("shown", "grid_seeds", "objective_seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"Invalid value received for `{name}`. Expected a number >= 1. "
                     f"Received: {getattr(self, name)}"
                 )
-        above = [a for a in (*self.alphas, *self.further_alphas) if not 0 < a <= 1]
-        if above and "author_code" in self.mode:
-            raise ValueError(
-                "Invalid value received for `alphas`. Expected numbers in (0, 1] in mode "
-                f"author_code, whose weights are below alpha. Received: {above}"
-            )
-        if max(self.snapshots) > self.iterations or min(self.snapshots) < 1:
-            raise ValueError(
-                "Invalid value received for `snapshots`. Expected iterations from 1 to "
-                f"{self.iterations}. Received: {list(self.snapshots)}"
-            )
-        if self.mix_in == "pipeline":
-            raise ValueError(
-                "Invalid value received for `mix_in`. Expected train_step: what is "
-                "generated is not in the pipeline. Received: pipeline"
-            )
 
 
 def run(settings):
@@ -205,89 +186,25 @@ def train(run, folder, settings):
     import keras
 
     from experiments import gan_training, mixtures
-    from keras_mixup import models
 
     keras.utils.set_random_seed(run.seed)
-    alpha, mode = run.settings["alpha"], run.settings["mode"]
-    # In mode author_code a step of the discriminator mixes two batches.
-    batches = 2 if alpha and mode == "author_code" else 1
-    count = settings.batch_size * settings.discriminator_steps * batches
-
-    def adam():
-        # PyTorch's epsilon; Keras's is 1e-7.
-        return keras.optimizers.Adam(settings.learning_rate, epsilon=1e-8)
+    made = []
 
     def make_gan():
-        generator = models.build(
-            "gan_generator",
-            latent_dim=settings.latent_dim,
-            width=settings.width,
-            depth=DEPTH,
-        )
-        gan = mixtures.MixtureGAN(
-            run.settings["data_set"],
-            count,
-            generator=generator,
-            discriminator=models.build(
-                "gan_discriminator", width=settings.width, depth=DEPTH
-            ),
-            alpha=alpha,
-            mode=mode,
-            discriminator_steps=settings.discriminator_steps,
-            generator_loss=settings.generator_loss,
-            seed=run.seed,
-        )
-        gan.compile(
-            *(adam() for _ in range(2)),
-            jit_compile=settings.jit_compile,
-        )
-        return gan
+        own = (run.settings[name] for name in ("data_set", "alpha", "mode"))
+        made.append(mixtures.make_gan(*own, run.seed, settings))
+        return made[0]
 
     iterations = min(settings.iterations, settings.max_steps or settings.iterations)
     record = gan_training.fit(
         make_gan,
         gan_training.indices,
         gan_training.points_of(iterations, settings.every, settings.snapshots),
-        lambda gan, iteration: measure(gan, iteration, run, settings),
+        lambda gan, iteration: mixtures.measure(gan, iteration, run.seed, settings),
         settings,
         folder,
     )
-    return record, iterations * count
-
-
-def measure(gan, iteration, run, settings):
-    """What the samples cover at a point, and at snapshots the samples themselves."""
-    import numpy as np
-
-    from experiments import mixtures, recording
-    from keras_mixup import evaluation, keys
-
-    samples = gan.generate(settings.samples, seed=run.seed, batch_size=5000)
-    if not np.isfinite(samples).all():
-        raise recording.NonFiniteLoss(
-            f"A sample is not finite after iteration {iteration}."
-        )
-    data_set = run.settings["data_set"]
-    real = mixtures.draw(data_set, keys.make_key(run.seed, -1), len(samples)).numpy()
-    modes = mixtures.modes(data_set)
-    found = evaluation.mode_coverage(samples, modes, RADIUS)
-    near = evaluation.mode_coverage(samples, modes, NEAR)
-    measured = {
-        "test": {
-            "modes_covered": found["modes_covered"],
-            "high_quality": 100 * found["high_quality_share"],
-            "three_sigma": 100 * near["high_quality_share"],
-            "sliced_wasserstein": evaluation.sliced_wasserstein(samples, real),
-        }
-    }
-    if iteration in settings.snapshots:
-        measured["samples"] = gan_samples(samples[: settings.shown])
-    return measured
-
-
-def gan_samples(points):
-    """Points of the plane as one line of text, of three decimals."""
-    return " ".join(f"{x:.3f},{y:.3f}" for x, y in points)
+    return record, iterations * made[0].examples_per_step
 
 
 def final(epochs):

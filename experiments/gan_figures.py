@@ -85,6 +85,35 @@ def curves(result, path):
     return [path]
 
 
+def tiles(result, path):
+    """Sheets of generated images of the first seed: a row a method, a column a snapshot."""
+    import base64
+    import io
+
+    from matplotlib.image import imread
+
+    rows = {}
+    for run in result["runs"]:
+        kept = {e["iteration"]: e["samples"] for e in run["epochs"] if "samples" in e}
+        rows.setdefault(run["method"], kept)
+    columns = sorted({iteration for kept in rows.values() for iteration in kept})
+    if not columns:
+        return []
+    picture = figures.figure(2.6 * len(columns) + 0.4, 1.9 * len(rows) + 0.4)
+    axes = picture.subplots(len(rows), len(columns), squeeze=False)
+    for line, (method, kept) in zip(axes, rows.items(), strict=True):
+        for axis, iteration in zip(line, columns, strict=True):
+            axis.set(xticks=[], yticks=[])
+            if iteration in kept:
+                sheet = io.BytesIO(base64.b64decode(kept[iteration]))
+                axis.imshow(imread(sheet, format="png"), cmap="gray", vmin=0, vmax=1)
+            if line is axes[0]:
+                axis.set_title(f"{iteration:,} iterations", fontsize="medium")
+        line[0].set_ylabel(method)
+    picture.savefig(path, dpi=120)
+    return [path]
+
+
 def read_points(text):
     """The array (points, 2) of a snapshot's line of text."""
     return np.array([pair.split(",") for pair in text.split()], float)

@@ -1,5 +1,6 @@
 """One training run of a GAN: Keras's fit, measured at chosen iterations."""
 
+import base64
 import time
 
 import keras
@@ -127,3 +128,16 @@ def points_of(iterations, every, snapshots):
     regular = range(every, iterations + 1, every)
     chosen = {*regular, *powers, *snapshots, iterations}
     return sorted(point for point in chosen if point <= iterations)
+
+
+def encoded_tiles(images, columns=8):
+    """Images of [-1, 1] side by side in one PNG, as text of base 64."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * height, columns * width, channels), 255, np.uint8)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        place = slice(row * height, (row + 1) * height)
+        pixels = np.clip(np.round(127.5 * (image + 1)), 0, 255)
+        sheet[place, column * width : (column + 1) * width] = pixels
+    return base64.b64encode(tf.io.encode_png(sheet).numpy()).decode("ascii")

@@ -1,14 +1,18 @@
-"""The mixtures of Gaussians of Figure 5, drawn inside the compiled step."""
+"""GANs on mixtures of Gaussians whose points are drawn inside the compiled step."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from keras_mixup import keys
+from experiments import recording
+from keras_mixup import evaluation, keys, models
 
-NAMES = ("ring", "grid")
 STANDARD_DEVIATION = 0.01
+# Hidden layers of both networks.
+DEPTH = 3
+# Within so much of a mode a sample counts; the second is three standard deviations.
+RADIUS, NEAR = 0.1, 0.03
 
 
 def modes(name):
@@ -23,7 +27,6 @@ def modes(name):
 def draw(name, key, count):
     """So many points of a mixture: a mode each, uniformly, and Gaussian noise."""
     means = tf.constant(modes(name), tf.float32)
-    # Streams of a key of their own: the model's noise has another.
     shares = keys.uniform(key, keys.Stream.CHOICE, [count])
     index = tf.cast(shares * len(modes(name)), tf.int32)
     noise = keys.normal(key, keys.Stream.NOISE, [count, 2])
@@ -38,13 +41,16 @@ class MixtureGAN(keras_mixup.MixUpGAN):
 
     Args:
         mixture: "ring" or "grid".
-        count: Number of real examples of a train step.
+        batch_size: Real examples in each step of the discriminator (in mode author_code
+            in each of the two batches that it mixes).
         **arguments: Those of `MixUpGAN`.
     """
 
-    def __init__(self, mixture, count, **arguments):
+    def __init__(self, mixture, batch_size, **arguments):
         super().__init__(**arguments)
-        self.mixture, self.count = mixture, count
+        self.mixture = mixture
+        batches = self.discriminator_steps * (2 if self.pairs else 1)
+        self.examples_per_step = batches * batch_size
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit` over indices, without checks of real examples."""
@@ -54,4 +60,54 @@ class MixtureGAN(keras_mixup.MixUpGAN):
         """A step on the examples of this index."""
         # Negative seeds are those of the data.
         key = keys.make_key(-1 - self.seed, data, keys.replica_in_sync())
-        return super().train_step(draw(self.mixture, key, self.count))
+        return super().train_step(draw(self.mixture, key, self.examples_per_step))
+
+
+def make_gan(data_set, alpha, mode, seed, settings):
+    """The authors' networks and optimizers, compiled."""
+
+    def adam():
+        # PyTorch's epsilon; Keras's is 1e-7.
+        return keras.optimizers.Adam(settings.learning_rate, epsilon=1e-8)
+
+    sizes = {"width": settings.width, "depth": DEPTH}
+    gan = MixtureGAN(
+        data_set,
+        settings.batch_size,
+        generator=models.build(
+            "gan_generator", latent_dim=settings.latent_dim, **sizes
+        ),
+        discriminator=models.build("gan_discriminator", **sizes),
+        alpha=alpha,
+        mode=mode,
+        discriminator_steps=settings.discriminator_steps,
+        generator_loss=settings.generator_loss,
+        seed=seed,
+    )
+    gan.compile(adam(), adam(), jit_compile=settings.jit_compile)
+    return gan
+
+
+def measure(gan, iteration, seed, settings):
+    """What samples of fixed noise cover, and at snapshots the samples themselves."""
+    samples = gan.generate(settings.samples, seed=seed, batch_size=5000)
+    if not np.isfinite(samples).all():
+        raise recording.NonFiniteLoss(
+            f"A sample is not finite after iteration {iteration}."
+        )
+    real = draw(gan.mixture, keys.make_key(seed, -1), len(samples)).numpy()
+    found = evaluation.mode_coverage(samples, modes(gan.mixture), RADIUS)
+    near = evaluation.mode_coverage(samples, modes(gan.mixture), NEAR)
+    measured = {
+        "test": {
+            "modes_covered": found["modes_covered"],
+            "high_quality": 100 * found["high_quality_share"],
+            "three_sigma": 100 * near["high_quality_share"],
+            "sliced_wasserstein": evaluation.sliced_wasserstein(samples, real),
+        }
+    }
+    if iteration in settings.snapshots:
+        points = samples[: settings.shown]
+        # One line of text: a list would be two lines of the result file a point.
+        measured["samples"] = " ".join(f"{x:.3f},{y:.3f}" for x, y in points)
+    return measured

@@ -16,6 +16,7 @@ if _named != "tensorflow":
 
 from keras_mixup import evaluation, layers, metrics, models, neighbours
 from keras_mixup.export import export_saved_model
+from keras_mixup.export_generator import export_generator
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights

@@ -41,12 +41,12 @@ def check_examples(examples):
         )
 
 
-def check_batch_size(batch_size):
-    """Raises unless it is an integer >= 1."""
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+def check_count(argument, value):
+    """Raises unless the value is an integer >= 1."""
+    if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
-            "Invalid value received for argument `batch_size`. "
-            f"Expected an integer >= 1. Received: batch_size={batch_size}"
+            f"Invalid value received for argument `{argument}`. "
+            f"Expected an integer >= 1. Received: {argument}={value!r}"
         )
 
 

@@ -3,14 +3,13 @@
 import datetime
 import importlib.util
 import pathlib
-import shutil
-import tempfile
 
 import keras
 import tensorflow as tf
 
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training.classifier import MixUpModel
+from keras_mixup.whole_folder import check_free, whole_folder
 
 
 def export_saved_model(
@@ -57,11 +56,7 @@ def export_saved_model(
         ValueError: for labels of the wrong length, or an unsuitable network.
     """
     path = pathlib.Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(
-            f"Cannot export to {path}: it already holds a version. Expected a path "
-            "that is free, such as the next number."
-        )
+    check_free(path)
     network = model.network if isinstance(model, MixUpModel) else model
     spec = _input_spec(network, preprocess, input_dtype)
     classes = _number_of_classes(network)
@@ -71,12 +66,7 @@ def export_saved_model(
     if isinstance(preprocess, keras.Layer) and not preprocess.built:
         preprocess(keras.KerasTensor(spec.shape, spec.dtype.name), training=False)
     classify = _classifier(network, preprocess, labels, classes, from_logits)
-    created = [parent for parent in path.parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place, so that the last step is one rename.
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        target = scratch / path.name
+    with whole_folder(path) as target:
         archive = keras.export.ExportArchive()
         for part in (network, preprocess):
             if isinstance(part, keras.Layer):
@@ -89,29 +79,28 @@ def export_saved_model(
                 "encoded_images", lambda images: classify(decode(images)), [encoded]
             )
         archive.write_out(str(target), verbose=False)
+        shown = labels if len(labels) <= 20 else [*labels[:20], "..."]
         write_model_card(
             target / "model_card.md",
             network,
-            inputs=f"{spec.dtype.name} {spec.shape}",
-            labels=labels,
-            date=datetime.date.today().isoformat(),
-            card=card or {},
+            "classifier",
+            {
+                "Inputs": f"{spec.dtype.name} {spec.shape}",
+                f"Classes ({len(labels)})": ", ".join(shown),
+            },
+            [
+                "Inference only: the graph holds no mixing and draws no random numbers.",
+                "Probabilities are as the network gives them; their calibration is not "
+                "stated.",
+            ],
+            datetime.date.today().isoformat(),
+            card or {},
         )
-        if (
-            importlib.util.find_spec("tensorflow_serving")
-            and None not in spec.shape[1:]
-        ):
+        fixed = None not in spec.shape[1:]
+        if fixed and importlib.util.find_spec("tensorflow_serving"):
             from keras_mixup.serving import write_warm_up
 
             write_warm_up(target, spec, encoded_images=_takes_images(spec))
-        if path.exists():
-            path.rmdir()
-        target.rename(path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if not path.exists():
-            for parent in created:
-                parent.rmdir()
     return path
 
 

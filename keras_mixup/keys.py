@@ -33,7 +33,8 @@ class Stream(enum.IntEnum):
 def make_key(seed, step=0, replica=0):
     """The int32 pair that (seed, step, replica) stands for.
 
-    `seed` is an integer, or None for one drawn anew at every call.
+    `seed` is an integer, a scalar integer tensor, or None for one drawn anew at every
+    call.
     """
     if seed is None:
         key = fresh_seed()
@@ -41,6 +42,8 @@ def make_key(seed, step=0, replica=0):
         # XLA and graphs split an int64 seed differently: two int32 halves.
         halves = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
         key = tf.constant([half - (half >> 31 << 32) for half in halves], tf.int32)
+    elif tf.is_tensor(seed):
+        key = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)
     else:
         arguments.check_seed(seed)
     for index in (step, replica):

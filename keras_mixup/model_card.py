@@ -6,14 +6,15 @@ import tensorflow as tf
 _UNKNOWN = "not stated"
 
 
-def write_model_card(path, network, inputs, labels, date, card):
+def write_model_card(path, network, kind, facts, use, date, card):
     """Writes `model_card.md`.
 
     Args:
         path: The file.
         network: The exported `keras.Model`.
-        inputs: One line on dtype and shape of the inputs.
-        labels: Names of the classes.
+        kind: What it is in a word, such as "classifier".
+        facts: Dict of further facts by name, such as of its inputs.
+        use: List of lines on its use.
         date: ISO date.
         card: Dict with any of "description", "data", "numbers" (a dict of names
             to values) and "licence".
@@ -27,19 +28,17 @@ def write_model_card(path, network, inputs, labels, date, card):
             "Unknown entry received for argument `card`. Expected description, data, "
             f"numbers or licence. Received: {unknown}"
         )
-    shown = labels if len(labels) <= 20 else [*labels[:20], "..."]
     numbers = card.get("numbers") or {}
     lines = [
         f"# Model card: {network.name}",
         "",
-        card.get("description", "A classifier exported by keras_mixup."),
+        card.get("description", f"A {kind} exported by keras_mixup."),
         "",
         f"- Date: {date}",
         f"- Data: {card.get('data', _UNKNOWN)}",
         f"- Licence: {card.get('licence', _UNKNOWN)}",
         f"- Parameters: {network.count_params():,}",
-        f"- Inputs: {inputs}",
-        f"- Classes ({len(labels)}): {', '.join(shown)}",
+        *(f"- {name}: {text}" for name, text in facts.items()),
         f"- Written with: TensorFlow {tf.__version__}, Keras {keras.__version__}",
         "",
         "## Numbers",
@@ -54,8 +53,7 @@ def write_model_card(path, network, inputs, labels, date, card):
         "",
         "## Use",
         "",
-        "Inference only: the graph holds no mixing and draws no random numbers.",
-        "Probabilities are as the network gives them; their calibration is not stated.",
+        *use,
         "",
     ]
     path.write_text("\n".join(lines), encoding="utf-8")

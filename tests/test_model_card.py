@@ -36,11 +36,14 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     }
 
 
-def written(tmp_path, labels=("no", "yes"), **card):
+def written(tmp_path, **card):
     file = tmp_path / "model_card.md"
     inputs = keras.Input((1000,))
     network = keras.Model(inputs, keras.layers.Dense(2)(inputs), name="pets")
-    write_model_card(file, network, "float32 (None, 1000)", labels, "2026-01-02", card)
+    facts = {"Inputs": "float32 (None, 1000)"}
+    write_model_card(
+        file, network, "classifier", facts, ["For pets."], "2026-01-02", card
+    )
     return file.read_text(encoding="utf-8")
 
 
@@ -64,13 +67,22 @@ def test_what_is_not_given_is_said_to_be_not_stated(tmp_path):
     assert "|" not in text
 
 
+def test_kind_facts_and_use_stand_in_the_card(tmp_path):
+    text = written(tmp_path)
+    assert "\nA classifier exported by keras_mixup.\n" in text
+    assert stated(text)["Inputs"] == "float32 (None, 1000)"
+    assert text.endswith("\n## Use\n\nFor pets.\n")
+
+
 def test_more_than_twenty_labels_are_cut(tmp_path):
-    labels = [f"class {index}" for index in range(21)]
-    assert stated(written(tmp_path, labels[:20]))["Classes (20)"] == ", ".join(
-        labels[:20]
-    )
-    cut = stated(written(tmp_path, labels))["Classes (21)"]
-    assert cut == ", ".join(labels[:20]) + ", ..."
+    inputs = keras.Input((2,))
+    for count in (20, 21):
+        network = keras.Model(inputs, keras.layers.Dense(count)(inputs))
+        labels = [f"class {index}" for index in range(count)]
+        path = export_saved_model(network, tmp_path / str(count), labels)
+        entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
+        cut = ", ..." if count > 20 else ""
+        assert entries[f"Classes ({count})"] == ", ".join(labels[:20]) + cut
 
 
 def test_an_entry_without_a_place_is_named(tmp_path):

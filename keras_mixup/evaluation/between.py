@@ -56,7 +56,7 @@ def between(
     """
     arguments.check_choice("target", target, TARGETS)
     lams = _checked_lams(np.linspace(0, 1, 21) if lams is None else lams)
-    arguments.check_batch_size(batch_size)
+    arguments.check_count("batch_size", batch_size)
     x_i, y_i, x_j, y_j = (np.asarray(array) for array in (x_i, y_i, x_j, y_j))
     _check_pairs(x_i, y_i, x_j, y_j)
     pairs = len(x_i)

@@ -87,11 +87,7 @@ def sliced_wasserstein(samples, others, projections=200, seed=0):
         Bonneel et al. (2015), "Sliced and Radon Wasserstein barycenters of measures".
     """
     arguments.check_seed(seed)
-    if not isinstance(projections, numbers.Integral) or projections < 1:
-        raise ValueError(
-            "Invalid value received for argument `projections`. Expected an integer "
-            f">= 1. Received: projections={projections}"
-        )
+    arguments.check_count("projections", projections)
     pair = [
         _points(name, np.reshape(array, (len(array), -1)))
         for name, array in [("samples", samples), ("others", others)]

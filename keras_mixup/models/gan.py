@@ -1,10 +1,10 @@
 """Generators and discriminators: of points by dense layers, of images by DCGAN."""
 
 import math
-import numbers
 
 import keras
 
+from keras_mixup import arguments
 from keras_mixup.models import tabular
 
 
@@ -176,8 +176,4 @@ def _check_images(argument, shape):
 
 def _check_sizes(shape, **sizes):
     for name, value in [*(("shape", size) for size in shape), *sizes.items()]:
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. "
-                f"Expected integers >= 1. Received: {name}={value!r}"
-            )
+        arguments.check_count(name, value)

@@ -1,14 +1,13 @@
 """MixUpGAN: a GAN whose discriminator sees points between real and generated."""
 
-import numbers
 import random
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import arguments, keys, mixing, sampling
 from keras_mixup.training import gan_batches, gan_checks
+from keras_mixup.training.descent import built, descend
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -72,7 +71,7 @@ class MixUpGAN(keras.Model):
         )
         arguments.check_seed(seed)
         gan_checks.check_alpha(alpha, mode)
-        gan_checks.check_steps(discriminator_steps)
+        arguments.check_count("discriminator_steps", discriminator_steps)
         gan_checks.check_networks(generator, discriminator)
         self.generator = generator
         self.discriminator = discriminator
@@ -123,21 +122,16 @@ class MixUpGAN(keras.Model):
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
         )
-        optimizers = [
-            keras.optimizers.get(one)
-            for one in (generator_optimizer, discriminator_optimizer)
-        ]
-        if optimizers[0] is optimizers[1]:
+        first = keras.optimizers.get(generator_optimizer)
+        second = keras.optimizers.get(discriminator_optimizer)
+        if first is second:
             raise ValueError(
                 "Invalid value received for argument `discriminator_optimizer`. "
                 "Expected another optimizer than the generator's: each has a state of "
                 "its own. Received: the same object twice"
             )
-        networks = (self.generator, self.discriminator)
-        self.generator_optimizer, self.discriminator_optimizer = (
-            _built(optimizer, network)
-            for optimizer, network in zip(optimizers, networks, strict=True)
-        )
+        self.generator_optimizer = built(first, self.generator)
+        self.discriminator_optimizer = built(second, self.discriminator)
         self._compile_arguments = {
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
@@ -204,7 +198,7 @@ class MixUpGAN(keras.Model):
         """Draws noise, and gives what the generator makes of it in inference mode.
 
         Args:
-            n: Integer >= 0, the number of examples.
+            n: Integer >= 1, the number of examples.
             seed: Integer: the same noise for the same seed. None draws anew.
             batch_size: Integer >= 1, examples in one call of the generator.
 
@@ -214,16 +208,9 @@ class MixUpGAN(keras.Model):
         Raises:
             ValueError: for wrong arguments.
         """
-        arguments.check_batch_size(batch_size)
+        arguments.check_count("batch_size", batch_size)
         arguments.check_seed(seed)
-        if not isinstance(n, numbers.Integral) or n < 0:
-            raise ValueError(
-                "Invalid value received for argument `n`. Expected an integer >= 0. "
-                f"Received: n={n!r}"
-            )
-        if n == 0:
-            shape = (0, *self.generator.output_shape[1:])
-            return np.zeros(shape, self.generator.compute_dtype)
+        arguments.check_count("n", n)
         noise = self.noise(keys.make_key(seed), n)
         return self.generator.predict(noise, batch_size=batch_size, verbose=0)
 
@@ -277,37 +264,36 @@ class MixUpGAN(keras.Model):
         return tf.unstack(lam, steps)
 
     def _discriminator_step(self, real, key, lam):
-        size = mixing.batch_size_of(real)
-        generated = self._generated(key, size, training=True)
+        generated = self._generated(key, mixing.batch_size_of(real), training=True)
         if lam is not None:
             rows, targets = gan_batches.objective(real, generated, lam)
         elif self.alpha:
             rows, targets = gan_batches.author_code(real, generated, self.alpha, key)
         else:
             rows, targets = gan_batches.plain(real, generated)
-        with tf.GradientTape() as tape:
+
+        def loss():
             logits = self.discriminator(rows, training=True)
-            loss = gan_batches.discriminator_loss(logits, targets)
-            total = loss + _penalty(self.discriminator)
-            total = _scaled(total, self.discriminator_optimizer)
-        _apply(tape, total, self.discriminator, self.discriminator_optimizer)
-        self._means["discriminator_loss"].update_state(loss)
+            return gan_batches.discriminator_loss(logits, targets)
+
+        value = descend(loss, self.discriminator, self.discriminator_optimizer)
+        self._means["discriminator_loss"].update_state(value)
 
     def _generator_step(self, real, key, lam):
         size = mixing.batch_size_of(real)
-        with tf.GradientTape() as tape:
+
+        def loss():
             rows = self._generated(key, size // 2 if self.pairs else size, True)
-            if lam is not None:
-                rows, lam = gan_batches.objective(real, rows, lam)
-            logits = self.discriminator(rows, training=True)
             if lam is None:
-                loss = self._plain_generator_loss(logits)
-            else:
-                loss = gan_batches.generator_loss(logits, lam, self.generator_loss)
-            total = loss + _penalty(self.generator)
-            total = _scaled(total, self.generator_optimizer)
-        _apply(tape, total, self.generator, self.generator_optimizer)
-        self._means["generator_loss"].update_state(loss)
+                return self._plain_generator_loss(
+                    self.discriminator(rows, training=True)
+                )
+            rows, targets = gan_batches.objective(real, rows, lam)
+            logits = self.discriminator(rows, training=True)
+            return gan_batches.generator_loss(logits, targets, self.generator_loss)
+
+        value = descend(loss, self.generator, self.generator_optimizer)
+        self._means["generator_loss"].update_state(value)
 
     def _plain_generator_loss(self, logits):
         """Of generated rows alone: half of the plain value, the half that g moves."""
@@ -316,27 +302,3 @@ class MixUpGAN(keras.Model):
 
     def _generated(self, key, size, training):
         return self.generator(self.noise(key, size), training=training)
-
-
-def _built(optimizer, network):
-    policy = network.dtype_policy.name
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if policy == "mixed_float16" and not scaled:
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(network.trainable_variables)
-    return optimizer
-
-
-def _penalty(network):
-    return tf.add_n(network.losses) if network.losses else 0.0
-
-
-def _scaled(loss, optimizer):
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return optimizer.scale_loss(loss / replicas)
-
-
-def _apply(tape, loss, network, optimizer):
-    variables = network.trainable_variables
-    values = [variable.value for variable in variables]
-    optimizer.apply(tape.gradient(loss, values), variables)

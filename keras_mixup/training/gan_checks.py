@@ -1,7 +1,5 @@
 """What a GAN cannot be trained on, said before it is."""
 
-import numbers
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -17,15 +15,6 @@ def check_alpha(alpha, mode):
             "Invalid value received for argument `alpha`. Expected a float in [0, 1] "
             'with mode="author_code", whose weights are uniform in (0, alpha). '
             f"Received: alpha={alpha}"
-        )
-
-
-def check_steps(steps):
-    """Raises unless it is an integer >= 1."""
-    if not isinstance(steps, numbers.Integral) or steps < 1:
-        raise ValueError(
-            "Invalid value received for argument `discriminator_steps`. "
-            f"Expected an integer >= 1. Received: discriminator_steps={steps!r}"
         )
 
 

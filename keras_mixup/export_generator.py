@@ -1,0 +1,83 @@
+"""A generator as a SavedModel that makes examples of noise, or of a seed."""
+
+import datetime
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import keys
+from keras_mixup.model_card import write_model_card
+from keras_mixup.training.gan import MixUpGAN
+from keras_mixup.whole_folder import check_free, whole_folder
+
+
+def export_generator(model, path, postprocess=None, card=None):
+    """Writes a generator as a SavedModel that any TensorFlow can serve.
+
+    The signature `serving_default` (and `serve`, the same) takes `noise` float32 of
+    the generator's shape and gives `generated`. The signature `generate` takes `n`
+    (scalar int32) and `seed` (scalar int64) and gives `generated`, from the noise that
+    `MixUpGAN.generate(n, seed)` draws.
+
+    Args:
+        model: A `MixUpGAN`, or a generator: a `keras.Model` from noise to examples.
+        path: Folder of the version, such as `saved_models/digits/1`. It appears whole
+            or not at all.
+        postprocess: Function or Keras layer (run in inference mode) from what is
+            generated to what is served, such as from [-1, 1] to uint8; it becomes part
+            of the graph.
+        card: Dict of what the model card says; see `export_saved_model`.
+
+    Returns:
+        The path, a `pathlib.Path`. It also holds `model_card.md`.
+
+    Raises:
+        FileExistsError: if the path holds anything.
+        ValueError: for a model that is no generator.
+    """
+    path = pathlib.Path(path)
+    check_free(path)
+    generator = model.generator if isinstance(model, MixUpGAN) else model
+    shape = getattr(generator, "input_shape", None)
+    if not isinstance(shape, tuple) or None in shape[1:]:
+        raise ValueError(
+            "Cannot export this model. Expected a MixUpGAN, or a built generator of one "
+            f"input of a fixed size. Received: {model!r}"
+        )
+    inference = {"training": False} if isinstance(postprocess, keras.Layer) else {}
+
+    @tf.function(autograph=False)
+    def serve(noise):
+        generated = generator(noise, training=False)
+        if postprocess is not None:
+            generated = postprocess(generated, **inference)
+        return {"generated": generated}
+
+    @tf.function(autograph=False)
+    def generate(n, seed):
+        key = keys.make_key(seed)
+        return serve(keys.normal(key, keys.Stream.NOISE, [n, *shape[1:]]))
+
+    with whole_folder(path) as target:
+        archive = keras.export.ExportArchive()
+        for part in (generator, postprocess):
+            if isinstance(part, keras.Layer):
+                archive.track(part)
+        noise = tf.TensorSpec([None, *shape[1:]], tf.float32, "noise")
+        archive.add_endpoint("serve", serve, [noise])
+        drawn = [tf.TensorSpec([], tf.int32, "n"), tf.TensorSpec([], tf.int64, "seed")]
+        archive.add_endpoint("generate", generate, drawn)
+        archive.write_out(str(target), verbose=False)
+        write_model_card(
+            target / "model_card.md",
+            generator,
+            "generator",
+            {"Inputs": f"float32 {noise.shape}, standard normal noise"},
+            [
+                "Random numbers are drawn in the signature `generate` alone, by its seed."
+            ],
+            datetime.date.today().isoformat(),
+            card or {},
+        )
+    return path
