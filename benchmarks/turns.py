@@ -25,14 +25,22 @@ def take_turns(iterators, rounds, seconds):
     Returns:
         Dict of lists, one rate a round.
     """
-    names = list(iterators)
-    rates = {name: [] for name in names}
+
+    def measure(name):
+        consume(iterators[name], SETTLE)
+        return consume(iterators[name], seconds)
+
+    return in_rounds(list(iterators), rounds, measure)
+
+
+def in_rounds(names, rounds, measure):
+    """What `measure` gives for each name, by name and round."""
+    found = {name: [] for name in names}
     for number in range(rounds):
         begin = number % len(names)
         for name in names[begin:] + names[:begin]:
-            consume(iterators[name], SETTLE)
-            rates[name].append(consume(iterators[name], seconds))
-    return rates
+            found[name].append(measure(name))
+    return found
 
 
 def consume(iterator, seconds):

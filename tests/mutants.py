@@ -19,6 +19,42 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # name: (file, text, replacement, tests)
 MUTANTS = {
+    "swap real and generated": (
+        "keras_mixup/training/gan_batches.py",
+        "[_float32(real), _float32(generated)], [lam, 1 - lam]",
+        "[_float32(real), _float32(generated)], [1 - lam, lam]",
+        "tests/training/test_gan_batches.py tests/training/test_gan.py",
+    ),
+    "one batch for both of the authors'": (
+        "keras_mixup/training/gan_batches.py",
+        "enumerate((slice(0, half), slice(half, 2 * half)))",
+        "enumerate((slice(0, half), slice(0, half)))",
+        "tests/training/test_gan_batches.py",
+    ),
+    "a generator that plays along": (
+        "keras_mixup/training/gan_batches.py",
+        "return -discriminator_loss(logits, targets)",
+        "return discriminator_loss(logits, targets)",
+        "tests/training/test_gan_batches.py tests/training/test_gan.py",
+    ),
+    "the same real examples in each step": (
+        "keras_mixup/training/gan.py",
+        "part = real[index * size : (index + 1) * size]",
+        "part = real[:size]",
+        "tests/training/test_gan.py",
+    ),
+    "optimizers that a resume loses": (
+        "keras_mixup/training/descent.py",
+        "    optimizer.build(network.trainable_variables)\n",
+        "",
+        "tests/training/test_gan.py",
+    ),
+    "far samples count": (
+        "keras_mixup/evaluation/generated.py",
+        "near = distances.min(axis=1) <= radius",
+        "near = distances.min(axis=1) <= 2 * radius",
+        "tests/evaluation/test_generated.py",
+    ),
     "attack downhill": (
         "keras_mixup/evaluation/adversarial.py",
         "perturbed + step * sign",
@@ -75,7 +111,7 @@ MUTANTS = {
         "tests/test_sampling.py tests/test_peers.py",
     ),
     "ignore the replica in the train step": (
-        "keras_mixup/training/classifier.py",
+        "keras_mixup/keys.py",
         "return context.replica_id_in_sync_group if context else 0",
         "return 0",
         "tests/training/test_classifier.py",
@@ -131,8 +167,8 @@ MUTANTS = {
     ),
     "automatic choice of the generator": (
         "keras_mixup/keys.py",
-        'minval=None, maxval=None, dtype=tf.uint32, alg="philox"',
-        "minval=None, maxval=None, dtype=tf.uint32",
+        'dtype=tf.uint32,\n        alg="philox",',
+        "dtype=tf.uint32,",
         "tests/test_sampling.py tests/test_pairing.py",
     ),
     "weights in float32": (

@@ -19,13 +19,14 @@ ORDER = """
 version arguments keys sampling neighbours draws mixing targets boxes batches mixup
 layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
-models.densenet models.resnet models.speech models
+models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.mixed_targets training.cuts
-training.classifier training
+training.classifier training.gan_batches training.gan_checks training.descent
+training.gan training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
-evaluation.memorisation evaluation
-model_card serving export
+evaluation.memorisation evaluation.generated evaluation
+model_card whole_folder serving export export_generator
 """
 
 
@@ -96,12 +97,19 @@ SIGNATURES = {
     "pairing='permutation', labels=None)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
+    "MixUpGAN": "(generator, discriminator, alpha=0.2, mode='objective', "
+    "discriminator_steps=5, generator_loss='minimax', seed=None, **kwargs)",
+    "MixUpGAN.compile": "(self, generator_optimizer='adam', "
+    "discriminator_optimizer='adam', run_eagerly=False, steps_per_execution=1, "
+    "jit_compile='auto')",
+    "MixUpGAN.generate": "(self, n, seed=None, batch_size=1024)",
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
     "LearningRateDrops": "(learning_rate, drops=(), steps_per_epoch=1, factor=0.1, "
     "warm_up=0, warm_up_from=0.0)",
     "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
     "export_saved_model": "(model, path, labels=None, preprocess=None, "
     "from_logits=None, input_dtype=None, card=None)",
+    "export_generator": "(model, path, postprocess=None, card=None)",
     "layers.MixUp": "(alpha=0.2, data_format=None, seed=None, **kwargs)",
     "layers.MixFeatures": "(**kwargs)",
     "metrics.MixedAccuracy": "(name='accuracy', dtype=None)",
@@ -127,6 +135,8 @@ SIGNATURES = {
     "evaluation.expected_calibration_error": "(probabilities, labels, bins=15)",
     "evaluation.overconfidence_error": "(reliability)",
     "evaluation.draw_reliability_diagram": "(reliability, axis, label=None)",
+    "evaluation.mode_coverage": "(samples, modes, radius, least_share=0.01)",
+    "evaluation.sliced_wasserstein": "(samples, others, projections=200, seed=0)",
     "evaluation.memorisation": "(model, x, given, corrupted, batch_size=512)",
     "evaluation.memorisation_errors": "(predicted, given, corrupted)",
 }

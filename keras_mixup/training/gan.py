@@ -79,7 +79,7 @@ class MixUpGAN(keras.Model):
         self.mode = mode
         self.discriminator_steps = discriminator_steps
         self.generator_loss = generator_loss
-        self.seed = random.randint(0, 2**31 - 1) if seed is None else seed
+        self.seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
         self.step = self.add_weight(
             name="step",
             shape=(),
@@ -115,13 +115,13 @@ class MixUpGAN(keras.Model):
         Raises:
             ValueError: if both are one object.
         """
+        self._compile_options = {
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
         # None: Keras would make an RMSprop, and a resume would lose both of these.
-        super().compile(
-            optimizer=None,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-        )
+        super().compile(optimizer=None, **self._compile_options)
         first = keras.optimizers.get(generator_optimizer)
         second = keras.optimizers.get(discriminator_optimizer)
         if first is second:
@@ -132,11 +132,6 @@ class MixUpGAN(keras.Model):
             )
         self.generator_optimizer = built(first, self.generator)
         self.discriminator_optimizer = built(second, self.discriminator)
-        self._compile_arguments = {
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-        }
 
     @property
     def metrics(self):
@@ -145,7 +140,7 @@ class MixUpGAN(keras.Model):
 
     @property
     def optimizers(self):
-        """The generator's optimizer and the discriminator's."""
+        """The optimizers of the generator and of the discriminator."""
         return [self.generator_optimizer, self.discriminator_optimizer]
 
     @property
@@ -221,13 +216,11 @@ class MixUpGAN(keras.Model):
     def get_config(self):
         """The arguments of the constructor."""
         names = ("alpha", "mode", "discriminator_steps", "generator_loss", "seed")
-        networks = ("generator", "discriminator")
+        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            **{
-                name: keras.saving.serialize_keras_object(getattr(self, name))
-                for name in networks
-            },
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
             **{name: getattr(self, name) for name in names},
         }
 
@@ -246,7 +239,7 @@ class MixUpGAN(keras.Model):
         if not self.compiled:
             return None
         names = ("generator_optimizer", "discriminator_optimizer")
-        return self._compile_arguments | {
+        return self._compile_options | {
             name: keras.saving.serialize_keras_object(getattr(self, name))
             for name in names
         }

@@ -1,0 +1,125 @@
+"""Generator iterations of Figure 5 per second: ours, eager Keras, PyTorch, the limit.
+
+An iteration is five steps of the discriminator, on two batches of 128 real and 128
+generated points each, and one of the generator. Contestants are processes that take
+turns; each runs with the number of threads, one or two, that it is fastest with.
+"""
+
+import argparse
+import os
+import pathlib
+
+from benchmarks import pipeline, turns
+from benchmarks.gan_contestants import NAMES, OURS, flops
+from benchmarks.workers import Worker
+from experiments import result_file
+
+SCHEMA = 1
+OUTPUT = pathlib.Path(__file__).parent / "results" / "gan.json"
+# Iterations of ours per second that are aimed at, on two quick cores.
+TARGET = 27.0
+
+
+def main(arguments=None):
+    """Measures, prints the table, writes the result."""
+    flags = parse(arguments)
+    load = os.getloadavg()[0]
+    workers, missing = {}, []
+    for name in NAMES:
+        worker = fastest(name, flags)
+        if worker is None:
+            missing.append(name)
+        else:
+            workers[name] = worker
+    rates = turns.in_rounds(
+        list(workers),
+        flags.rounds,
+        lambda name: workers[name]["worker"].rate(flags.seconds),
+    )
+    for name in workers:
+        workers[name].pop("worker").close()
+    result = {
+        "schema": SCHEMA,
+        "benchmark": "gan",
+        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+        "target": TARGET,
+        "flops_per_iteration": flops(),
+        "missing": missing,
+        "contestants": {
+            name: {
+                **workers[name],
+                "rounds": rates[name],
+                "iterations_per_second": turns.median_interval(rates[name]),
+                "ours_over_it": turns.median_interval(
+                    [a / b for a, b in zip(rates[OURS], rates[name], strict=True)]
+                ),
+            }
+            for name in workers
+        },
+        "torch": pipeline.version("torch"),
+        "load_before": load,
+        "environment": result_file.environment(),
+    }
+    print("\n" + table(result) + "\n")
+    result_file.write(flags.output, result)
+    print(f"Written to {flags.output}")
+
+
+def parse(arguments):
+    """The flags."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gan", description=__doc__.split("\n")[0]
+    )
+    add = parser.add_argument
+    add("--rounds", type=int, default=9, help="rounds of turns (9)")
+    add("--seconds", type=float, default=4.0, help="length of a turn (4)")
+    add("--output", default=OUTPUT, help="(benchmarks/results/gan.json)")
+    flags = parser.parse_args(arguments)
+    if flags.rounds < 1:
+        parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
+    return flags
+
+
+def fastest(name, flags):
+    """The contestant with its best number of threads, or None where it is missing."""
+    found = []
+    for threads in (1, 2):
+        print(f"Starting {name!r} with {threads} threads ...", flush=True)
+        worker = Worker("benchmarks.gan_contestants", name, threads)
+        if worker.ready is None:
+            worker.close()
+            return None
+        entry = {"threads": threads, "first_seconds": float(worker.ready["ready"])}
+        found.append((worker.rate(flags.seconds), entry | {"worker": worker}))
+    found.sort(key=lambda pair: pair[0])
+    found[0][1]["worker"].close()
+    return found[1][1]
+
+
+def table(result):
+    """The Markdown table of a result."""
+    head = "Contestant | Threads | First iterations (s) | Iterations/s | Ours / it"
+    lines = [f"| {head} |", "|---" + "|---:" * 4 + "|"]
+    for name, its in result["contestants"].items():
+        fields = [
+            name,
+            str(its["threads"]),
+            f"{its['first_seconds']:.1f}",
+            pipeline.interval(its["iterations_per_second"], ".2f"),
+            pipeline.interval(its["ours_over_it"], ".2f") if name != OURS else "",
+        ]
+        lines.append("| " + " | ".join(fields) + " |")
+    lines += [f"| {name} | missing | | | |" for name in result["missing"]]
+    ours = result["contestants"][OURS]["iterations_per_second"]
+    coverage = 100 * ours["coverage"]
+    reached = pipeline.verdict(ours, result["target"])
+    return "\n".join(lines) + (
+        f"\n\nMedian of {result['settings']['rounds']} rounds ({coverage:.1f} % "
+        f"interval). Target, iterations per second of ours on two quick cores: {reached}."
+        f" The matrix products of an iteration are "
+        f"{result['flops_per_iteration'] / 1e9:.2f} GFLOP."
+    )
+
+
+if __name__ == "__main__":
+    main()

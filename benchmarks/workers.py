@@ -1,0 +1,74 @@
+"""Contestants in processes of their own, so that their threads do not fight ours."""
+
+import os
+import subprocess
+import sys
+import time
+
+
+class Worker:
+    """A process that runs one contestant, and rests between its turns.
+
+    Args:
+        module: Name of a module that calls `serve` when it is run with `name`.
+        name: Name of the contestant.
+        threads: Number of threads for its computations.
+    """
+
+    def __init__(self, module, name, threads):
+        variables = dict.fromkeys(
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"),
+            str(threads),
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, name],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        # None where the contestant is not installed.
+        self.ready = self._answer()
+
+    def rate(self, seconds):
+        """Iterations per second, over a turn of so many seconds."""
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        return float(self._answer()["rate"])
+
+    def close(self):
+        """Ends the process."""
+        self._process.communicate()
+
+    def _answer(self):
+        for line in self._process.stdout:
+            if line.startswith("missing"):
+                return None
+            if line.startswith(("ready ", "rate ")):
+                return dict([line.split(" ", 1)])
+        raise RuntimeError(
+            f"A contestant ended before its time, with {self._process.wait()}."
+        )
+
+
+def serve(iterate):
+    """Answers turns from standard input until it ends.
+
+    Args:
+        iterate: Function of a number of iterations, which it runs to their end; or None,
+            where what it needs is not installed.
+    """
+    if iterate is None:
+        print("missing", flush=True)
+        return
+    start = time.perf_counter()
+    iterate(2)
+    print(f"ready {time.perf_counter() - start}", flush=True)
+    iterate(3)
+    for line in iter(sys.stdin.readline, ""):
+        seconds, count = float(line), 0
+        start = time.perf_counter()
+        while (passed := time.perf_counter() - start) < seconds or count == 0:
+            iterate(2)
+            count += 2
+        print(f"rate {count / passed}", flush=True)

@@ -1,0 +1,61 @@
+"""The DCGAN on images: the smoke preset from end to end, and its settings."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import dcgan
+from tests.experiments import runs
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """Settings, result and what was printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    settings = runs.parse(dcgan, "--preset", "smoke", "--run_dir", folder)
+    return settings, *runs.recorded(dcgan, settings)
+
+
+def test_the_smoke_preset_trains_measures_and_keeps_grids(smoke):
+    _, result, printed = smoke
+    assert set(result) == runs.KEYS
+    found = [(run["group"], run["method"], run["seed"]) for run in result["runs"]]
+    assert found == [("digits", "ERM", 0), ("digits", "mixup 0.2", 0)]
+    for run in result["runs"]:
+        assert [entry["iteration"] for entry in run["epochs"]] == [2, 4, 6]
+        assert run["images_seen"] == 6 * 32
+        assert 0 < run["final"]["real_sliced_wasserstein"] < 0.2
+        assert run["final"]["sliced_wasserstein"] > 0.3
+        sheet = tf.io.decode_png(base64.b64decode(run["epochs"][-1]["samples"]))
+        # 40 images of 32 pixels, 8 in a row.
+        assert sheet.shape == (5 * 32, 8 * 32, 1)
+    assert "| digits | mixup 0.2 |" in printed
+
+
+def test_the_picture_is_made_from_the_result_alone(smoke, tmp_path):
+    _, result, _ = smoke
+    (path,) = dcgan.draw(json.loads(json.dumps(result)), tmp_path)
+    runs.check_picture(path)
+
+
+def test_images_are_scaled_to_the_generators_range():
+    images = tf.constant([[[[0, 0, 0], [255, 255, 255], [0, 0, 255]]]], tf.uint8)
+    np.testing.assert_allclose(
+        dcgan.scaled(images, 1)[0, 0, :, 0], [-1, 1, -1 / 3], atol=1e-6
+    )
+    assert dcgan.scaled(images, 3).shape == images.shape
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--mode", "author_code", "--alphas", "2"], "Expected numbers in (0, 1]"),
+        (["--snapshots", "0"], "`snapshots`. Expected iterations from 1"),
+        (["--mix_in", "pipeline"], "`mix_in`. Expected train_step"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(flags, message, capsys):
+    assert message in runs.refusal(dcgan, capsys, *flags)
