@@ -37,6 +37,7 @@ mutants: install
 
 bench: install
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.gan
 
 clean:
 	rm -rf .venv runs build *.egg-info
