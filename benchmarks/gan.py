@@ -9,7 +9,7 @@ import argparse
 import os
 import pathlib
 
-from benchmarks import pipeline, turns
+from benchmarks import report, turns
 from benchmarks.gan_contestants import NAMES, OURS, flops
 from benchmarks.workers import Worker
 from experiments import result_file
@@ -56,7 +56,7 @@ def main(arguments=None):
             }
             for name in workers
         },
-        "torch": pipeline.version("torch"),
+        "torch": report.version("torch"),
         "load_before": load,
         "environment": result_file.environment(),
     }
@@ -105,14 +105,14 @@ def table(result):
             name,
             str(its["threads"]),
             f"{its['first_seconds']:.1f}",
-            pipeline.interval(its["iterations_per_second"], ".2f"),
-            pipeline.interval(its["ours_over_it"], ".2f") if name != OURS else "",
+            report.interval(its["iterations_per_second"], ".2f"),
+            report.interval(its["ours_over_it"], ".2f") if name != OURS else "",
         ]
         lines.append("| " + " | ".join(fields) + " |")
     lines += [f"| {name} | missing | | | |" for name in result["missing"]]
     ours = result["contestants"][OURS]["iterations_per_second"]
     coverage = 100 * ours["coverage"]
-    reached = pipeline.verdict(ours, result["target"])
+    reached = report.at_least(ours, result["target"])
     return "\n".join(lines) + (
         f"\n\nMedian of {result['settings']['rounds']} rounds ({coverage:.1f} % "
         f"interval). Target, iterations per second of ours on two quick cores: {reached}."

@@ -50,6 +50,7 @@ def keras_loop(**compiled):
             results = step(batches)
         # What was computed is waited for.
         tf.nest.map_structure(float, results)
+        return count
 
     return iterate
 
@@ -98,6 +99,7 @@ def torch_loop():
                 logits = discriminator(generator(torch.randn(BATCH, LATENT)))
                 (-loss_of(logits, torch.zeros(BATCH, 1)) / 2).backward()
                 moves[0].step()
+            return count
 
         return iterate
     return None
@@ -121,6 +123,7 @@ def products():
     def iterate(times):
         for _ in range(times):
             multiply(rows).numpy()
+        return times
 
     return iterate
 

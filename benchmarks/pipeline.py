@@ -15,13 +15,11 @@ others.
 """
 
 import argparse
-import contextlib
-import importlib.metadata
 import os
 import pathlib
 import time
 
-from benchmarks import turns
+from benchmarks import report, turns
 from benchmarks.contestants import OURS, PEERS, check, contestants, make_batches
 from experiments import result_file
 
@@ -50,7 +48,7 @@ def main(arguments=None):
         "settings": {k: v for k, v in vars(flags).items() if k != "output"},
         "targets": TARGETS,
         "cells": cells,
-        "keras_cv": version("keras-cv"),
+        "keras_cv": report.version("keras-cv"),
         "load_before": load,
         "environment": result_file.environment(),
     }
@@ -127,9 +125,9 @@ def table(result):
             fields = [
                 f"`{name}`",
                 f"{its['first_batch_seconds']:.2f}",
-                interval(its["images_per_second"], ",.0f"),
-                interval(its["ours_over_it"], ".2f") if name != OURS else "",
-                verdict(its["ours_over_it"], target) if target else "",
+                report.interval(its["images_per_second"], ",.0f"),
+                report.interval(its["ours_over_it"], ".2f") if name != OURS else "",
+                report.at_least(its["ours_over_it"], target) if target else "",
             ]
             lines.append("| " + " | ".join(where + fields) + " |")
         for name in cell["missing"]:
@@ -141,29 +139,9 @@ def table(result):
     )
 
 
-def interval(value, form):
-    """A median with its interval, as the table shows it."""
-    low, high = (format(value[end], form) for end in ("low", "high"))
-    return f"{format(value['median'], form)} ({low} to {high})"
-
-
-def verdict(ratio, target):
-    """Whether the whole interval of a ratio lies above its target, or below."""
-    if ratio["low"] >= target:
-        return f"{target:g}: met"
-    return f"{target:g}: {'missed' if ratio['high'] < target else 'open'}"
-
-
 def label(size):
     """How a size is written: 64x224x224x3."""
     return "x".join(map(str, size))
-
-
-def version(package):
-    """The installed version, or None."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version(package)
-    return None
 
 
 if __name__ == "__main__":

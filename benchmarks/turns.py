@@ -52,6 +52,20 @@ def consume(iterator, seconds):
     return count / passed
 
 
+def repeat(iterate, seconds):
+    """Iterations per second of a function of a number of them, over so many seconds.
+
+    `iterate(n)` runs n iterations, or some more where they come in packets, to their
+    end, and gives how many it ran.
+    """
+    count, packet, start = 0, 1, time.perf_counter()
+    while (passed := time.perf_counter() - start) < seconds or count == 0:
+        count += iterate(packet)
+        # Waiting for the end costs: the packets grow with what a turn can hold.
+        packet = max(packet, int(0.1 * count))
+    return count / passed
+
+
 def median_interval(values, confidence=0.95):
     """The median, with an interval of order statistics.
 

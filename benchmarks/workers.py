@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+from benchmarks import turns
+
 
 class Worker:
     """A process that runs one contestant, and rests between its turns.
@@ -55,8 +57,8 @@ def serve(iterate):
     """Answers turns from standard input until it ends.
 
     Args:
-        iterate: Function of a number of iterations, which it runs to their end; or None,
-            where what it needs is not installed.
+        iterate: Function of `turns.repeat`, or None where what it needs is not
+            installed.
     """
     if iterate is None:
         print("missing", flush=True)
@@ -66,9 +68,4 @@ def serve(iterate):
     print(f"ready {time.perf_counter() - start}", flush=True)
     iterate(3)
     for line in iter(sys.stdin.readline, ""):
-        seconds, count = float(line), 0
-        start = time.perf_counter()
-        while (passed := time.perf_counter() - start) < seconds or count == 0:
-            iterate(2)
-            count += 2
-        print(f"rate {count / passed}", flush=True)
+        print(f"rate {turns.repeat(iterate, float(line))}", flush=True)

@@ -181,6 +181,7 @@ def train(run, folder, data, settings):
 
     def measure(gan, iteration):
         made = gan.generate(len(held_out), seed=run.seed, batch_size=500)
+        made = gan_training.finite(made, iteration)
         distance = evaluation.sliced_wasserstein(made, held_out, projections=500)
         measured = {"test": {"sliced_wasserstein": distance}}
         if iteration in settings.snapshots:

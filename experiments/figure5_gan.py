@@ -198,7 +198,7 @@ def train(run, folder, settings):
     iterations = min(settings.iterations, settings.max_steps or settings.iterations)
     record = gan_training.fit(
         make_gan,
-        gan_training.indices,
+        lambda done: gan_training.indices(done, made[0].replicas),
         gan_training.points_of(iterations, settings.every, settings.snapshots),
         lambda gan, iteration: mixtures.measure(gan, iteration, run.seed, settings),
         settings,

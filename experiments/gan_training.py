@@ -113,13 +113,27 @@ class RecordPoints(keras.callbacks.Callback):
             print(f"iteration {iteration}: {shown}", flush=True)
 
 
-def indices(done):
-    """Batches that are the number of the iteration, for data made in the step."""
-    numbers = tf.data.Dataset.counter(done)
+def indices(done, replicas=1):
+    """Batches that are the number of the iteration, for data made in the step.
+
+    It stands there once for each replica.
+    """
+    numbers = tf.data.Dataset.counter(done).map(
+        lambda index: tf.fill([replicas], index)
+    )
     # With it the end of `fit` waits for seconds on a thread that has nothing to tune.
     options = tf.data.Options()
     options.autotune.enabled = False
     return numbers.with_options(options)
+
+
+def finite(samples, iteration):
+    """The samples; raises unless all are finite."""
+    if not np.isfinite(samples).all():
+        raise recording.NonFiniteLoss(
+            f"A sample is not finite after iteration {iteration}."
+        )
+    return samples
 
 
 def points_of(iterations, every, snapshots):

@@ -5,8 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import recording
+from experiments import gan_training
 from keras_mixup import evaluation, keys, models
+from keras_mixup.training import counting
 
 STANDARD_DEVIATION = 0.01
 # Hidden layers of both networks.
@@ -36,13 +37,14 @@ def draw(name, key, count):
 class MixtureGAN(keras_mixup.MixUpGAN):
     """A `MixUpGAN` whose step draws its real examples: data without end.
 
-    What `fit` hands over is the index of the step. Examples follow from (seed, index)
-    alone, so that a resumed run draws what it would have drawn.
+    What `fit` hands over is the index of the step, once for each replica. Examples
+    follow from (seed, index, replica) alone, so that a resumed run draws what it would
+    have drawn.
 
     Args:
         mixture: "ring" or "grid".
         batch_size: Real examples in each step of the discriminator (in mode author_code
-            in each of the two batches that it mixes).
+            in each of the two batches that it mixes), over all replicas.
         **arguments: Those of `MixUpGAN`.
     """
 
@@ -51,16 +53,24 @@ class MixtureGAN(keras_mixup.MixUpGAN):
         self.mixture = mixture
         batches = self.discriminator_steps * (2 if self.pairs else 1)
         self.examples_per_step = batches * batch_size
+        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if batch_size % self.replicas:
+            raise ValueError(
+                "Invalid value received for `batch_size`. Expected a multiple of the "
+                f"{self.replicas} replicas. Received: {batch_size}"
+            )
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit` over indices, without checks of real examples."""
-        return keras.Model.fit(self, *args, **kwargs)
+        """`fit` over indices, without checks of real examples."""
+        return super(keras_mixup.MixUpGAN, self).fit(*args, **kwargs)
 
     def train_step(self, data):
         """A step on the examples of this index."""
         # Negative seeds are those of the data.
-        key = keys.make_key(-1 - self.seed, data, keys.replica_in_sync())
-        return super().train_step(draw(self.mixture, key, self.examples_per_step))
+        key = keys.make_key(-1 - self.seed, data[0], keys.replica_in_sync())
+        count = self.examples_per_step // self.replicas
+        with counting.behind(data):
+            return super().train_step(draw(self.mixture, key, count))
 
 
 def make_gan(data_set, alpha, mode, seed, settings):
@@ -91,10 +101,7 @@ def make_gan(data_set, alpha, mode, seed, settings):
 def measure(gan, iteration, seed, settings):
     """What samples of fixed noise cover, and at snapshots the samples themselves."""
     samples = gan.generate(settings.samples, seed=seed, batch_size=5000)
-    if not np.isfinite(samples).all():
-        raise recording.NonFiniteLoss(
-            f"A sample is not finite after iteration {iteration}."
-        )
+    samples = gan_training.finite(samples, iteration)
     real = draw(gan.mixture, keys.make_key(seed, -1), len(samples)).numpy()
     found = evaluation.mode_coverage(samples, modes(gan.mixture), RADIUS)
     near = evaluation.mode_coverage(samples, modes(gan.mixture), NEAR)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_mixup import keys
 from keras_mixup.model_card import write_model_card
+from keras_mixup.training import gan_checks
 from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.whole_folder import check_free, whole_folder
 
@@ -39,12 +40,10 @@ def export_generator(model, path, postprocess=None, card=None):
     path = pathlib.Path(path)
     check_free(path)
     generator = model.generator if isinstance(model, MixUpGAN) else model
-    shape = getattr(generator, "input_shape", None)
-    if not isinstance(shape, tuple) or None in shape[1:]:
-        raise ValueError(
-            "Cannot export this model. Expected a MixUpGAN, or a built generator of one "
-            f"input of a fixed size. Received: {model!r}"
-        )
+    gan_checks.check_generator(generator)
+    shape = generator.input_shape
+    if isinstance(postprocess, keras.Layer) and not postprocess.built:
+        postprocess(generator.outputs[0], training=False)
     inference = {"training": False} if isinstance(postprocess, keras.Layer) else {}
 
     @tf.function(autograph=False)

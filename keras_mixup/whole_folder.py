@@ -29,8 +29,10 @@ def whole_folder(path):
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if not path.exists():
-            for parent in created:
-                parent.rmdir()
+            # Another export may have begun beside it.
+            with contextlib.suppress(OSError):
+                for parent in created:
+                    parent.rmdir()
 
 
 def check_free(path):

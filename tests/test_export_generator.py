@@ -68,7 +68,27 @@ def test_what_is_there_is_kept_and_nothing_is_left_half_written(tmp_path):
     with pytest.raises(RuntimeError, match="broken"):
         keras_mixup.export_generator(gan(), tmp_path / "new" / "1", broken)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
-    with pytest.raises(
-        ValueError, match="Cannot export this model. Expected a MixUpGAN"
-    ):
-        keras_mixup.export_generator("model", tmp_path / "2")
+
+
+def test_what_is_no_generator_is_refused(tmp_path):
+    noise = keras.Input((3,))
+    two = keras.Model(noise, [keras.layers.Dense(2)(noise) for _ in range(2)])
+    words = keras.Input((3,), dtype="int32")
+    of_words = keras.Model(words, keras.layers.Embedding(5, 2)(words))
+    for model, message in [
+        ("model", "functional or sequential"),
+        (two, "one input and one output"),
+        (of_words, "floats of a fixed size, for its noise.*dtype int32"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            keras_mixup.export_generator(model, tmp_path / "1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_that_is_not_built_may_postprocess(tmp_path):
+    model = gan()
+    layer = keras.layers.Dense(4)
+    path = keras_mixup.export_generator(model, tmp_path / "1", layer)
+    noise = np.ones((2, 3), "float32")
+    found = signatures(path)["serving_default"](noise=tf.constant(noise))["generated"]
+    np.testing.assert_allclose(found, layer(model.generator(noise)), atol=1e-6)

@@ -20,8 +20,10 @@ version arguments keys sampling neighbours draws mixing targets boxes batches mi
 layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
-training.schedules training.callbacks training.mixed_targets training.cuts
+training.schedules training.callbacks training.counting training.mixed_targets
+training.cuts
 training.classifier training.gan_batches training.gan_checks training.descent
+training.two_networks
 training.gan training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_mixup import batches, keys, layers, metrics, mixing, sampling
 from keras_mixup.mixup import MixUp
 from keras_mixup.targets import target_coefficients
-from keras_mixup.training import cuts, mixed_targets
+from keras_mixup.training import counting, cuts, mixed_targets
 from keras_mixup.training.callbacks import WarnOfMixedLabels
 
 
@@ -225,8 +225,8 @@ class MixUpModel(keras.Model):
         parts, weights = mixed_targets.read_targets(y, sample_weight, self.mixup)
         soft = mixed_targets.any_soft_rows(parts)
         self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
-        step = tf.identity(self.step.value)
-        self.step.assign_add(1)
+        with counting.behind([y, sample_weight]):
+            step = counting.next_step(self.step)
         key = keys.make_key(self.seed, step, keys.replica_in_sync())
         size = mixing.batch_size_of(parts[0])
         alpha = self.mixup.alpha_at(step)

@@ -10,8 +10,14 @@ def built(optimizer, network):
     Variables that exist before `fit` are restored by a resume; those that it makes
     are lost in silence.
     """
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            "Invalid value received for an optimizer. Expected a Keras optimizer or its "
+            f"name. Received: {optimizer!r}"
+        )
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    if network.dtype_policy.name == "mixed_float16" and not scaled:
+    computed = {layer.compute_dtype for layer in (network, *network.layers)}
+    if "float16" in computed and not scaled:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
     return optimizer
@@ -37,7 +43,9 @@ def descend(loss, network, optimizer):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         value = loss()
-        total = tf.add_n([value, *network.losses])
+        # A penalty may be one number an example, in the dtype of its layer.
+        penalties = (tf.reduce_sum(tf.cast(p, tf.float32)) for p in network.losses)
+        total = value + sum(penalties)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         total = optimizer.scale_loss(total / replicas)
     optimizer.apply(tape.gradient(total, values), variables)

@@ -1,5 +1,7 @@
 """What a GAN cannot be trained on, said before it is."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,23 +22,8 @@ def check_alpha(alpha, mode):
 
 def check_networks(generator, discriminator):
     """Raises unless the discriminator takes what is generated, and gives one logit."""
-    for name, network in [("generator", generator), ("discriminator", discriminator)]:
-        if not isinstance(network, keras.Model) or not network.built:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a built "
-                f"keras.Model. Received: {name}={network!r}"
-            )
-        ends = (network.input_shape, network.output_shape)
-        if not all(isinstance(end, tuple) and _is_shape(end) for end in ends):
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a network "
-                f"with one input and one output. Received: {ends[0]} to {ends[1]}"
-            )
-    if None in generator.input_shape[1:]:
-        raise ValueError(
-            "Invalid value received for argument `generator`. Expected an input of a "
-            f"fixed size, for its noise. Received: shape {generator.input_shape}"
-        )
+    check_generator(generator)
+    _check_network("discriminator", discriminator)
     made, taken = generator.output_shape, discriminator.input_shape
     if not _fits(made, taken):
         raise ValueError(
@@ -49,7 +36,7 @@ def check_networks(generator, discriminator):
             "ends in one logit, shape (batch, 1). Received: shape "
             f"{discriminator.output_shape}"
         )
-    activation = _last_activation(discriminator)
+    activation = _last_activation(discriminator.outputs[0])
     if activation is not None:
         raise ValueError(
             "Invalid value received for argument `discriminator`. Expected one that "
@@ -58,23 +45,74 @@ def check_networks(generator, discriminator):
         )
 
 
-def check_data(gan, x, batch_size):
-    """Raises for arrays or datasets that `fit` could not train on to its end."""
+def check_generator(generator):
+    """Raises unless it makes one tensor of noise."""
+    _check_network("generator", generator)
+    noise = generator.inputs[0]
+    if None in noise.shape[1:] or not tf.as_dtype(noise.dtype).is_floating:
+        raise ValueError(
+            "Invalid value received for argument `generator`. Expected an input of "
+            "floats of a fixed size, for its noise. Received: shape "
+            f"{generator.input_shape} and dtype {noise.dtype}"
+        )
+
+
+def _check_network(name, network):
+    functional = isinstance(network, keras.Model) and network.built
+    ends = [getattr(network, end, None) for end in ("input_shape", "output_shape")]
+    if not functional or None in ends or not getattr(network, "outputs", None):
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a built keras.Model "
+            "that is functional or sequential (around another: keras.Sequential(["
+            f"keras.Input(shape), network])). Received: {name}={network!r}"
+        )
+    if not all(isinstance(end, tuple) and _is_shape(end) for end in ends):
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a network "
+            f"with one input and one output. Received: {ends[0]} to {ends[1]}"
+        )
+
+
+def checked_data(gan, x, batch_size=None, validation_split=0.0):
+    """Training data that `fit` can go through to their end; raises for others.
+
+    Arrays are looked at as they will be batched. A dataset whose batch size is open
+    gets a check of each batch: inside the step XLA would leave it out.
+    """
+    replicas = gan.distribute_strategy.num_replicas_in_sync
     if isinstance(x, tf.data.Dataset):
         spec = x.element_spec
+        if not isinstance(spec, tf.TensorSpec) or spec.shape.rank is None:
+            return x
+        check_real(gan, spec.shape, spec.dtype, replicas=replicas)
+        if spec.shape[0] is None:
+            return x.map(lambda batch: _with_enough(gan, batch, replicas))
+    elif (isinstance(x, np.ndarray) or tf.is_tensor(x)) and len(x.shape):
+        count = math.floor(x.shape[0] * (1 - (validation_split or 0.0)))
+        batch_size = batch_size or 32
+        rest = count % batch_size
+        for size in {min(batch_size, count), rest or min(batch_size, count)}:
+            check_real(gan, (size, *x.shape[1:]), x.dtype, replicas=replicas)
+    return x
+
+
+def check_validation_data(gan, data):
+    """Raises for data that `evaluate` could not go through."""
+    if isinstance(data, (tuple, list)):
+        real_examples(gan, tuple(tf.convert_to_tensor(part) for part in data), least=1)
+    elif isinstance(data, tf.data.Dataset):
+        spec = data.element_spec
         if isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None:
-            check_real(gan, spec.shape, spec.dtype)
-        return
-    if not (isinstance(x, np.ndarray) or tf.is_tensor(x)) or not x.shape:
-        return
-    batch_size = batch_size or 32
-    rest = x.shape[0] % batch_size
-    for size in {min(batch_size, x.shape[0]), rest or batch_size}:
-        check_real(gan, (size, *x.shape[1:]), tf.as_dtype(x.dtype))
+            check_real(gan, spec.shape, spec.dtype, least=1)
+        elif isinstance(spec, tuple):
+            real_examples(gan, spec, least=1)
 
 
-def real_examples(gan, data):
-    """The real examples of a batch; raises for targets, and for what does not fit."""
+def real_examples(gan, data, least=None):
+    """The real examples of a batch; raises for targets, and for what does not fit.
+
+    `least` is the smallest batch: by default that of a train step.
+    """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is not None or sample_weight is not None:
         raise ValueError(
@@ -87,15 +125,12 @@ def real_examples(gan, data):
             "Invalid value received for `x`. Expected one tensor of real examples. "
             f"Received: {type(x).__name__} of {len(keras.tree.flatten(x))}"
         )
-    check_real(gan, x.shape, x.dtype)
-    if x.shape[0] is None:
-        least = least_batch(gan)
-        tf.debugging.assert_greater_equal(tf.shape(x)[0], least, _too_few(gan))
+    check_real(gan, x.shape, x.dtype, least)
     return x
 
 
-def check_real(gan, shape, dtype):
-    """Raises unless a batch of this shape and dtype can be trained on."""
+def check_real(gan, shape, dtype, least=None, replicas=1):
+    """Raises unless batches of this shape and dtype can be trained on."""
     shape = tuple(shape)
     if not _fits(gan.generator.output_shape, shape):
         raise ValueError(
@@ -108,35 +143,55 @@ def check_real(gan, shape, dtype):
             "generator makes, such as images in [-1, 1]. Received: dtype "
             f"{tf.as_dtype(dtype).name}"
         )
-    if shape[0] is not None and shape[0] < least_batch(gan):
-        raise ValueError(f"{_too_few(gan)}. Received: {shape[0]}")
+    least = least_share(gan) if least is None else least
+    if shape[0] is not None and _smallest_share(shape[0], replicas) < least:
+        raise ValueError(f"{_too_few(gan, replicas)}. Received: {shape[0]}")
 
 
-def least_batch(gan):
-    """The smallest batch that can be trained on."""
+def least_share(gan):
+    """The smallest batch that a replica can train on."""
     return gan.discriminator_steps * (2 if gan.pairs else 1)
 
 
-def _too_few(gan):
+def _with_enough(gan, batch, replicas):
+    """The batch; fails where the graph runs if it is too small."""
+    enough = _smallest_share(tf.shape(batch)[0], replicas) >= least_share(gan)
+    said = [_too_few(gan, replicas), tf.shape(batch)]
+    with tf.control_dependencies([tf.debugging.Assert(enough, said)]):
+        return tf.identity(batch)
+
+
+def _smallest_share(size, replicas):
+    """Of a batch on several replicas: all but the last have as many, rounded up."""
+    return size + (replicas - 1) * (-size // replicas)
+
+
+def _too_few(gan, replicas):
     each = '2, since mode="author_code" mixes pairs of batches' if gan.pairs else "1"
+    where = f" on each of {replicas} replicas" if replicas > 1 else ""
     return (
-        f"Too small a batch of real examples. Expected at least {least_batch(gan)} "
-        f"(discriminator_steps={gan.discriminator_steps}, for each at least {each}; "
+        f"Too small a batch of real examples. Expected at least {least_share(gan)}{where}"
+        f" (discriminator_steps={gan.discriminator_steps}, for each at least {each}; "
         "batch with drop_remainder=True if the last one of an epoch is smaller)"
     )
 
 
-def _last_activation(network):
-    last = getattr(network.outputs[0], "_keras_history", None)
-    layer = last and last.operation
+def _last_activation(tensor):
+    """The name of the activation that a symbolic tensor comes from, or None."""
+    layer, node, _ = tensor._keras_history
     if isinstance(layer, keras.Model):
-        return _last_activation(layer)
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
+        inner = getattr(layer, "outputs", None)
+        return _last_activation(inner[0]) if inner else None
     activation = getattr(layer, "activation", None)
-    if activation is None or activation is keras.activations.linear:
-        return None
-    return getattr(activation, "__name__", activation)
+    if activation not in (None, keras.activations.linear):
+        return getattr(activation, "__name__", activation)
+    # keras.ops.sigmoid is an operation of that name, and no layer.
+    if type(layer).__name__ in ("Softmax", "Sigmoid"):
+        return type(layer).__name__.lower()
+    passing = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
+    if isinstance(layer, (*passing, keras.layers.Activation)):
+        return _last_activation(layer._inbound_nodes[node].input_tensors[0])
+    return None
 
 
 def _fits(shape, other):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import dcgan
+from experiments import dcgan, gan_training
 from tests.experiments import runs
 
 
@@ -59,3 +59,30 @@ def test_images_are_scaled_to_the_generators_range():
 )
 def test_flags_that_do_not_fit_are_refused(flags, message, capsys):
     assert message in runs.refusal(dcgan, capsys, *flags)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_goes_on_inside_an_epoch(tmp_path, monkeypatch):
+    flags = ("--preset", "smoke", "--train_split", "train[:80]", "--methods", "mixup")
+    flags += ("--iterations", "8", "--snapshots", "8", "--every", "4")
+
+    def recorded(folder):
+        settings = runs.parse(dcgan, *flags, "--run_dir", tmp_path / folder)
+        return runs.recorded(dcgan, settings)[0]["runs"][0]["epochs"]
+
+    whole = recorded("whole")
+    tiles = gan_training.encoded_tiles
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    # Of three steps an epoch; the picture is the last thing that is made.
+    monkeypatch.setattr(gan_training, "encoded_tiles", stop)
+    with pytest.raises(KeyboardInterrupt):
+        recorded("parts")
+    monkeypatch.setattr(gan_training, "encoded_tiles", tiles)
+    again = recorded("parts")
+    assert [entry["iteration"] for entry in again] == [4, 8]
+    for ours, theirs in zip(again, whole, strict=True):
+        assert ours["train"] == theirs["train"]
+        assert ours["test"] == theirs["test"]

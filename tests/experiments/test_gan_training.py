@@ -28,7 +28,9 @@ def make_gan():
 
 def batches(done):
     return gan_training.indices(done).map(
-        lambda index: tf.random.stateless_normal([4, 2], [0, tf.cast(index, tf.int32)])
+        lambda index: tf.random.stateless_normal(
+            [4, 2], [0, tf.cast(index[0], tf.int32)]
+        )
     )
 
 

@@ -247,6 +247,14 @@ def test_replicas_draw_differently_and_together_as_one_seed_says():
     assert int(tf.convert_to_tensor(model.step)) == 1
 
 
+def test_a_dataset_of_unknown_length_counts_each_batch_once():
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    model = mixing()
+    model.compile("sgd", SPARSE)
+    model.fit(batches.filter(lambda x, y: True), epochs=2, verbose=0)
+    assert int(model.step.value) == 8
+
+
 def test_labels_that_would_broadcast_raise():
     with pytest.raises(ValueError, match=r"would broadcast.*\(None, 3\).*\(None,\)"):
         weights_after(mixing(), y=Y.astype("float32"))

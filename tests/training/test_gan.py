@@ -222,6 +222,67 @@ def test_keras_callbacks_see_the_losses(tmp_path):
     ]
 
 
+def test_a_dataset_of_unknown_length_counts_as_eagerly():
+    batches = (
+        tf.data.Dataset.from_tensor_slices(X[:32]).batch(16).filter(lambda x: True)
+    )
+    counts, losses = [], []
+    for eagerly in (True, False):
+        model = gan(run_eagerly=eagerly)
+        history = model.fit(batches, epochs=2, verbose=0).history
+        losses.append(history["generator_loss"])
+        counts.append([int(o.iterations) for o in model.optimizers])
+        counts[-1].append(int(model.step.value))
+        model.evaluate(batches, verbose=0)
+        losses[-1].append(model.evaluate(batches, verbose=0)[1])
+    assert counts == [[4, 8, 4]] * 2
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+def test_losses_are_means_over_rows():
+    model = gan()
+    first = model.evaluate(X[:18], batch_size=18, verbose=0)
+    whole = model.evaluate(X[:20], batch_size=18, verbose=0)
+    key = keys.fold_in(keys.make_key(7, 0), keys.Stream.EVALUATION)
+    generated = model.generator(model.noise(keys.fold_in(key, 18), 2))
+    rows, targets = gan_batches.plain(tf.constant(X[18:20]), generated)
+    last = gan_batches.discriminator_loss(model.discriminator(rows), targets)
+    assert whole[0] == pytest.approx((18 * first[0] + 2 * float(last)) / 20, rel=1e-5)
+
+
+def test_averaged_weights_are_taken_over_at_the_end():
+    model = gan(steps=1)
+    model.compile(keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9), "sgd")
+    last = {}
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            last["weights"] = model.generator.get_weights()
+            last["mean"] = [
+                average.numpy()
+                for average in model.generator_optimizer._model_variables_moving_average
+            ]
+
+    fitted(model, callbacks=[Keep()])
+    assert_same(model.generator.get_weights(), last["mean"])
+    assert np.abs(last["weights"][0] - last["mean"][0]).max() > 1e-3
+
+
+def test_penalties_of_any_shape_are_summed():
+    class Penalised(keras.layers.Layer):
+        def call(self, inputs):
+            self.add_loss(0.1 * inputs[:, 0] ** 2)
+            return inputs
+
+    keras.utils.set_random_seed(1)
+    generator = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2), Penalised()]
+    )
+    model = keras_mixup.MixUpGAN(generator, networks()[1], 0.0, discriminator_steps=1)
+    model.compile("sgd", "sgd")
+    assert np.isfinite(model.train_on_batch(X[:4])[1])
+
+
 def test_evaluation_is_of_the_plain_gan_and_changes_nothing():
     model = gan(loss="non_saturating")
     fitted(model)

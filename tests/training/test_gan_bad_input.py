@@ -50,6 +50,30 @@ def test_alpha_above_1_is_fine_for_the_formula():
     assert gan(alpha=8).alpha == 8
 
 
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def subclassed():
+    made = Subclassed()
+    made(X)
+    return made
+
+
+def test_a_subclassed_network_inside_of_a_sequential_one_is_fine():
+    wrapped = keras.Sequential([keras.Input((2,)), Subclassed()])
+    model = keras_mixup.MixUpGAN(network((3,), 2), wrapped)
+    model.compile()
+    model.fit(X, batch_size=12, verbose=0)
+    with pytest.raises(ValueError, match=r"`discriminator`.*functional or sequential"):
+        keras_mixup.MixUpGAN(network((3,), 2), subclassed())
+
+
 def two_outputs():
     inputs = keras.Input((2,))
     ends = [keras.layers.Dense(1)(inputs) for _ in range(2)]
@@ -92,13 +116,30 @@ def nested(last):
     return keras.Model(inputs, inner(inputs))
 
 
-def test_a_sigmoid_inside_of_a_nested_network_is_found():
-    for last in (
+@pytest.mark.parametrize(
+    "last",
+    [
         [keras.layers.Dense(1, "sigmoid")],
         [keras.layers.Dense(1), keras.layers.Activation("sigmoid")],
-    ):
-        with pytest.raises(ValueError, match="last layer with sigmoid"):
-            keras_mixup.MixUpGAN(network((3,), 2), nested(last))
+        [keras.layers.Dense(1, "sigmoid"), keras.layers.Reshape((1,))],
+        [keras.layers.Dense(1, "sigmoid"), keras.layers.Activation("linear")],
+        [keras.layers.Dense(1), keras.ops.sigmoid],
+    ],
+)
+def test_an_activation_in_front_of_the_end_is_found(last):
+    inputs = keras.Input((2,))
+    outputs = inputs
+    for layer in last:
+        outputs = layer(outputs)
+    with pytest.raises(ValueError, match="last layer with sigmoid"):
+        keras_mixup.MixUpGAN(network((3,), 2), keras.Model(inputs, outputs))
+
+
+def test_a_nested_network_is_looked_into():
+    with pytest.raises(ValueError, match="last layer with sigmoid"):
+        keras_mixup.MixUpGAN(
+            network((3,), 2), nested([keras.layers.Dense(1, "sigmoid")])
+        )
     keras_mixup.MixUpGAN(network((3,), 2), nested([keras.layers.Dense(1)]))
 
 
@@ -146,9 +187,52 @@ def test_a_batch_of_one_in_the_mode_that_mixes_batches():
         gan(steps=1, mode="author_code").fit(one, verbose=0)
 
 
-def test_too_small_a_batch_of_unknown_size_is_found_where_it_runs():
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_too_small_a_batch_of_unknown_size_is_found_where_it_runs(jit_compile):
+    model = gan()
+    model.compile(jit_compile=jit_compile)
     with pytest.raises(tf.errors.InvalidArgumentError, match="Expected at least 2"):
-        gan().fit(dataset(X[:9]).batch(4), verbose=0)
+        model.fit(dataset(X[:5]).batch(4), verbose=0)
+    assert np.isfinite(model.generator.get_weights()[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ((X[:5, :1],), r"Received: shape \(5, 1\)"),
+        ((X, X), r"Expected x, without targets"),
+        (dataset(X, X).batch(4), r"Expected x, without targets"),
+        (dataset(X[:, :1]).batch(4), r"Invalid shape received for `x`"),
+    ],
+)
+def test_validation_data_are_checked_before_a_step(validation, message):
+    model = gan()
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, batch_size=4, validation_data=validation, verbose=0)
+    assert int(model.step.value) == 0
+
+
+def test_a_single_example_may_be_left_for_validation_and_by_a_split():
+    model = gan()
+    model.fit(X, batch_size=4, validation_data=(X[:5],), verbose=0)
+    # Of 9 rows, 8 are trained on.
+    model.fit(X[:9], batch_size=4, validation_split=0.1, verbose=0)
+    with pytest.raises(ValueError, match="Received: 1"):
+        model.fit(X[:10], batch_size=4, validation_split=0.1, verbose=0)
+
+
+def test_each_replica_needs_its_examples():
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = gan(steps=2)
+    with pytest.raises(
+        ValueError, match="at least 2 on each of 2 replicas.*Received: 3"
+    ):
+        model.fit(X[:11], batch_size=4, verbose=0)
+
+
+def test_what_is_no_optimizer_is_refused():
+    with pytest.raises(ValueError, match="Expected a Keras optimizer or its name"):
+        gan().compile(None, "adam")
 
 
 def test_one_optimizer_for_both_is_refused():
