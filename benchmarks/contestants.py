@@ -1,4 +1,4 @@
-"""The contestants: who mixes, and the batches that all of them are given.
+"""The contestants in TensorFlow: who mixes in `Dataset.map`, and on what.
 
 Every policy draws one lam an example from Beta(0.2, 0.2), the default of the peers,
 written out here so that it cannot drift; a further row of ours draws one a batch, as
@@ -11,37 +11,69 @@ import functools
 
 ALPHA = 0.2
 CLASSES = 10
+# So that no batch is still in the cache when it comes again.
 DISTINCT_BATCHES = 4
 
 OURS = "keras_mixup.MixUp"
-PEERS = ("keras.layers.MixUp", "keras_cv.layers.MixUp")
+KERAS = "keras.layers.MixUp"
+PEERS = (KERAS, "keras_cv.layers.MixUp", "formula of the keras.io example")
+FLOOR = "cast only"
 
 
-def contestants():
-    """By name: the form of the labels, and what `map` calls (None: not installed)."""
+def contestants(shape):
+    """By name: the form of the labels, and what `map` calls (None: not installed).
+
+    `shape` is that of a batch; layers for images are left out where it is of another
+    rank.
+    """
     import keras
     import tensorflow as tf
 
     import keras_mixup
 
-    of_keras_cv = None
-    with contextlib.suppress(ImportError):
-        import keras_cv
+    of_images = {KERAS: None, PEERS[1]: None}
+    if len(shape) == 4:
+        of_images[KERAS] = keras.layers.MixUp(alpha=ALPHA)
+        with contextlib.suppress(ImportError):
+            import keras_cv
 
-        of_keras_cv = keras_cv.layers.MixUp(alpha=ALPHA)
+            of_images[PEERS[1]] = keras_cv.layers.MixUp(alpha=ALPHA)
 
     def cast_only(batch):
         return {**batch, "images": tf.cast(batch["images"], tf.float32)}
 
     ours = functools.partial(keras_mixup.MixUp, alpha=ALPHA, per="example")
-    return {
+    entered = {
         OURS: ("one-hot", ours()),
         f"{OURS}, integer labels": ("integer", ours(num_classes=CLASSES)),
         f"{OURS}(jit_compile=False)": ("one-hot", ours(jit_compile=False)),
         f"{OURS}(per='batch')": ("one-hot", ours(per="batch")),
-        PEERS[0]: ("one-hot", keras.layers.MixUp(alpha=ALPHA)),
-        PEERS[1]: ("one-hot", of_keras_cv),
-        "cast only": ("one-hot", cast_only),
+        **{name: ("one-hot", layer) for name, layer in of_images.items()},
+        PEERS[2]: ("one-hot", formula_of_the_example),
+        FLOOR: ("one-hot", cast_only),
+    }
+    if len(shape) != 4:
+        entered = {k: v for k, v in entered.items() if k not in of_images}
+    return entered
+
+
+def formula_of_the_example(batch):
+    """As keras.io's example on mixup has it: Beta by two Gammas, and a second batch.
+
+    The example zips two shuffled datasets; here the second batch is the first one
+    reversed, which costs less.
+    """
+    import tensorflow as tf
+
+    images = tf.cast(batch["images"], tf.float32)
+    size = tf.shape(images)[0]
+    first, second = tf.unstack(tf.random.gamma([2, size], ALPHA), 2)
+    lam = first / (first + second)
+    of_images = tf.reshape(lam, [-1] + [1] * (images.shape.rank - 1))
+    labels, of_labels = batch["labels"], lam[:, tf.newaxis]
+    return {
+        "images": images * of_images + images[::-1] * (1 - of_images),
+        "labels": labels * of_labels + labels[::-1] * (1 - of_labels),
     }
 
 
@@ -51,9 +83,10 @@ def make_batches(size, dtype):
     import tensorflow as tf
 
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (DISTINCT_BATCHES, *size), np.uint8)
-    images = tf.constant(images.astype(dtype))
-    classes = generator.integers(0, CLASSES, (DISTINCT_BATCHES, size[0]), np.int32)
+    distinct = 1 if is_large(size) else DISTINCT_BATCHES
+    images = generator.integers(0, 256, (distinct, *size), np.uint8)
+    images = tf.cast(tf.constant(images), dtype)
+    classes = generator.integers(0, CLASSES, (distinct, size[0]), np.int32)
     labels = {"one-hot": tf.one_hot(classes, CLASSES), "integer": tf.constant(classes)}
     return {
         form: tf.data.Dataset.from_tensor_slices(
@@ -63,12 +96,18 @@ def make_batches(size, dtype):
     }
 
 
+def is_large(size):
+    """Whether a batch is so large that only one at a time is held."""
+    import math
+
+    return math.prod(size) > 1e8
+
+
 def check(name, batch, size):
     """Raises unless a contestant gives what all are to give."""
-    expected = {"images": size, "labels": (size[0], CLASSES)}
-    for key, shape in expected.items():
-        if batch[key].shape != shape or batch[key].dtype != "float32":
+    for key, shape in {"images": size, "labels": (size[0], CLASSES)}.items():
+        if batch[key].shape != shape or not batch[key].dtype.is_floating:
             raise ValueError(
-                f"{name} gives other {key} than its rivals. Expected float32 {shape}. "
+                f"{name} gives other {key} than its rivals. Expected floats {shape}. "
                 f"Received: {batch[key].dtype.name} {batch[key].shape}"
             )

@@ -11,7 +11,7 @@ import pathlib
 
 from benchmarks import report, turns
 from benchmarks.gan_contestants import NAMES, OURS, flops
-from benchmarks.workers import Worker
+from benchmarks.workers import fastest
 from experiments import result_file
 
 SCHEMA = 1
@@ -26,7 +26,8 @@ def main(arguments=None):
     load = os.getloadavg()[0]
     workers, missing = {}, []
     for name in NAMES:
-        worker = fastest(name, flags)
+        print(f"Starting {name!r} ...", flush=True)
+        worker = fastest("benchmarks.gan_contestants", name, flags.seconds)
         if worker is None:
             missing.append(name)
         else:
@@ -34,10 +35,11 @@ def main(arguments=None):
     rates = turns.in_rounds(
         list(workers),
         flags.rounds,
-        lambda name: workers[name]["worker"].rate(flags.seconds),
+        lambda name: workers[name]["rate"](flags.seconds),
     )
-    for name in workers:
-        workers[name].pop("worker").close()
+    for worker in workers.values():
+        worker.pop("rate")
+        worker.pop("close")()
     result = {
         "schema": SCHEMA,
         "benchmark": "gan",
@@ -78,22 +80,6 @@ def parse(arguments):
     if flags.rounds < 1:
         parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
     return flags
-
-
-def fastest(name, flags):
-    """The contestant with its best number of threads, or None where it is missing."""
-    found = []
-    for threads in (1, 2):
-        print(f"Starting {name!r} with {threads} threads ...", flush=True)
-        worker = Worker("benchmarks.gan_contestants", name, threads)
-        if worker.ready is None:
-            worker.close()
-            return None
-        entry = {"threads": threads, "first_seconds": float(worker.ready["ready"])}
-        found.append((worker.rate(flags.seconds), entry | {"worker": worker}))
-    found.sort(key=lambda pair: pair[0])
-    found[0][1]["worker"].close()
-    return found[1][1]
 
 
 def table(result):

@@ -1,17 +1,14 @@
 """Images per second of mixup inside `Dataset.map`, side by side with the peers.
 
-    python -m benchmarks.pipeline            # about four minutes on two cores
-    python -m benchmarks.pipeline --quick    # a minute: does it run?
+    python -m benchmarks.pipeline            # about half an hour on two cores
+    python -m benchmarks.pipeline --quick    # two minutes: does it run?
 
-Targets: at 64x224x224x3 `keras_mixup.MixUp` gives at least 4 times (uint8 images)
-and 2.5 times (float32 images) as many images per second as `keras.layers.MixUp`
-and as `keras_cv.layers.MixUp`.
-
-The contestants (contestants.py) map the same batches, held in memory, with the same
-alpha and one lam an example, the only way that the peers know. An iterator lives
-through all rounds (turns.py), so that AUTOTUNE keeps what it has learnt. `prefetch`
-is of fixed size: one that tunes itself would fill gigabytes during the turns of
-others.
+Contestants of TensorFlow (contestants.py) map the same batches, held in memory, with
+the same alpha and one lam an example, the only way that most peers know. Each runs with
+one parallel call or two, whichever was faster in a trial turn. Those of PyTorch
+(torch_contestants.py) mix the same batch in processes of their own, with one thread or
+two. An iterator lives through all rounds (turns.py), but for the largest batch, of which
+only one contestant at a time may hold copies.
 """
 
 import argparse
@@ -19,36 +16,52 @@ import os
 import pathlib
 import time
 
-from benchmarks import report, turns
-from benchmarks.contestants import OURS, PEERS, check, contestants, make_batches
+from benchmarks import report, torch_contestants, turns
+from benchmarks.contestants import (
+    KERAS,
+    OURS,
+    PEERS,
+    check,
+    contestants,
+    is_large,
+    make_batches,
+)
+from benchmarks.workers import fastest
 from experiments import result_file
 
-SCHEMA = 1
+SCHEMA = 2
 OUTPUT = pathlib.Path(__file__).parent / "results" / "pipeline.json"
-SIZES = ((128, 32, 32, 3), (64, 224, 224, 3))
-DTYPES = ("uint8", "float32")
-PREFETCH = 2
-# At least so many times the images per second of each peer.
-TARGETS = {"64x224x224x3 uint8": 4.0, "64x224x224x3 float32": 2.5}
+SIZES = {
+    "CIFAR": (128, 32, 32, 3),
+    "ImageNet": (64, 224, 224, 3),
+    "spectrograms": (128, 101, 161, 1),
+    "table": (512, 32),
+    "1 GB": (1743, 224, 224, 3),
+}
+DTYPES = ("uint8", "float32", "bfloat16")
+QUICK = {"sizes": ("CIFAR", "table"), "rounds": 3, "seconds": 0.1}
+# Our images per second over a peer's, at least; 1 where none stands here.
+TARGETS = {"ImageNet uint8": {KERAS: 5.0}, "ImageNet float32": {KERAS: 3.0}}
+# Smaller batches are no target against PyTorch, which has no pipeline around them.
+AGAINST_TORCH = ("ImageNet", "1 GB")
 
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
     flags = parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     load = os.getloadavg()[0]
     cells = []
-    for size in SIZES:
-        for dtype in DTYPES:
-            print(f"Measuring {label(size)} {dtype} ...", flush=True)
-            cells.append(measure(size, dtype, flags))
+    for name in flags.sizes:
+        for dtype in flags.dtypes:
+            print(f"Measuring {name} {dtype} ...", flush=True)
+            cells.append(measure(name, SIZES[name], dtype, flags))
+    packages = ("keras-cv", "torch", "torchvision", "timm")
     result = {
         "schema": SCHEMA,
         "benchmark": "pipeline",
         "settings": {k: v for k, v in vars(flags).items() if k != "output"},
-        "targets": TARGETS,
         "cells": cells,
-        "keras_cv": report.version("keras-cv"),
+        "peers": {package: report.version(package) for package in packages},
         "load_before": load,
         "environment": result_file.environment(),
     }
@@ -64,84 +77,135 @@ def parse(arguments):
     )
     add = parser.add_argument
     add("--rounds", type=int, help="rounds of turns (15; quick: 3)")
-    add("--seconds", type=float, help="length of a turn (0.25; quick: 0.1)")
-    add("--parallel-calls", type=int, default=-1, help="of Dataset.map (-1: AUTOTUNE)")
+    add("--seconds", type=float, help="length of a turn (0.3; quick: 0.1)")
+    add("--sizes", nargs="+", choices=SIZES, help="(all; quick: the small ones)")
+    add("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="(all)")
     add("--quick", action="store_true", help="few and short rounds")
     add("--output", default=OUTPUT, help="(benchmarks/results/pipeline.json)")
     flags = parser.parse_args(arguments)
-    if flags.rounds is None:
-        flags.rounds = 3 if flags.quick else 15
-    if flags.seconds is None:
-        flags.seconds = 0.1 if flags.quick else 0.25
+    whole = {"sizes": tuple(SIZES), "rounds": 15, "seconds": 0.3}
+    for name, value in (QUICK if flags.quick else whole).items():
+        if getattr(flags, name) is None:
+            setattr(flags, name, value)
     if flags.rounds < 1:
         parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
     return flags
 
 
-def measure(size, dtype, flags):
+def measure(name, size, dtype, flags):
     """One cell: all contestants on batches of one size and dtype."""
+    missing, entered = [], {}
     batches = make_batches(size, dtype)
-    entered = contestants()
-    iterators, first = {}, {}
-    for name, (form, function) in entered.items():
-        if function is not None:
-            start = time.perf_counter()
-            mapped = batches[form].map(
-                function, num_parallel_calls=flags.parallel_calls
-            )
-            iterators[name] = iter(mapped.prefetch(PREFETCH))
-            check(name, next(iterators[name]), size)
-            first[name] = time.perf_counter() - start
-            turns.consume(iterators[name], flags.seconds)
-    rates = turns.take_turns(iterators, flags.rounds, flags.seconds)
-    images = {name: [size[0] * rate for rate in rates[name]] for name in rates}
+    for peer, (form, function) in contestants(size).items():
+        if function is None:
+            missing.append(peer)
+        else:
+            entered[peer] = _best_mapped(peer, batches[form], function, size, flags)
+    label = f"{'x'.join(map(str, size))} {dtype}"
+    for peer in torch_contestants.names(size):
+        module = torch_contestants.__name__
+        found = fastest(module, f"{peer} {label}", flags.seconds)
+        if found is None:
+            missing.append(peer)
+        else:
+            entered[peer] = found
+    rates = turns.in_rounds(
+        list(entered),
+        flags.rounds,
+        lambda peer: size[0] * entered[peer]["rate"](flags.seconds),
+    )
+    for peer in entered:
+        entered[peer].pop("rate")
+        entered[peer].pop("close", lambda: None)()
     return {
-        "batch": label(size),
+        "name": name,
+        "batch": list(size),
         "dtype": dtype,
-        "missing": [name for name in entered if name not in iterators],
+        "missing": missing,
         "contestants": {
-            name: {
-                "labels": entered[name][0],
-                "first_batch_seconds": first[name],
-                "rounds": images[name],
-                "images_per_second": turns.median_interval(images[name]),
+            peer: {
+                **entered[peer],
+                "rounds": rates[peer],
+                "images_per_second": turns.median_interval(rates[peer]),
                 "ours_over_it": turns.median_interval(
-                    [ours / its for ours, its in zip(images[OURS], images[name])]
+                    [a / b for a, b in zip(rates[OURS], rates[peer], strict=True)]
                 ),
             }
-            for name in iterators
+            for peer in entered
         },
     }
 
 
+def _best_mapped(peer, batches, function, size, flags):
+    """A contestant of TensorFlow with its best number of parallel calls."""
+    found = []
+    for calls in (1, 2):
+        start = time.perf_counter()
+        mapped = batches.map(function, num_parallel_calls=calls)
+        if not is_large(size):
+            mapped = mapped.prefetch(2)
+        rate, first = _rate_of(mapped, is_large(size))
+        check(peer, first, size)
+        seconds = time.perf_counter() - start
+        found.append(
+            (
+                rate(flags.seconds),
+                {"rate": rate, "parallel_calls": calls, "first_seconds": seconds},
+            )
+        )
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def _rate_of(mapped, afresh):
+    """Function of the seconds of a turn that gives batches per second; a first batch."""
+    iterator = iter(mapped)
+    first = next(iterator)
+    if not afresh:
+        return lambda seconds: turns.turn(iterator, seconds), first
+
+    def rate(seconds):
+        return turns.turn(iter(mapped), seconds)
+
+    return rate, first
+
+
 def table(result):
     """The Markdown table of a result; the target stands beside the peers."""
-    head = "Batch | Images | Contestant | First batch (s) | Images/s | Ours / it"
-    lines = [f"| {head} | Target |", "|---" * 3 + "|---:" * 3 + "|---|"]
+    head = "Batch|Contestant|Calls or threads|First batch (s)|Images/s|Ours / it|Target"
+    rows = []
     for cell in result["cells"]:
-        where = [cell["batch"], cell["dtype"]]
-        for name, its in cell["contestants"].items():
-            target = result["targets"].get(" ".join(where)) if name in PEERS else None
-            fields = [
-                f"`{name}`",
-                f"{its['first_batch_seconds']:.2f}",
-                report.interval(its["images_per_second"], ",.0f"),
-                report.interval(its["ours_over_it"], ".2f") if name != OURS else "",
-                report.at_least(its["ours_over_it"], target) if target else "",
-            ]
-            lines.append("| " + " | ".join(where + fields) + " |")
-        for name in cell["missing"]:
-            lines.append(f"| {' | '.join(where)} | `{name}` | missing | | | |")
-    coverage = result["cells"][0]["contestants"][OURS]["ours_over_it"]["coverage"]
-    return "\n".join(lines) + (
+        where = f"{cell['name']}, {'x'.join(map(str, cell['batch']))}, {cell['dtype']}"
+        for peer, its in cell["contestants"].items():
+            threads = its.get("parallel_calls", its.get("threads"))
+            ratio = its["ours_over_it"]
+            target = target_of(cell, peer)
+            rows.append(
+                [
+                    where,
+                    f"`{peer}`",
+                    str(threads),
+                    f"{its['first_seconds']:.2f}",
+                    report.interval(its["images_per_second"], ",.0f"),
+                    "" if peer == OURS else report.interval(ratio, ".2f"),
+                    "" if target is None else report.at_least(ratio, target),
+                ]
+            )
+        for peer in cell["missing"]:
+            rows.append([where, f"`{peer}`", "missing", "", "", "", ""])
+    first = result["cells"][0]["contestants"][OURS]["ours_over_it"]
+    return report.markdown(head.split("|"), rows) + (
         f"\n\nMedian of {result['settings']['rounds']} rounds "
-        f'({100 * coverage:.1f} % interval). "Ours" is `{OURS}`.'
+        f'({100 * first["coverage"]:.1f} % interval). "Ours" is `{OURS}`.'
     )
 
 
-def label(size):
-    """How a size is written: 64x224x224x3."""
-    return "x".join(map(str, size))
+def target_of(cell, peer):
+    """The least ratio aimed at, or None."""
+    if peer in torch_contestants.NAMES:
+        return 1.0 if cell["name"] in AGAINST_TORCH else None
+    if peer in PEERS:
+        return TARGETS.get(f"{cell['name']} {cell['dtype']}", {}).get(peer, 1.0)
+    return None
 
 
 if __name__ == "__main__":

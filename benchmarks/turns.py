@@ -14,23 +14,10 @@ import time
 SETTLE = 0.1
 
 
-def take_turns(iterators, rounds, seconds):
-    """Batches per second by contestant and round.
-
-    Args:
-        iterators: Dict of endless iterators by name of contestant.
-        rounds: Number of rounds; each begins with another contestant.
-        seconds: Length of a turn.
-
-    Returns:
-        Dict of lists, one rate a round.
-    """
-
-    def measure(name):
-        consume(iterators[name], SETTLE)
-        return consume(iterators[name], seconds)
-
-    return in_rounds(list(iterators), rounds, measure)
+def turn(iterator, seconds):
+    """Items per second of an iterator that has rested."""
+    consume(iterator, SETTLE)
+    return consume(iterator, seconds)
 
 
 def in_rounds(names, rounds, measure):

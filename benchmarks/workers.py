@@ -53,6 +53,31 @@ class Worker:
         )
 
 
+def fastest(module, name, seconds):
+    """A contestant with its best number of threads, one or two; None where missing.
+
+    Returns:
+        Dict of "rate" (function of the seconds of a turn), "close" (ends the process),
+        "threads" and "first_seconds".
+    """
+    found = []
+    for threads in (1, 2):
+        worker = Worker(module, name, threads)
+        if worker.ready is None:
+            worker.close()
+            return None
+        entry = {
+            "rate": worker.rate,
+            "close": worker.close,
+            "threads": threads,
+            "first_seconds": float(worker.ready["ready"]),
+        }
+        found.append((worker.rate(seconds), entry))
+    found.sort(key=lambda pair: pair[0])
+    found[0][1]["close"]()
+    return found[1][1]
+
+
 def serve(iterate):
     """Answers turns from standard input until it ends.
 
