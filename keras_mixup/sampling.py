@@ -3,7 +3,8 @@
 Weights are quantiles of random bits instead of draws of a sampler, whose stream
 would depend on where it runs. Quantiles are computed in float64: in float32 a
 graph and XLA differ by up to 6e-5, in float64 they agree after rounding to
-float32, and both agree with scipy at every alpha.
+float32, and both agree with scipy at every alpha. For an alpha that is a number they
+come from a table (`quantiles`), for a schedule's from TFP's iteration.
 """
 
 import math
@@ -14,6 +15,7 @@ import tensorflow_probability as tfp
 
 from keras_mixup import arguments
 from keras_mixup.keys import Stream, make_key, random_bits, uniform
+from keras_mixup.quantiles import beta_quantile
 
 PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
 
@@ -73,15 +75,18 @@ def weights_of(key, alpha, shape, examples):
     arguments.check_examples(examples)
     sizes = [shape] if isinstance(shape, numbers.Integral) else _unpacked(shape)
     sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
-    alpha = tf.cast(alpha, tf.float64)
-    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
-    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
-    proper = tf.math.is_finite(alpha) & (alpha > 0)
-    positive = tf.where(proper, alpha, tf.ones_like(alpha))
-    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
-    left = tf.range(examples - 1, 0, -1, dtype=tf.float64)
-    broken = tfp.distributions.Beta(positive, left * positive).quantile(sticks)
-    broken = tf.where(proper, broken, other)
+    known = tf.get_static_value(alpha) if tf.is_tensor(alpha) else alpha
+    if known is None:
+        broken = _broken_by_iteration(tf.cast(alpha, tf.float64), sticks)
+    elif known == 0:
+        broken = tf.ones_like(sticks)
+    else:
+        parts = tf.unstack(sticks, axis=-1)
+        parts = [
+            beta_quantile(part, known, left * known)
+            for part, left in zip(parts, range(examples - 1, 0, -1), strict=True)
+        ]
+        broken = tf.stack(parts, axis=-1)
     whole = tf.ones_like(broken[..., :1])
     rest = tf.concat([whole, tf.math.cumprod(1 - broken, axis=-1)], axis=-1)
     weights = rest * tf.concat([broken, whole], axis=-1)
@@ -133,6 +138,18 @@ def partners_of(key, batch_size, examples=2, pairing="permutation", labels=None)
     for rank in range(1, examples):
         partners.append(_partner(batch_size, rank, key, pairing, labels))
     return partners
+
+
+def _broken_by_iteration(alpha, sticks):
+    """The same for an alpha that is known only where the graph runs."""
+    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
+    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
+    proper = tf.math.is_finite(alpha) & (alpha > 0)
+    positive = tf.where(proper, alpha, tf.ones_like(alpha))
+    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
+    left = tf.range(sticks.shape[-1], 0, -1, dtype=tf.float64)
+    broken = tfp.distributions.Beta(positive, left * positive).quantile(sticks)
+    return tf.where(proper, broken, other)
 
 
 def _partner(batch_size, rank, key, pairing, labels):

@@ -1,0 +1,71 @@
+"""The tabled quantiles of the Beta law against scipy, at every alpha and in every mode."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special
+
+import keras_mixup
+from keras_mixup import quantiles
+
+# The midpoints that are drawn: the first and the last, those at the median, and others.
+PARTS = [0, 1, 2, 2**23 - 1, 2**23, 2**24 - 2, 2**24 - 1, *range(777, 2**24, 9973)]
+U = (np.array(PARTS) + 0.5) / 2**24
+PARAMETERS = [
+    *((alpha, alpha) for alpha in (1e-6, 1e-3, 0.01, 0.1, 0.2, 0.4, 1, 2, 8, 32)),
+    *((1000, 1000), (1e6, 1e6), (0.2, 0.4), (1, 2), (8, 16), (1e-3, 1e-2), (1e-3, 5)),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), PARAMETERS)
+def test_quantiles_are_scipys(a, b):
+    found = quantiles.beta_quantile(tf.constant(U), a, b).numpy()
+    np.testing.assert_allclose(found, special.betaincinv(a, b, U), rtol=0, atol=2e-8)
+    order = np.argsort(U)
+    assert np.diff(found[order]).min() >= -1e-12
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.2, 1.0, 8.0])
+def test_small_weights_are_right_relative_to_themselves(alpha):
+    u = np.array([0.5, 1.5, 30.5, 1000.5]) / 2**24
+    found = quantiles.beta_quantile(tf.constant(u), alpha, alpha).numpy()
+    expected = special.betaincinv(alpha, alpha, u)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-300)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0, 32.0])
+def test_a_number_and_a_tensor_of_unknown_value_draw_the_same(alpha):
+    fixed = keras_mixup.sample_weights(alpha, (300,), 3, seed=5)
+    draw = tf.function(lambda a: keras_mixup.sample_weights(a, (300,), 3, seed=5))
+    np.testing.assert_allclose(fixed, draw(tf.constant(alpha)), rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(
+        fixed,
+        keras_mixup.sample_weights(tf.constant(alpha, tf.float64), 300, 3, seed=5),
+    )
+
+
+def test_xla_and_a_graph_agree_to_the_last_bit_of_float32():
+    def draw(u):
+        return tf.cast(quantiles.beta_quantile(u, 0.2, 0.2), tf.float32)
+
+    u = tf.constant(U)
+    expected = draw(u)
+    for jit_compile in (False, True):
+        found = tf.function(draw, jit_compile=jit_compile)(u)
+        differ = np.abs(found.numpy().view("int32") - expected.numpy().view("int32"))
+        assert differ.max() <= 1
+
+
+def test_a_table_is_made_once_and_outside_of_any_graph():
+    quantiles.half_table.cache_clear()
+
+    @tf.function
+    def draw(u):
+        return quantiles.beta_quantile(u, 0.37, 0.37)
+
+    first = draw(tf.constant(U))
+    assert quantiles.half_table.cache_info().misses == 1
+    again = quantiles.beta_quantile(tf.constant(U), 0.37, 0.37)
+    np.testing.assert_allclose(first, again, rtol=1e-13)
+    assert quantiles.half_table.cache_info().misses == 1
