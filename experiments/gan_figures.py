@@ -38,7 +38,8 @@ def samples(result, path):
     picture = figures.figure(1.7 * len(columns) + 0.6, 1.75 * len(rows) + 0.3)
     axes = picture.subplots(len(rows), len(columns), squeeze=False)
     real = {group: _real(group) for group, _ in rows}
-    for line, ((group, method), kept) in zip(axes, rows.items(), strict=True):
+    for number, ((group, method), kept) in enumerate(rows.items()):
+        line = axes[number]
         for axis, iteration in zip(line, columns, strict=True):
             axis.set(xlim=(-FRAME, FRAME), ylim=(-FRAME, FRAME), xticks=[], yticks=[])
             axis.set_aspect("equal")
@@ -50,7 +51,7 @@ def samples(result, path):
                 if outside.any():
                     text = f"{100 * outside.mean():.0f} % outside"
                     axis.text(0, -1.2, text, fontsize="x-small", ha="center")
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(f"{iteration:,}", fontsize="medium")
         line[0].set_ylabel(f"{group}, {method}", fontsize="small")
     picture.supxlabel("generator iterations above; data blue, samples orange", size=8)
@@ -101,13 +102,14 @@ def tiles(result, path):
         return []
     picture = figures.figure(2.6 * len(columns) + 0.4, 1.9 * len(rows) + 0.4)
     axes = picture.subplots(len(rows), len(columns), squeeze=False)
-    for line, (method, kept) in zip(axes, rows.items(), strict=True):
+    for number, (method, kept) in enumerate(rows.items()):
+        line = axes[number]
         for axis, iteration in zip(line, columns, strict=True):
             axis.set(xticks=[], yticks=[])
             if iteration in kept:
                 sheet = io.BytesIO(base64.b64decode(kept[iteration]))
                 axis.imshow(imread(sheet, format="png"), cmap="gray", vmin=0, vmax=1)
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(f"{iteration:,} iterations", fontsize="medium")
         line[0].set_ylabel(method)
     picture.savefig(path, dpi=120)
