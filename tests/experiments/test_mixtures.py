@@ -52,7 +52,11 @@ def test_points_are_the_same_under_xla_and_others_for_another_key():
 
 @pytest.mark.parametrize(
     ("alpha", "mode", "batches"),
-    [(0.0, "author_code", 1), (0.2, "author_code", 2), (0.2, "objective", 1)],
+    [
+        pytest.param(0.0, "author_code", 1, marks=pytest.mark.slow),
+        (0.2, "author_code", 2),
+        pytest.param(0.2, "objective", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_a_step_trains_on_the_points_of_its_index(alpha, mode, batches):
     keras.utils.set_random_seed(0)

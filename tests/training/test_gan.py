@@ -114,7 +114,9 @@ def test_a_step_is_that_of_a_plain_loop(alpha, mode, loss):
     assert_same(found, expected, 2e-6)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(MODES[0], marks=pytest.mark.slow), MODES[1]]
+)
 def test_xla_and_a_graph_and_no_graph_agree(mode):
     models_ = [gan(0.4, mode, **how) for how in (
         {"jit_compile": True}, {"jit_compile": False}, {"run_eagerly": True}
@@ -306,7 +308,10 @@ def test_several_steps_in_one_call():
     assert_same(state(one)[:5], state(several)[:5], 1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_trains_and_float16_scales_both_losses(policy):
     exact = gan()
     expected = fitted(exact)
