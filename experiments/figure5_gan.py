@@ -45,12 +45,12 @@ from experiments import configuration, result_file
 ITEM = "Figure 5"
 MEASURES = {
     "modes_covered": "Modes covered, end",
-    "late_modes_covered": "late",
+    "late_modes_covered": "Modes covered, late",
     "high_quality": "High quality, end (%)",
-    "late_high_quality": "late (%)",
+    "late_high_quality": "High quality, late (%)",
     "three_sigma": "Within 3 sigma, end (%)",
     "sliced_wasserstein": "Sliced Wasserstein, end",
-    "late_sliced_wasserstein": "late",
+    "late_sliced_wasserstein": "Sliced Wasserstein, late",
 }
 DIGITS = {"sliced_wasserstein": 3, "late_sliced_wasserstein": 3}
 PRESETS = {
