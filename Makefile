@@ -36,8 +36,8 @@ mutants: install
 	$(BIN)/python -m tests.mutants
 
 bench: install
-	$(BIN)/python -m benchmarks.pipeline
-	$(BIN)/python -m benchmarks.gan
+	for name in pipeline limit growth train_step whole_training neighbours start disk gan; do \
+		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf .venv runs build *.egg-info
