@@ -152,9 +152,15 @@ class MixUp:
         return (constant and self.alpha == 0) or self.probability == 0
 
     def alpha_at(self, step):
-        """Alpha at that step, a float32 scalar tensor."""
-        alpha = self.alpha(step) if callable(self.alpha) else self.alpha
-        return tf.cast(alpha, tf.float32)
+        """Alpha at that step: as it was given, or a schedule's float32 scalar tensor.
+
+        A number stays one, also inside of a graph: its law is then inverted beforehand.
+        """
+        return (
+            tf.cast(self.alpha(step), tf.float32)
+            if callable(self.alpha)
+            else self.alpha
+        )
 
     def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
         """Weights and partners for one batch, by this policy.
