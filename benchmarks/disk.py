@@ -8,16 +8,11 @@ turns; what a stage costs is the difference to the stage before, of one round. F
 in the system's cache, so reading is not the disk's own speed.
 """
 
-import argparse
-import os
 import pathlib
 import tempfile
 
-from benchmarks import report, turns
-from experiments import result_file
+from benchmarks import command, report, turns
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "disk.json"
 BATCH, CLASSES = 128, 10
 # name: (side of an image, records, whether they are JPEG files)
 SETS = {"CIFAR, raw 32 x 32": (32, 12_800, False), "JPEG, 64 x 64": (64, 6400, True)}
@@ -26,28 +21,17 @@ STAGES = ("read", "decode", "augment", "mix")
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.disk", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rounds", type=int, default=9, help="rounds of turns (9)")
-    add("--seconds", type=float, default=1.0, help="least length of a turn (1)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/disk.json)")
-    flags = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("disk", __doc__, 9, 1.0)
+    command.conclude("disk", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     with tempfile.TemporaryDirectory() as folder:
         cells = {name: measure(name, pathlib.Path(folder), flags) for name in SETS}
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "disk",
-        "settings": {"rounds": flags.rounds, "seconds": flags.seconds},
+    return {
         "cells": cells,
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def measure(name, folder, flags):

@@ -5,25 +5,22 @@ generated points each, and one of the generator. Contestants are processes that 
 turns; each runs with the number of threads, one or two, that it is fastest with.
 """
 
-import argparse
-import os
-import pathlib
-
-from benchmarks import report, turns
+from benchmarks import command, report, turns
 from benchmarks.gan_contestants import NAMES, OURS, flops
 from benchmarks.workers import fastest
-from experiments import result_file
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "gan.json"
 # Iterations of ours per second that are aimed at, on two quick cores.
 TARGET = 27.0
 
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    flags = parse(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("gan", __doc__, 9, 4.0)
+    command.conclude("gan", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     workers, missing = {}, []
     for name in NAMES:
         print(f"Starting {name!r} ...", flush=True)
@@ -40,10 +37,7 @@ def main(arguments=None):
     for worker in workers.values():
         worker.pop("rate")
         worker.pop("close")()
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "gan",
-        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+    return {
         "target": TARGET,
         "flops_per_iteration": flops(),
         "missing": missing,
@@ -59,27 +53,7 @@ def main(arguments=None):
             for name in workers
         },
         "torch": report.version("torch"),
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
-
-
-def parse(arguments):
-    """The flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gan", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rounds", type=int, default=9, help="rounds of turns (9)")
-    add("--seconds", type=float, default=4.0, help="length of a turn (4)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/gan.json)")
-    flags = parser.parse_args(arguments)
-    if flags.rounds < 1:
-        parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
-    return flags
 
 
 def table(result):

@@ -6,18 +6,13 @@ process rises by when it mixes its first batch, in batches; one is the result it
 Each size is in a process of its own for that.
 """
 
-import argparse
 import os
-import pathlib
 import subprocess
 import sys
 
-from benchmarks import report, turns
+from benchmarks import command, report, turns
 from benchmarks.contestants import ALPHA
-from experiments import result_file
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "growth.json"
 BATCH_SIZES = (32, 128, 512, 2048, 4096)
 IMAGE = (224, 224, 3)
 # The longest time an image over the shortest, and the extra batches.
@@ -26,15 +21,12 @@ FLAT, EXTRA = 1.2, 1.1
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.growth", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rounds", type=int, default=9, help="rounds of turns (9)")
-    add("--seconds", type=float, default=0.5, help="least length of a turn (0.5)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/growth.json)")
-    flags = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("growth", __doc__, 9, 0.5)
+    command.conclude("growth", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     memory = {size: extra_batches(size) for size in BATCH_SIZES}
     mix, images = compiled(), images_of(max(BATCH_SIZES))
 
@@ -52,10 +44,7 @@ def main(arguments=None):
 
     found = turns.in_rounds(list(BATCH_SIZES), flags.rounds, time_of)
     columns = zip(*found.values(), strict=True)
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "growth",
-        "settings": {"rounds": flags.rounds, "seconds": flags.seconds},
+    return {
         "microseconds_an_image": {
             size: turns.median_interval(found[size]) for size in found
         },
@@ -65,12 +54,7 @@ def main(arguments=None):
         "extra_batches": memory,
         "targets": {"longest_over_shortest": FLAT, "extra_batches": EXTRA},
         "rounds": found,
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def compiled():

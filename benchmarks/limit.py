@@ -8,16 +8,9 @@ partner, and written once; a copy is read once and written once. With equal spee
 each byte the ratio would be 1.5.
 """
 
-import argparse
-import os
-import pathlib
-
-from benchmarks import report, turns
+from benchmarks import command, report, turns
 from benchmarks.contestants import ALPHA
-from experiments import result_file
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "limit.json"
 SIZE = (64, 224, 224, 3)
 TARGET = 1.5
 MIXING = "keras_mixup.MixUp"
@@ -26,18 +19,19 @@ COPIES = ("copy by TensorFlow", "copy by NumPy, into place")
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    flags = parse(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("limit", __doc__, 25, 0.4)
+    command.conclude("limit", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     loops = contestants()
     for loop in loops.values():
         turns.repeat(loop, 0.3)
     rates = turns.in_rounds(
         list(loops), flags.rounds, lambda name: turns.repeat(loops[name], flags.seconds)
     )
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "limit",
-        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+    return {
         "size": SIZE,
         "target": TARGET,
         "rounds": rates,
@@ -51,27 +45,7 @@ def main(arguments=None):
             )
             for name in COPIES
         },
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
-
-
-def parse(arguments):
-    """The flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.limit", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rounds", type=int, default=25, help="rounds of turns (25)")
-    add("--seconds", type=float, default=0.4, help="length of a turn (0.4)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/limit.json)")
-    flags = parser.parse_args(arguments)
-    if flags.rounds < 1:
-        parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
-    return flags
 
 
 def contestants():

@@ -5,31 +5,23 @@ pixels of a CIFAR image. Both take turns on the same rows. The cost at 50,000 is
 by the number of pairs.
 """
 
-import argparse
-import os
-import pathlib
 import time
 
-from benchmarks import report, turns
-from experiments import result_file
+from benchmarks import command, report, turns
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "neighbours.json"
 DIMENSIONS, K = 3072, 200
 OURS, PEER = "keras_mixup.neighbours", "sklearn.neighbors, brute force"
 
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.neighbours", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rows", type=int, default=20_000, help="vectors (20,000)")
-    add("--rounds", type=int, default=6, help="rounds of turns (6)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/neighbours.json)")
-    flags = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("neighbours", __doc__, 6)
+    parser.add_argument("--rows", type=int, default=20_000, help="vectors (20,000)")
+    command.conclude("neighbours", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     tables = contestants(flags.rows)
     found = turns.in_rounds(
         list(tables), flags.rounds, lambda name: timed(tables[name])
@@ -38,10 +30,7 @@ def main(arguments=None):
         [its / ours for its, ours in zip(found[PEER], found[OURS], strict=True)]
     )
     seconds = {name: turns.median_interval(found[name]) for name in found}
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "neighbours",
-        "settings": {"rows": flags.rows, "rounds": flags.rounds, "k": K},
+    return {
         "rounds": found,
         "seconds": seconds,
         "projected_minutes_at_50000": {
@@ -50,12 +39,7 @@ def main(arguments=None):
         },
         "ours_over_it": ratio,
         "scikit_learn": report.version("scikit-learn"),
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def contestants(rows):

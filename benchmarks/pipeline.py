@@ -11,12 +11,9 @@ two. An iterator lives through all rounds (turns.py), but for the largest batch,
 only one contestant at a time may hold copies.
 """
 
-import argparse
-import os
-import pathlib
 import time
 
-from benchmarks import report, torch_contestants, turns
+from benchmarks import command, report, torch_contestants, turns
 from benchmarks.contestants import (
     KERAS,
     OURS,
@@ -27,10 +24,7 @@ from benchmarks.contestants import (
     make_batches,
 )
 from benchmarks.workers import fastest
-from experiments import result_file
 
-SCHEMA = 2
-OUTPUT = pathlib.Path(__file__).parent / "results" / "pipeline.json"
 SIZES = {
     "CIFAR": (128, 32, 32, 3),
     "ImageNet": (64, 224, 224, 3),
@@ -48,47 +42,36 @@ AGAINST_TORCH = ("ImageNet", "1 GB")
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    flags = parse(arguments)
-    load = os.getloadavg()[0]
+    command.conclude("pipeline", parse(arguments), measured, table, schema=2)
+
+
+def measured(flags):
+    """What the result file keeps."""
     cells = []
     for name in flags.sizes:
         for dtype in flags.dtypes:
             print(f"Measuring {name} {dtype} ...", flush=True)
             cells.append(measure(name, SIZES[name], dtype, flags))
     packages = ("keras-cv", "torch", "torchvision", "timm")
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "pipeline",
-        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+    return {
         "cells": cells,
         "peers": {package: report.version(package) for package in packages},
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def parse(arguments):
     """The flags; `--quick` decides those that are not given."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pipeline", description=__doc__.split("\n")[0]
-    )
+    parser = command.parser_of("pipeline", __doc__, rounds=None)
     add = parser.add_argument
-    add("--rounds", type=int, help="rounds of turns (15; quick: 3)")
-    add("--seconds", type=float, help="length of a turn (0.3; quick: 0.1)")
+    add("--seconds", type=float, help="of a turn (0.3; quick: 0.1)")
     add("--sizes", nargs="+", choices=SIZES, help="(all; quick: the small ones)")
     add("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="(all)")
     add("--quick", action="store_true", help="few and short rounds")
-    add("--output", default=OUTPUT, help="(benchmarks/results/pipeline.json)")
     flags = parser.parse_args(arguments)
     whole = {"sizes": tuple(SIZES), "rounds": 15, "seconds": 0.3}
     for name, value in (QUICK if flags.quick else whole).items():
         if getattr(flags, name) is None:
             setattr(flags, name, value)
-    if flags.rounds < 1:
-        parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
     return flags
 
 

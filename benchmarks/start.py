@@ -4,18 +4,13 @@ Each is a fresh process. `import keras_mixup` is compared with importing TensorF
 TFP alone (with TFP's distributions, which it loads late), round by round.
 """
 
-import argparse
 import os
-import pathlib
 import subprocess
 import sys
 import time
 
-from benchmarks import report, turns
-from experiments import result_file
+from benchmarks import command, report, turns
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "start.json"
 FOUNDATION = (
     "import tensorflow, keras, tensorflow_probability as tfp; tfp.distributions.Beta"
 )
@@ -30,23 +25,17 @@ TARGETS = {"keras_mixup as well": 0.2, "experiments --help": 1.0}
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.start", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--rounds", type=int, default=11, help="rounds of turns (11)")
-    parser.add_argument(
-        "--output", default=OUTPUT, help="(benchmarks/results/start.json)"
-    )
-    flags = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("start", __doc__, 11)
+    command.conclude("start", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     for name in COMMANDS:
         seconds_of(name)
     found = turns.in_rounds(list(COMMANDS), flags.rounds, seconds_of)
     first, second, third = found.values()
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "start",
-        "settings": {"rounds": flags.rounds},
+    return {
         "targets": TARGETS,
         "rounds": found,
         "seconds": {name: turns.median_interval(found[name]) for name in found},
@@ -56,12 +45,7 @@ def main(arguments=None):
             ),
             "experiments --help": turns.median_interval(third),
         },
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def seconds_of(name):

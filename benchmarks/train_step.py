@@ -5,15 +5,8 @@ a round. The sampler's share is a step's draw of lam and partners alone, compile
 XLA, over the mixed step.
 """
 
-import argparse
-import os
-import pathlib
+from benchmarks import command, report, turns
 
-from benchmarks import report, turns
-from experiments import result_file
-
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "train_step.json"
 PREACT = "PreAct ResNet-18, width 16, batch 128"
 TABLE = "MLP 2 x 128, batch 512"
 # name: (network, how it is compiled, the ratio aimed at)
@@ -32,38 +25,19 @@ CLASSES = 10
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    flags = parse(arguments)
-    load = os.getloadavg()[0]
+    parser = command.parser_of("train_step", __doc__, 25, 1.0)
+    command.conclude("train_step", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     cells = {}
     for name, (network, compiled, target) in CELLS.items():
         print(f"Measuring {name} ...", flush=True)
         cells[name] = measure(network, compiled, flags) | {"target": target}
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "train_step",
-        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+    return {
         "cells": cells,
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
-
-
-def parse(arguments):
-    """The flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.train_step", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
-    add("--rounds", type=int, default=25, help="rounds of turns (25)")
-    add("--seconds", type=float, default=1.0, help="length of a turn (1)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/train_step.json)")
-    flags = parser.parse_args(arguments)
-    if flags.rounds < 1:
-        parser.error(f"Expected --rounds of at least 1. Received: {flags.rounds}")
-    return flags
 
 
 def measure(network, compiled, flags):

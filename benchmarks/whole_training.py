@@ -6,45 +6,29 @@ The input pipeline is included. PyTorch runs with channels first and last; each 
 is a process that takes turns, with one thread or two, whichever is faster.
 """
 
-import argparse
-import os
-import pathlib
-
-from benchmarks import report, turns
+from benchmarks import command, report, turns
 from benchmarks.training_contestants import BATCH, NAMES, OURS
 from benchmarks.workers import fastest
-from experiments import result_file
 
-SCHEMA = 1
-OUTPUT = pathlib.Path(__file__).parent / "results" / "whole_training.json"
 WIDTHS = (16, 64)
 
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.whole_training", description=__doc__.split("\n")[0]
+    parser = command.parser_of("whole_training", __doc__, 7, 5.0)
+    parser.add_argument(
+        "--widths", type=int, nargs="+", default=WIDTHS, help="(16 and 64)"
     )
-    add = parser.add_argument
-    add("--rounds", type=int, default=7, help="rounds of turns (7)")
-    add("--seconds", type=float, default=5.0, help="least length of a turn (5)")
-    add("--widths", type=int, nargs="+", default=WIDTHS, help="(16 and 64)")
-    add("--output", default=OUTPUT, help="(benchmarks/results/whole_training.json)")
-    flags = parser.parse_args(arguments)
-    load = os.getloadavg()[0]
+    command.conclude("whole_training", parser.parse_args(arguments), measured, table)
+
+
+def measured(flags):
+    """What the result file keeps."""
     cells = {width: measure(width, flags) for width in flags.widths}
-    result = {
-        "schema": SCHEMA,
-        "benchmark": "whole_training",
-        "settings": {k: v for k, v in vars(flags).items() if k != "output"},
+    return {
         "cells": cells,
         "torch": report.version("torch"),
-        "load_before": load,
-        "environment": result_file.environment(),
     }
-    print("\n" + table(result) + "\n")
-    result_file.write(flags.output, result)
-    print(f"Written to {flags.output}")
 
 
 def measure(width, flags):
