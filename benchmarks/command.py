@@ -15,7 +15,12 @@ def parser_of(name, description, rounds, seconds=None):
         prog=f"python -m benchmarks.{name}", description=description.split("\n")[0]
     )
     add = parser.add_argument
-    add("--rounds", type=_at_least_one, default=rounds, help=f"turns ({rounds})")
+    add(
+        "--rounds",
+        type=_at_least_one,
+        default=rounds,
+        help=f"turns ({rounds or '15; quick: 3'})",
+    )
     if seconds is not None:
         add("--seconds", type=float, default=seconds, help=f"of a turn ({seconds:g})")
     add("--output", default=RESULTS / f"{name}.json", help=f"(results/{name}.json)")
