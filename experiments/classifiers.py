@@ -272,14 +272,9 @@ def batches_of(recipe, seed, examples, settings, mixing):
         )
         # The neighbour is augmented as an example of its own.
         key = keys.make_key(seed, step)
-        pair = augmented(batch, key), augmented(other, another(key))
+        pair = augmented(batch, key), augmented(other, keys.fold_in(key, 1))
         return mixing.in_pipeline(step, pair)
 
     return lambda first: pipeline.at_steps(
         loader(first, tf.range(count), augment=None), first * steps_per_epoch, mixed
     )
-
-
-def another(key):
-    """A key beside the given one."""
-    return tf.random.experimental.stateless_fold_in(key, 1, alg="philox")

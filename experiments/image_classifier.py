@@ -141,7 +141,7 @@ def augment(images, key, padding=4):
 
     Args:
         images: uint8 images of shape (n, height, width, channels).
-        key: int32 pair, see `keras_mixup.keys.make_key`.
+        key: As `keras_mixup.keys.make_key` gives it.
         padding: Pixels by which the image is padded before it is cropped; 0 for
             neither crops nor flips.
     """

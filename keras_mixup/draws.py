@@ -37,7 +37,7 @@ def draw(
 
     Args:
         batch_size: Integer or scalar tensor.
-        key: The int32 pair of `keys.make_key`.
+        key: As `keys.make_key` gives it.
         alpha: Float >= 0 or a scalar tensor.
         per: "batch" or "example", the unit of weights and probability.
         examples: How many examples are mixed.

@@ -1,9 +1,10 @@
 """Keys: what (seed, step, replica) stands for, and the random bits under it.
 
-The same triple gives the same bits in eager mode, in a `tf.function`, in a
-parallel `Dataset.map` and under XLA. Two choices make that true: seeds and steps
-are int32, and `alg="philox"` is written out in every call, since the automatic
-choice differs between a graph and XLA.
+The same triple gives the same bits in eager mode, in a `tf.function`, in a parallel
+`Dataset.map` and under XLA. They come from Philox4x32-10 (Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3", 2011): a block of 128 bits for each key of 64 bits and counter
+of 128. A key is a uint64 tensor of shape (1,). What a block is for stands in the upper half
+of its counter, so that no two uses of one key share a block.
 """
 
 import enum
@@ -30,8 +31,16 @@ class Stream(enum.IntEnum):
     EVALUATION = 502
 
 
+class Use(enum.IntEnum):
+    """What the block of a counter is for: in bits 96 to 127 of the counter."""
+
+    KEY = 0
+    PART = 1
+    DRAW = 2
+
+
 def make_key(seed, step=0, replica=0):
-    """The int32 pair that (seed, step, replica) stands for.
+    """The key that (seed, step, replica) stands for, a uint64 tensor of shape (1,).
 
     `seed` is an integer, a scalar integer tensor, or None for one drawn anew at every
     call.
@@ -39,21 +48,18 @@ def make_key(seed, step=0, replica=0):
     if seed is None:
         key = fresh_seed()
     elif isinstance(seed, numbers.Integral):
-        # XLA and graphs split an int64 seed differently: two int32 halves.
-        halves = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
-        key = tf.constant([half - (half >> 31 << 32) for half in halves], tf.int32)
+        key = tf.constant([int(seed) % 2**64], tf.uint64)
     elif tf.is_tensor(seed):
-        key = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)
+        key = tf.reshape(_word(seed), [1])
     else:
         arguments.check_seed(seed)
-    for index in (step, replica):
-        key = fold_in(key, index)
-    return key
+    return _philox(key, Use.KEY, replica, step, [1], tf.uint64)
 
 
 def fresh_seed():
-    """A seed from TensorFlow's global generator: another at every call."""
-    return tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
+    """A key from TensorFlow's global generator: another at every call."""
+    halves = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
+    return tf.bitcast(halves, tf.uint64)
 
 
 def replica_in_sync():
@@ -64,20 +70,32 @@ def replica_in_sync():
 
 def fold_in(key, index):
     """The key of a part, such as one of several steps on one batch."""
-    index = tf.cast(index, tf.int32)
-    return tf.random.experimental.stateless_fold_in(key, index, alg="philox")
+    return _philox(key, Use.PART, 0, index, [1], tf.uint64)
 
 
 def random_bits(key, stream, shape):
     """Uniform uint32 numbers of that shape."""
-    return tf.random.stateless_uniform(
-        shape,
-        fold_in(key, stream),
-        minval=None,
-        maxval=None,
-        dtype=tf.uint32,
-        alg="philox",
+    return _philox(key, Use.DRAW, stream, 0, shape, tf.uint32)
+
+
+def _philox(key, use, part, begin, shape, dtype):
+    """Random integers from the blocks at `begin`, `begin + 1`, ... of a use's part."""
+    part = part if isinstance(part, numbers.Integral) else tf.cast(part, tf.int64)
+    counter = tf.stack([_word(begin), _word(part + (use << 32))])
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.cast(tf.stack(shape), tf.int32),
+        key=key,
+        counter=counter,
+        alg=tf.random.Algorithm.PHILOX.value,
+        dtype=dtype,
     )
+
+
+def _word(value):
+    """The lower 64 bits of an integer or of an integer tensor, as uint64."""
+    if isinstance(value, numbers.Integral):
+        return tf.constant(int(value) % 2**64, tf.uint64)
+    return tf.bitcast(tf.cast(value, tf.int64), tf.uint64)
 
 
 def uniform(key, stream, shape):

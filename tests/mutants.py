@@ -106,9 +106,9 @@ MUTANTS = {
     ),
     "ignore the replica": (
         "keras_mixup/keys.py",
-        "for index in (step, replica):",
-        "for index in (step, 0):",
-        "tests/test_sampling.py tests/test_peers.py",
+        "return _philox(key, Use.KEY, replica, step, [1], tf.uint64)",
+        "return _philox(key, Use.KEY, 0, step, [1], tf.uint64)",
+        "tests/test_keys.py",
     ),
     "ignore the replica in the train step": (
         "keras_mixup/keys.py",
@@ -118,9 +118,9 @@ MUTANTS = {
     ),
     "ignore the step": (
         "keras_mixup/keys.py",
-        "for index in (step, replica):",
-        "for index in (0, replica):",
-        "tests/test_sampling.py tests/test_laws.py",
+        "return _philox(key, Use.KEY, replica, step, [1], tf.uint64)",
+        "return _philox(key, Use.KEY, replica, 0, [1], tf.uint64)",
+        "tests/test_keys.py",
     ),
     "mix at inference": (
         "keras_mixup/layers.py",
@@ -165,18 +165,18 @@ MUTANTS = {
         "other = tf.where(alpha == 0, 0.5 * tf.ones_like(alpha), math.nan)",
         "tests/test_sampling.py",
     ),
-    "automatic choice of the generator": (
+    "two uses of one block": (
         "keras_mixup/keys.py",
-        'dtype=tf.uint32,\n        alg="philox",',
-        "dtype=tf.uint32,",
-        "tests/test_sampling.py tests/test_pairing.py",
+        "_word(part + (use << 32))",
+        "_word(part)",
+        "tests/test_keys.py",
     ),
     "weights in float32": (
         "keras_mixup/keys.py",
         "return (tf.cast(bits, tf.float64) + 0.5) * 2.0**-24",
         "bits = tf.cast(bits, tf.float32) * 2.0**-24\n"
         "    return tf.cast(bits, tf.float64)",
-        "tests/test_sampling.py",
+        "tests/test_sampling.py tests/test_keys.py",
     ),
     "cross classes": (
         "keras_mixup/sampling.py",

@@ -90,8 +90,8 @@ def test_the_optimizers_are_the_authors():
 
 def test_a_perfect_generator_covers_all_and_a_lost_one_nothing():
     gan = mixtures.make_gan("ring", 0.0, "author_code", 3, SETTINGS)
-    settings = dataclasses.replace(SETTINGS, samples=2000)
-    points = mixtures.draw("ring", keys.make_key(11), 2000).numpy()
+    settings = dataclasses.replace(SETTINGS, samples=8000)
+    points = mixtures.draw("ring", keys.make_key(11), 8000).numpy()
     gan.generate = lambda n, seed, batch_size: points[:n]
     found = mixtures.measure(gan, 1, 3, settings)["test"]
     assert found["modes_covered"] == 8
