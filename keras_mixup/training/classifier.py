@@ -224,7 +224,8 @@ class MixUpModel(keras.Model):
         )
         parts, weights = mixed_targets.read_targets(y, sample_weight, self.mixup)
         soft = mixed_targets.any_soft_rows(parts)
-        self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
+        if soft is not None:
+            self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
         with counting.behind([y, sample_weight]):
             step = counting.next_step(self.step)
         key = keys.make_key(self.seed, step, keys.replica_in_sync())

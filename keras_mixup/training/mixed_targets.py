@@ -135,15 +135,19 @@ def read_targets(y, sample_weight, policy):
 
 
 def any_soft_rows(leaves):
-    """1.0 where a float target has rows that sum to 1 and are not one-hot."""
-    found = tf.constant(0.0)
+    """1.0 where a float target has rows that sum to 1 and are not one-hot.
+
+    None where no target has rows.
+    """
+    found = None
     for leaf in leaves:
         if targets.is_integer(leaf) or leaf.shape.rank < 2 or leaf.shape[-1] == 1:
             continue
         sums_to_one = tf.abs(tf.reduce_sum(leaf, -1) - 1) < 1e-2
         soft = sums_to_one & (tf.reduce_min(leaf, -1) >= 0)
         soft &= tf.reduce_max(leaf, -1) < 0.999
-        found = tf.maximum(found, tf.cast(tf.reduce_any(soft), tf.float32))
+        any_soft = tf.cast(tf.reduce_any(soft), tf.float32)
+        found = any_soft if found is None else tf.maximum(found, any_soft)
     return found
 
 
