@@ -19,7 +19,7 @@ def parser_of(name, description, rounds, seconds=None):
         "--rounds",
         type=_at_least_one,
         default=rounds,
-        help=f"turns ({rounds or '15; quick: 3'})",
+        help=f"turns ({rounds or '11; quick: 3'})",
     )
     if seconds is not None:
         add("--seconds", type=float, default=seconds, help=f"of a turn ({seconds:g})")

@@ -3,12 +3,12 @@
 Called on tensors in memory, without a pipeline around it: what `Dataset.map` would call
 (`tf.function(mixup)`), beside two copies of the same images, TensorFlow's into a new tensor
 (`tf.raw_ops.DeepCopy`) and NumPy's into an array that is there (`numpy.copyto`), which
-need not ask for memory. A mixed image is read twice, once as itself and once as a
+need not ask for memory; with memory by default and kept (`allocators.py`). A mixed image is read twice, once as itself and once as a
 partner, and written once; a copy is read once and written once. With equal speed for
 each byte the ratio would be 1.5.
 """
 
-from benchmarks import command, report, turns
+from benchmarks import allocators, command, report, turns
 from benchmarks.contestants import ALPHA
 
 SIZE = (64, 224, 224, 3)
@@ -25,15 +25,25 @@ def main(arguments=None):
 
 def measured(flags):
     """What the result file keeps."""
+    return {
+        "size": SIZE,
+        "target": TARGET,
+        "memory": {
+            memory: allocators.apart(memory, measure, flags.rounds, flags.seconds)
+            for memory in allocators.VARIABLES
+        },
+    }
+
+
+def measure(rounds, seconds):
+    """One process: the mixing and both copies."""
     loops = contestants()
     for loop in loops.values():
         turns.repeat(loop, 0.3)
     rates = turns.in_rounds(
-        list(loops), flags.rounds, lambda name: turns.repeat(loops[name], flags.seconds)
+        list(loops), rounds, lambda name: turns.repeat(loops[name], seconds)
     )
     return {
-        "size": SIZE,
-        "target": TARGET,
         "rounds": rates,
         "milliseconds": {
             name: turns.median_interval([1000 / rate for rate in rates[name]])
@@ -65,6 +75,7 @@ def contestants():
         def iterate(count):
             for _ in range(count):
                 call()
+            tf.test.experimental.sync_devices()
             return count
 
         return iterate
@@ -79,21 +90,21 @@ def contestants():
 def table(result):
     """The Markdown table of a result."""
     rows = []
-    for name, time in result["milliseconds"].items():
-        ratio = result["mixing_over_copy"].get(name)
-        rows.append(
-            [
-                name,
-                report.interval(time, ".2f"),
-                "" if ratio is None else report.interval(ratio, ".2f"),
-                "" if ratio is None else report.at_most(ratio, result["target"]),
-            ]
-        )
-    head = ["64x224x224x3, float32", "Milliseconds", "Mixing / copy", "Target"]
-    first = result["mixing_over_copy"][COPIES[0]]
-    return report.markdown(head, rows) + (
-        f"\n\nMedian of {result['settings']['rounds']} rounds "
-        f"({100 * first['coverage']:.1f} % interval)."
+    for memory, cell in result["memory"].items():
+        for name, time in cell["milliseconds"].items():
+            ratio = cell["mixing_over_copy"].get(name)
+            rows.append(
+                [
+                    memory,
+                    name,
+                    report.interval(time, ".2f"),
+                    "" if ratio is None else report.interval(ratio, ".2f"),
+                    "" if ratio is None else report.at_most(ratio, result["target"]),
+                ]
+            )
+    head = ["Memory", "64x224x224x3, float32", "Milliseconds", "Mixing / copy"]
+    return report.markdown([*head, "Target"], rows) + report.rounds(
+        result, cell["milliseconds"][MIXING]
     )
 
 

@@ -7,13 +7,15 @@ Contestants of TensorFlow (contestants.py) map the same batches, held in memory,
 the same alpha and one lam an example, the only way that most peers know. Each runs with
 one parallel call or two, whichever was faster in a trial turn. Those of PyTorch
 (torch_contestants.py) mix the same batch in processes of their own, with one thread or
-two. An iterator lives through all rounds (turns.py), but for the largest batch, of which
+two. Batches too large for glibc to keep their memory are measured by default and with
+memory that is kept (allocators.py). An iterator lives through all rounds (turns.py), but for the largest batch, of which
 only one contestant at a time may hold copies.
 """
 
+import argparse
 import time
 
-from benchmarks import command, report, torch_contestants, turns
+from benchmarks import allocators, command, report, torch_contestants, turns
 from benchmarks.contestants import (
     KERAS,
     OURS,
@@ -42,7 +44,7 @@ AGAINST_TORCH = ("ImageNet", "1 GB")
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    command.conclude("pipeline", parse(arguments), measured, table, schema=2)
+    command.conclude("pipeline", parse(arguments), measured, table, schema=3)
 
 
 def measured(flags):
@@ -50,8 +52,11 @@ def measured(flags):
     cells = []
     for name in flags.sizes:
         for dtype in flags.dtypes:
-            print(f"Measuring {name} {dtype} ...", flush=True)
-            cells.append(measure(name, SIZES[name], dtype, flags))
+            for memory in allocators.of_size(SIZES[name]):
+                print(f"Measuring {name} {dtype}, memory {memory} ...", flush=True)
+                how = {"rounds": flags.rounds, "seconds": flags.seconds}
+                cell = allocators.apart(memory, measure, name, dtype, how)
+                cells.append({"memory": memory, **cell})
     packages = ("keras-cv", "torch", "torchvision", "timm")
     return {
         "cells": cells,
@@ -63,20 +68,21 @@ def parse(arguments):
     """The flags; `--quick` decides those that are not given."""
     parser = command.parser_of("pipeline", __doc__, rounds=None)
     add = parser.add_argument
-    add("--seconds", type=float, help="of a turn (0.3; quick: 0.1)")
+    add("--seconds", type=float, help="of a turn (0.25; quick: 0.1)")
     add("--sizes", nargs="+", choices=SIZES, help="(all; quick: the small ones)")
     add("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="(all)")
     add("--quick", action="store_true", help="few and short rounds")
     flags = parser.parse_args(arguments)
-    whole = {"sizes": tuple(SIZES), "rounds": 15, "seconds": 0.3}
+    whole = {"sizes": tuple(SIZES), "rounds": 11, "seconds": 0.25}
     for name, value in (QUICK if flags.quick else whole).items():
         if getattr(flags, name) is None:
             setattr(flags, name, value)
     return flags
 
 
-def measure(name, size, dtype, flags):
-    """One cell: all contestants on batches of one size and dtype."""
+def measure(name, dtype, how):
+    """One cell, in a process: all contestants on batches of one size and dtype."""
+    size, flags = SIZES[name], argparse.Namespace(**how)
     missing, entered = [], {}
     batches = make_batches(size, dtype)
     for peer, (form, function) in contestants(size).items():
@@ -158,6 +164,8 @@ def table(result):
     rows = []
     for cell in result["cells"]:
         where = f"{cell['name']}, {'x'.join(map(str, cell['batch']))}, {cell['dtype']}"
+        if cell["memory"] != allocators.BY_DEFAULT:
+            where += f", memory {cell['memory']}"
         for peer, its in cell["contestants"].items():
             threads = its.get("parallel_calls", its.get("threads"))
             ratio = its["ours_over_it"]
@@ -176,9 +184,10 @@ def table(result):
         for peer in cell["missing"]:
             rows.append([where, f"`{peer}`", "missing", "", "", "", ""])
     first = result["cells"][0]["contestants"][OURS]["ours_over_it"]
-    return report.markdown(head.split("|"), rows) + (
-        f"\n\nMedian of {result['settings']['rounds']} rounds "
-        f'({100 * first["coverage"]:.1f} % interval). "Ours" is `{OURS}`.'
+    return (
+        report.markdown(head.split("|"), rows)
+        + report.rounds(result, first)
+        + f' "Ours" is `{OURS}`.'
     )
 
 

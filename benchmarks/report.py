@@ -30,6 +30,14 @@ def markdown(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def rounds(result, value):
+    """The line below a table: of how many rounds, and what its intervals cover."""
+    return (
+        f"\n\nMedian of {result['settings']['rounds']} rounds "
+        f"({100 * value['coverage']:.1f} % interval)."
+    )
+
+
 def version(package):
     """The installed version, or None."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -147,12 +147,7 @@ def table(result):
                 report.interval(share, ".1f"),
             ]
         )
-    coverage = (
-        100 * next(iter(result["cells"].values()))["mixed_over_plain"]["coverage"]
-    )
-    return report.markdown(head, rows) + (
-        f"\n\nMedian of {result['settings']['rounds']} rounds ({coverage:.1f} % interval)."
-    )
+    return report.markdown(head, rows) + report.rounds(result, cell["mixed_over_plain"])
 
 
 if __name__ == "__main__":
