@@ -98,9 +98,11 @@ def measure(name, dtype, how):
             missing.append(peer)
         else:
             entered[peer] = found
+    # A gigabyte takes seconds a turn.
+    rounds = max(3, flags.rounds // 4) if is_large(size) else flags.rounds
     rates = turns.in_rounds(
         list(entered),
-        flags.rounds,
+        rounds,
         lambda peer: size[0] * entered[peer]["rate"](flags.seconds),
     )
     for peer in entered:
@@ -183,11 +185,15 @@ def table(result):
             )
         for peer in cell["missing"]:
             rows.append([where, f"`{peer}`", "missing", "", "", "", ""])
-    first = result["cells"][0]["contestants"][OURS]["ours_over_it"]
-    return (
-        report.markdown(head.split("|"), rows)
-        + report.rounds(result, first)
-        + f' "Ours" is `{OURS}`.'
+    counts = {
+        len(its["rounds"]): its["ours_over_it"]["coverage"]
+        for cell in result["cells"]
+        for its in cell["contestants"].values()
+    }
+    how = ", ".join(f"{n} ({100 * c:.1f} % interval)" for n, c in counts.items())
+    return report.markdown(head.split("|"), rows) + (
+        f"\n\nMedian of rounds: {how}, the fewest where a batch has a gigabyte. "
+        f'"Ours" is `{OURS}`.'
     )
 
 
