@@ -13,12 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import keys
+from keras_mixup import keys, neighbour_search
 
 # Part of the name of a cached file: another one where the rule or the file changes.
 _VERSION = 1
-# Float64 numbers in a block of queries, of examples or of distances: 256 MiB each.
-_BLOCK = 2**25
 
 
 class Neighbours(typing.NamedTuple):
@@ -173,42 +171,11 @@ def _computed(features, k, labels, progress):
     for label in [None] if labels is None else np.unique(labels):
         members = slice(None) if label is None else np.flatnonzero(labels == label)
         own = np.arange(n)[members]
-        for rows, found in _blocks(features[members], k):
+        for rows, found in neighbour_search.blocks(features[members], k):
             indices[own[rows], : found.shape[1]] = own[found]
             counts[own[rows]] = found.shape[1]
             bar.add(len(found))
     return Neighbours(indices, counts)
-
-
-def _blocks(features, k):
-    """Gives the neighbours of one block of rows after the other: slice, indices."""
-    try:
-        from sklearn.metrics import pairwise
-    except ImportError as error:
-        raise ImportError(
-            "`nearest_neighbours` needs scikit-learn. "
-            "Write: pip install 'keras_mixup[neighbours]'"
-        ) from error
-
-    n, size = features.shape
-    k = min(k, n - 1)
-    height, width = max(1, _BLOCK // max(n, size)), max(1, _BLOCK // size)
-    for start in range(0, n, height):
-        # Given float32, scikit-learn computes in float64 but rounds the result to
-        # float32, whose 24 bits cannot tell the distances of images apart.
-        queries = features[start : start + height].astype(np.float64)
-        distances = np.empty((len(queries), n))
-        for left in range(0, n, width):
-            distances[:, left : left + width] = pairwise.euclidean_distances(
-                queries, features[left : left + width].astype(np.float64), squared=True
-            )
-        found = np.empty((len(queries), k), np.int32)
-        for i, row in enumerate(distances if k else ()):
-            row[start + i] = np.inf
-            # A stable sort of all within reach: of ties the lower index is first.
-            near = np.flatnonzero(row <= np.partition(row, k - 1)[k - 1])
-            found[i] = near[np.argsort(row[near], kind="stable")[:k]]
-        yield slice(start, start + len(queries)), found
 
 
 def _checked(features, labels):

@@ -12,7 +12,7 @@ import sklearn.metrics.pairwise
 import tensorflow as tf
 
 import keras_mixup
-from keras_mixup import keys, neighbours
+from keras_mixup import keys, neighbour_search, neighbours
 from tests import oracles
 
 
@@ -130,7 +130,7 @@ def test_the_size_of_blocks_does_not_matter(monkeypatch, computed, block):
     whole = neighbours.nearest_neighbours(x, 8)
     within = neighbours.nearest_neighbours(x, 8, labels)
     before = len(computed)
-    monkeypatch.setattr(neighbours, "_BLOCK", block)
+    monkeypatch.setattr(neighbour_search, "BLOCK", block)
     assert_same(neighbours.nearest_neighbours(x, 8), whole)
     assert len(computed) - before > 1
     assert_same(neighbours.nearest_neighbours(x, 8, labels), within)
@@ -495,13 +495,13 @@ def test_smote_is_the_closer_target_with_neighbours_of_the_same_class():
 LARGE = """
 import resource
 import numpy as np
-from keras_mixup import neighbours
+from keras_mixup import neighbour_search, neighbours
 
 n = 50_000
 x = np.random.default_rng(0).integers(0, 256, (n, 3072), np.uint8).astype(np.float32)
 features, _ = neighbours._checked(x, None)
 neighbours._hash("", features)
-blocks = neighbours._blocks(features, 200)
+blocks = neighbour_search.blocks(features, 200)
 rows, found = next(blocks)
 assert found.shape == (rows.stop, 200) and 100 < rows.stop < n // 10
 first = x[0].astype(np.int64)

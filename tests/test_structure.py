@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keys quantiles sampling neighbours draws mixing targets boxes batches mixup
+version arguments keys quantiles sampling neighbour_search neighbours draws mixing targets boxes batches mixup
 layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models

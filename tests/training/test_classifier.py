@@ -255,6 +255,22 @@ def test_a_dataset_of_unknown_length_counts_each_batch_once():
     assert int(model.step.value) == 8
 
 
+def test_a_step_is_not_traced_again_over_epochs_and_partial_batches():
+    traces = []
+
+    class Counting(keras_mixup.MixUpModel):
+        def train_step(self, data):
+            traces.append(1)
+            return super().train_step(data)
+
+    model = Counting(network(), keras_mixup.MixUp(0.4, seed=1))
+    model.compile("sgd", SPARSE, jit_compile=False)
+    model.fit(X, Y, batch_size=16, verbose=0)  # Three batches of 16 and one of 2.
+    first = len(traces)
+    model.fit(X, Y, batch_size=16, epochs=4, verbose=0)
+    assert len(traces) == first <= 2
+
+
 def test_labels_that_would_broadcast_raise():
     with pytest.raises(ValueError, match=r"would broadcast.*\(None, 3\).*\(None,\)"):
         weights_after(mixing(), y=Y.astype("float32"))
