@@ -116,7 +116,7 @@ def pipeline(path, side, jpeg, last):
         return tf.reshape(image, [side, side, 3]), parsed["label"]
 
     def augment(step, batch):
-        key = tf.stack([tf.cast(step, tf.int32), 0])
+        key = keras_mixup.keys.make_key(0, step)
         images = augmentation.flip(augmentation.pad_and_crop(batch[0], key), key)
         return step, (images, batch[1])
 
