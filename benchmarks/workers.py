@@ -7,7 +7,6 @@ import time
 
 from benchmarks import turns
 
-
 # TensorFlow leaves oneDNN's convolutions off where the CPU has no AVX-512; PyTorch does not.
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
