@@ -150,7 +150,7 @@ def test_g_mixed_precision_works(policy, mapped):
 
 def test_h_replicas_draw_differently():
     # There all replicas draw the same weights.
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = oracles.two_replicas()
     policy = keras_mixup.MixUp(1.0, seed=1)
 
     def draw():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from tests import oracles
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(50, 4)).astype("float32")
@@ -223,7 +224,7 @@ def test_uint8_images_are_mixed_as_floats():
 
 
 def test_replicas_draw_differently_and_together_as_one_seed_says():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = oracles.two_replicas()
     draws = {}
 
     class Watched(keras_mixup.MixUp):

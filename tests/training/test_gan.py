@@ -8,6 +8,7 @@ import tensorflow as tf
 import keras_mixup
 from keras_mixup import keys, models
 from keras_mixup.training import gan_batches
+from tests import oracles
 
 X = np.random.default_rng(0).normal(size=(48, 2)).astype("float32")
 MODES = gan_batches.MODES
@@ -384,7 +385,7 @@ def test_noise_is_standard_normal_and_the_same_under_xla():
 
 
 def test_replicas_have_noise_of_their_own_and_one_set_of_weights():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = oracles.two_replicas()
     with strategy.scope():
         model = gan(0.3)
         model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from tests import oracles
 
 X = np.zeros((12, 2), "float32")
 
@@ -222,7 +223,7 @@ def test_a_single_example_may_be_left_for_validation_and_by_a_split():
 
 
 def test_each_replica_needs_its_examples():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with oracles.two_replicas().scope():
         model = gan(steps=2)
     with pytest.raises(
         ValueError, match="at least 2 on each of 2 replicas.*Received: 3"
