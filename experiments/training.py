@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import sys
@@ -203,6 +204,16 @@ def strategy_of(settings):
     """The `tf.distribute` strategy of the settings."""
     if settings.strategy == "one":
         return tf.distribute.get_strategy()
+    return mirrored()
+
+
+@functools.cache
+def mirrored():
+    """The one `MirroredStrategy` of this process, over all of its devices.
+
+    TensorFlow numbers the collectives of each strategy from 100 on: those of a second
+    network under a second strategy would meet the first's, of other shapes.
+    """
     devices = tf.config.list_logical_devices("GPU")
     devices = devices or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -19,6 +19,7 @@ import keras_mixup
 from experiments import recording, training
 from experiments.configuration import TrainingConfiguration
 from experiments.datasets import pipeline
+from tests import oracles
 
 COUNT, BATCH, STEPS, CLASSES = 20, 8, 3, 3
 ROOT = pathlib.Path(__file__).parents[2]
@@ -261,7 +262,9 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path):
+def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path, monkeypatch):
+    assert training.mirrored() is training.mirrored()
+    monkeypatch.setattr(training, "mirrored", oracles.two_replicas)
     _, epochs, _ = whole
     settings = settings_for(strategy="mirrored")
     strategy = training.strategy_of(settings)
