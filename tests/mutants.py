@@ -73,6 +73,12 @@ MUTANTS = {
         "np.flatnonzero(labels == labels)",
         "tests/test_neighbours.py",
     ),
+    "a distance counts for one of its ends": (
+        "keras_mixup/neighbour_search.py",
+        "nearer = below < furthest",
+        "nearer = below < -furthest",
+        "tests/test_neighbours.py",
+    ),
     "swap real and corrupted": (
         "keras_mixup/evaluation/memorisation.py",
         '"error_on_real": _percent(wrong[~corrupted])',
