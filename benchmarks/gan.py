@@ -5,9 +5,9 @@ generated points each, and one of the generator. Contestants are processes that 
 turns; each runs with the number of threads, one or two, that it is fastest with.
 """
 
-from benchmarks import command, report, turns
+from benchmarks import command, report
 from benchmarks.gan_contestants import NAMES, OURS, flops
-from benchmarks.workers import fastest
+from benchmarks.workers import side_by_side
 
 # Iterations of ours per second that are aimed at, on two quick cores.
 TARGET = 27.0
@@ -21,37 +21,13 @@ def main(arguments=None):
 
 def measured(flags):
     """What the result file keeps."""
-    workers, missing = {}, []
-    for name in NAMES:
-        print(f"Starting {name!r} ...", flush=True)
-        worker = fastest("benchmarks.gan_contestants", name, flags.seconds)
-        if worker is None:
-            missing.append(name)
-        else:
-            workers[name] = worker
-    rates = turns.in_rounds(
-        list(workers),
-        flags.rounds,
-        lambda name: workers[name]["rate"](flags.seconds),
-    )
-    for worker in workers.values():
-        worker.pop("rate")
-        worker.pop("close")()
+    names = {name: name for name in NAMES}
     return {
         "target": TARGET,
         "flops_per_iteration": flops(),
-        "missing": missing,
-        "contestants": {
-            name: {
-                **workers[name],
-                "rounds": rates[name],
-                "iterations_per_second": turns.median_interval(rates[name]),
-                "ours_over_it": turns.median_interval(
-                    [a / b for a, b in zip(rates[OURS], rates[name], strict=True)]
-                ),
-            }
-            for name in workers
-        },
+        **side_by_side(
+            "benchmarks.gan_contestants", names, OURS, flags, "iterations_per_second"
+        ),
         "torch": report.version("torch"),
     }
 

@@ -6,9 +6,9 @@ The input pipeline is included. PyTorch runs with channels first and last; each 
 is a process that takes turns, with one thread or two, whichever is faster.
 """
 
-from benchmarks import command, report, turns
+from benchmarks import command, report
 from benchmarks.training_contestants import BATCH, NAMES, OURS
-from benchmarks.workers import fastest
+from benchmarks.workers import side_by_side
 
 WIDTHS = (16, 64)
 
@@ -24,47 +24,14 @@ def main(arguments=None):
 
 def measured(flags):
     """What the result file keeps."""
-    cells = {width: measure(width, flags) for width in flags.widths}
-    return {
-        "cells": cells,
-        "torch": report.version("torch"),
-    }
-
-
-def measure(width, flags):
-    """One cell: all contestants at one width."""
-    workers, missing = {}, []
-    for name in NAMES:
-        print(f"Starting {name!r} at width {width} ...", flush=True)
-        worker = fastest(
-            "benchmarks.training_contestants", f"{name} {width}", flags.seconds
+    cells = {}
+    for width in flags.widths:
+        passed = {name: f"{name} {width}" for name in NAMES}
+        module = "benchmarks.training_contestants"
+        cells[width] = side_by_side(
+            module, passed, OURS, flags, "images_per_second", BATCH
         )
-        if worker is None:
-            missing.append(name)
-        else:
-            workers[name] = worker
-    rates = turns.in_rounds(
-        list(workers),
-        flags.rounds,
-        lambda name: BATCH * workers[name]["rate"](flags.seconds),
-    )
-    for worker in workers.values():
-        worker.pop("rate")
-        worker.pop("close")()
-    return {
-        "missing": missing,
-        "contestants": {
-            name: {
-                **workers[name],
-                "rounds": rates[name],
-                "images_per_second": turns.median_interval(rates[name]),
-                "ours_over_it": turns.median_interval(
-                    [a / b for a, b in zip(rates[OURS], rates[name], strict=True)]
-                ),
-            }
-            for name in workers
-        },
-    }
+    return {"cells": cells, "torch": report.version("torch")}
 
 
 def table(result):

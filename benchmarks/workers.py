@@ -81,6 +81,45 @@ def fastest(module, name, seconds):
     return found[1][1]
 
 
+def side_by_side(module, contestants, ours, flags, counted, each=1):
+    """What the result file keeps of contestants in processes that take turns.
+
+    Args:
+        module: Name of the module that serves them.
+        contestants: Dict of what `Worker` is to pass to it, by name.
+        ours: The name of ours.
+        flags: Has `rounds`, and `seconds` of a turn.
+        counted: What the rate is called, as "images_per_second".
+        each: How many of these an iteration is.
+
+    Returns:
+        Dict of "missing", a list of names, and "contestants", a dict by name.
+    """
+    workers = {}
+    for name, passed in contestants.items():
+        print(f"Starting {passed!r} ...", flush=True)
+        workers[name] = fastest(module, passed, flags.seconds)
+    missing = [name for name, worker in workers.items() if worker is None]
+    workers = {name: worker for name, worker in workers.items() if worker}
+    rates = turns.in_rounds(
+        list(workers),
+        flags.rounds,
+        lambda name: each * workers[name]["rate"](flags.seconds),
+    )
+    found = {}
+    for name, worker in workers.items():
+        worker["close"]()
+        ratios = [a / b for a, b in zip(rates[ours], rates[name], strict=True)]
+        found[name] = {
+            "threads": worker["threads"],
+            "first_seconds": worker["first_seconds"],
+            "rounds": rates[name],
+            counted: turns.median_interval(rates[name]),
+            "ours_over_it": turns.median_interval(ratios),
+        }
+    return {"missing": missing, "contestants": found}
+
+
 def serve(iterate):
     """Answers turns from standard input until it ends.
 
