@@ -20,7 +20,8 @@ version arguments keys quantiles sampling neighbour_search neighbours draws mixi
 layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
-training.schedules training.callbacks training.counting training.mixed_targets
+training.schedules training.callbacks training.counting training.several_workers
+training.mixed_targets
 training.cuts
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks

@@ -10,10 +10,11 @@ from keras_mixup.mixup import MixUp
 from keras_mixup.targets import target_coefficients
 from keras_mixup.training import counting, cuts, mixed_targets
 from keras_mixup.training.callbacks import WarnOfMixedLabels
+from keras_mixup.training.several_workers import SeveralWorkers
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class MixUpModel(keras.Model):
+class MixUpModel(SeveralWorkers, keras.Model):
     """Trains a network with mixup on the accelerator, in the train step.
 
     Each step draws lam and partners from (seed, step, replica), mixes the

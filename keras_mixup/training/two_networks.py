@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras_mixup import arguments, keys
 from keras_mixup.training import gan_checks
 from keras_mixup.training.descent import built
+from keras_mixup.training.several_workers import SeveralWorkers
 
 
-class TwoNetworks(keras.Model):
+class TwoNetworks(SeveralWorkers, keras.Model):
     """What Keras gives a model with one optimizer, for a GAN with two.
 
     Compiling, saving and loading, resuming, the mean losses, and generating; the steps

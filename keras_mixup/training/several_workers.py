@@ -1,0 +1,104 @@
+"""`fit` and `evaluate` under MultiWorkerMirroredStrategy, where Keras 3 fails by itself.
+
+Two places in Keras's trainer break (keras-team/keras#20585, seen with 3.15):
+
+- before the first step it reduces a batch over the replicas to learn its shapes, and
+  stops at "unsupported type PerReplica". Here they are read from the dataset's spec;
+- it averages what a step returns over axis 0, which a scalar has not: "Invalid reduction
+  dimension 0". Here these numbers have one.
+
+`FIXED_IN` is to name the first Keras that does without: from there on Keras's own code
+runs.
+"""
+
+import warnings
+
+import keras
+import tensorflow as tf
+
+FIXED_IN = None
+TESTED = ((3, 15),)
+
+
+class SeveralWorkers:
+    """A `keras.Model` that trains on several workers; put before `keras.Model`.
+
+    Statistics that are no gradient's, such as BatchNormalization's moving averages,
+    are each worker's own while it trains. Whenever the model is evaluated, and at the end of
+    `fit`, each worker gets their mean, so what is evaluated and saved is the same
+    everywhere.
+    """
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`, which see."""
+        history = super().fit(*args, **kwargs)
+        average_statistics(self)
+        return history
+
+    def evaluate(self, *args, **kwargs):
+        """`keras.Model.evaluate`, which see."""
+        average_statistics(self)
+        return super().evaluate(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is None or not needs_this(self._distribute_strategy):
+            return super()._maybe_symbolic_build(iterator, data_batch)
+        spec = iterator.data_adapter.get_tf_dataset().element_spec
+        batch = tf.nest.map_structure(_of_one_replica, spec)
+        with self._distribute_strategy.scope():
+            return self._symbolic_build(data_batch=batch)
+
+    def _make_function(self, step_function):
+        if not needs_this(self._distribute_strategy):
+            return super()._make_function(step_function)
+        return super()._make_function(
+            lambda data: tf.nest.map_structure(
+                lambda value: tf.reshape(value, [1]), step_function(data)
+            )
+        )
+
+
+def average_statistics(model):
+    """Sets each float weight that is not trained to its mean over all replicas.
+
+    Where there is one worker nothing is done. All workers have to call it.
+    """
+    strategy = model.distribute_strategy
+    if not is_of_several_workers(strategy):
+        return
+    weights = [w for w in model.non_trainable_weights if "float" in w.dtype]
+    values = strategy.run(lambda: [tf.identity(w.value) for w in weights])
+    for weight, value in zip(weights, values, strict=True):
+        weight.assign(strategy.reduce("MEAN", value, axis=None))
+
+
+def is_of_several_workers(strategy):
+    """Whether the replicas of a `tf.distribute` strategy are of several processes."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    cluster = strategy.cluster_resolver.cluster_spec()
+    return bool(cluster and cluster.as_dict())
+
+
+def needs_this(strategy, version=None):
+    """Whether a `fit` under that strategy needs what this file does."""
+    if not is_of_several_workers(strategy):
+        return False
+    version = version or keras.__version__
+    minor = tuple(int(part) for part in version.split(".")[:2])
+    if FIXED_IN is not None and minor >= FIXED_IN:
+        return False
+    if minor not in TESTED:
+        tested = ", ".join(".".join(map(str, one)) for one in TESTED)
+        warnings.warn(
+            "Training on several workers goes around keras-team/keras#20585, which was "
+            f"tested with Keras {tested}. This is Keras {version}: compare a few steps "
+            "with those of one worker.",
+            stacklevel=2,
+        )
+    return True
+
+
+def _of_one_replica(spec):
+    """The spec of one replica's part: a worker with several has one for each."""
+    return tf.nest.flatten(spec, expand_composites=True)[0]

@@ -1,0 +1,115 @@
+"""What each process of a cluster trains, and one process of two replicas beside it.
+
+    python -m tests.training.worker_program FOLDER
+
+TF_CONFIG says which worker this is. What came out is left in FOLDER.
+"""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_mixup
+
+CLASSES, BATCH, EPOCHS = 3, 8, 3
+
+
+def arrays(count):
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(count, 4)).astype("float32")
+    return x, generator.integers(CLASSES, size=count)
+
+
+def batches(count):
+    return tf.data.Dataset.from_tensor_slices(arrays(count)).batch(BATCH)
+
+
+def network(normalised=False):
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
+    if normalised:
+        hidden = keras.layers.BatchNormalization()(hidden)
+    return keras.Model(inputs, keras.layers.Dense(CLASSES)(hidden))
+
+
+def classifier(alpha, mix_at="input", normalised=False):
+    mixup = keras_mixup.MixUp(alpha, seed=3, per="example")
+    model = keras_mixup.MixUpModel(network(normalised), mixup, mix_at)
+    model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+    )
+    return model
+
+
+def gan():
+    keras.utils.set_random_seed(2)
+    generator = keras_mixup.models.build("gan_generator", latent_dim=2, width=8)
+    discriminator = keras_mixup.models.build("gan_discriminator", width=8)
+    model = keras_mixup.MixUpGAN(
+        generator, discriminator, 0.2, "author_code", discriminator_steps=2, seed=1
+    )
+    model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2))
+    return model
+
+
+def fitted(make, data, strategy, validation=None):
+    """Weights, losses of the epochs and an evaluation after a `fit`."""
+    with strategy.scope():
+        model = make()
+    history = model.fit(
+        data, epochs=EPOCHS, validation_data=validation, shuffle=False, verbose=0
+    )
+    found = {f"history/{name}": values for name, values in history.history.items()}
+    found["statistics"] = statistics_of(model, strategy)
+    for number, weight in enumerate(model.trainable_weights):
+        found[f"weight/{number}"] = np.asarray(weight.value)
+    if validation is not None:
+        found["evaluated"] = model.evaluate(validation, verbose=0)
+        found["predicted"] = model.predict(validation.map(lambda x, y: x), verbose=0)
+    return found
+
+
+def statistics_of(model, strategy):
+    """Moving averages, as the mean of this process's replicas."""
+    copies = [
+        [np.ravel(copy) for copy in strategy.experimental_local_results(w.value)]
+        for w in model.non_trainable_weights
+        if "float" in w.dtype
+    ]
+    return np.concatenate([[0.0], *(np.mean(each, axis=0) for each in copies)])
+
+
+CASES = {
+    "even": lambda s: fitted(lambda: classifier(0.0), batches(16), s, batches(24)),
+    "uneven": lambda s: fitted(lambda: classifier(0.0), batches(21), s, batches(21)),
+    "mixed": lambda s: fitted(lambda: classifier(1.0), batches(16), s),
+    "hidden": lambda s: fitted(
+        lambda: classifier(1.0, ["input", "hidden"]), batches(16), s
+    ),
+    "normalised": lambda s: fitted(
+        lambda: classifier(1.0, normalised=True), batches(16), s, batches(16)
+    ),
+    "gan": lambda s: fitted(gan, batches(32).map(lambda x, y: x[:, :2]), s),
+}
+
+
+def main(folder, names):
+    """Trains every case as one worker."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    index = strategy.cluster_resolver.task_id
+    for name in names or CASES:
+        found = CASES[name](strategy)
+        np.savez(pathlib.Path(folder) / f"{name}_{index}.npz", **found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
