@@ -48,9 +48,17 @@ def main(arguments):
         prog=f"python -m experiments {name}",
     )
     try:
+        if getattr(settings, "strategy", "one") == "multi_worker":
+            # Before anything is computed: TensorFlow asks for it.
+            from experiments import distribution
+
+            distribution.strategy_of(settings)
         experiment.run(settings)
     except configuration.Refusal as error:
         print(f"\n{error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"\n{_of_the_system(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         resumes = isinstance(settings, configuration.RunConfiguration)
@@ -58,6 +66,14 @@ def main(arguments):
         print(f"\nStopped. The same command {then}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _of_the_system(error):
+    where = f" {error.filename}" if error.filename else ""
+    return (
+        f"Cannot use{where}: {error.strerror or error}. What was finished before is as "
+        "it was; the same command goes on from there."
+    )
 
 
 if __name__ == "__main__":

@@ -1,79 +1,273 @@
 """A run's state on disk: weights, optimizer, random state and the record so far."""
 
+import base64
+import hashlib
 import json
+import os
+import pathlib
+import re
+import warnings
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from experiments import distribution, recording, result_file
+from experiments.configuration import Refusal
+
+FORMAT = 1
+KEPT = 2
+_NAME = re.compile(r"ckpt-(\d+)(?:-(\d+))?")
+
+
+class DamagedCheckpoints(Refusal, ValueError):
+    """No checkpoint of a run can be read; a start from zero would be a silent loss."""
+
+
+class CannotSave(Refusal, OSError):
+    """A checkpoint could not be written; the one before is still there."""
 
 
 class RunState:
     """The state of one run, saved and restored as one.
 
-    Weights, the optimizer's variables, the state of random layers and the numbers
-    of the epochs so far go into one TensorFlow checkpoint, so that they never
-    belong to different epochs. TensorFlow writes it beside the one before and then
-    names it in the folder's index: an interrupted write is not found. The two
-    newest are kept.
+    Weights, the optimizer's variables, the state of random layers, the numbers of the
+    epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
+    checkpoint, so that they never belong to different steps. Beside it lies a list of
+    its files with their SHA-256, written last: without it a checkpoint is unfinished. The two newest
+    are kept.
 
     Args:
         model: A compiled `keras.Model` whose weights are made; one with several
             optimizers has them in `optimizers`, built.
         folder: Where the checkpoints are.
+        writes: Whether this process writes; of several workers one does, and all call
+            `save`.
+
+    Attributes:
+        epochs: The record of the epochs done.
+        batch: Batches done of the epoch that was open when the state was restored.
+        seconds: What the run had taken then.
     """
 
-    def __init__(self, model, folder):
+    def __init__(self, model, folder, writes=True):
         optimizers = getattr(model, "optimizers", None)
         if optimizers is None:
             model.optimizer.build(model.trainable_variables)
             optimizers = [model.optimizer]
-        self.epochs = []
-        self._record = tf.Variable("[]", dtype=tf.string)
-        of_metrics = {id(v) for metric in model.metrics for v in metric.variables}
+        self.model, self.folder, self.writes = model, pathlib.Path(folder), writes
+        self.epochs, self.batch, self.seconds = [], 0, 0.0
+        self._metrics = []
+        self._record = tf.Variable("{}", dtype=tf.string)
+        of_metrics = {id(v) for v in _metric_variables(model)}
         kept = [v for v in model.variables if id(v) not in of_metrics]
+        self._variables = [
+            copy
+            for variable in sum((list(o.variables) for o in optimizers), kept)
+            for copy in _copies(variable.value)
+        ]
         self._checkpoint = tf.train.Checkpoint(
-            variables=[
-                copy
-                for variable in sum((list(o.variables) for o in optimizers), kept)
-                for copy in _copies(variable.value)
-            ],
-            record=self._record,
-        )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=2
+            variables=self._variables, record=self._record
         )
 
     def restore(self):
-        """Takes up the newest checkpoint; gives the number of epochs done."""
-        newest = self._manager.latest_checkpoint
-        if newest is not None:
-            self._checkpoint.restore(newest).assert_consumed()
-            self.epochs[:] = json.loads(self._record.numpy())
-        return len(self.epochs)
+        """Takes up the newest checkpoint that is whole; gives the epochs done.
 
-    def save(self):
-        """Writes a checkpoint of the epochs done."""
-        self._record.assign(json.dumps(self.epochs))
-        self._manager.save(checkpoint_number=len(self.epochs))
+        Raises:
+            DamagedCheckpoints: where there are some, and none is whole.
+        """
+        damaged = []
+        for path in reversed(_found(self.folder)):
+            try:
+                _check_digests(path)
+                self._checkpoint.read(str(path)).assert_consumed()
+            except (tf.errors.OpError, ValueError, OSError) as error:
+                damaged.append(f"{path} ({' '.join(str(error).split())[:200]})")
+                continue
+            if damaged:
+                warnings.warn(
+                    f"Damaged or unfinished: {'; '.join(damaged)}. Going on from the "
+                    f"checkpoint before, {path}.",
+                    stacklevel=2,
+                )
+            self._take(json.loads(self._record.numpy()))
+            return len(self.epochs)
+        if damaged:
+            raise DamagedCheckpoints(
+                f"No checkpoint of this run is whole: {'; '.join(damaged)}. Remove the "
+                f"folder {self.folder} to start the run anew."
+            )
+        return 0
+
+    def save(self, batch=0, seconds=0.0):
+        """Writes a checkpoint of the epochs done, and of so many batches of the next.
+
+        Raises:
+            recording.NonFiniteLoss: where a weight is not finite: the checkpoint before
+                stays the last.
+            CannotSave: where it cannot be written.
+        """
+        distribution.average_statistics(self.model)
+        metrics = _metric_variables(self.model) if batch else []
+        record = {
+            "format": FORMAT,
+            "epochs": self.epochs,
+            "batch": batch,
+            "seconds": seconds,
+            "metrics": [_encoded(variable) for variable in metrics],
+        }
+        self._check_finite()
+        if not self.writes:
+            return
+        self._record.assign(json.dumps(record))
+        name = f"ckpt-{len(self.epochs)}" + (f"-{batch}" if batch else "")
+        path = self.folder / name
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _digests_of(path).unlink(missing_ok=True)
+            self._checkpoint.write(str(path))
+            _write_digests(path)
+            for old in _found(self.folder)[:-KEPT]:
+                for file in [_digests_of(old), *_files_of(old)]:
+                    file.unlink()
+        except (tf.errors.OpError, OSError) as error:
+            raise CannotSave(
+                f"The checkpoint {path} could not be written: {error}. The one before "
+                "is kept; the same command goes on from there once there is room."
+            ) from error
+
+    def put_metrics_back(self):
+        """Gives the metrics of the open epoch what they had counted, once."""
+        for variable, text in zip(
+            _metric_variables(self.model) if self._metrics else [],
+            self._metrics,
+            strict=True,
+        ):
+            value = np.frombuffer(base64.b64decode(text), variable.dtype)
+            variable.assign(value.reshape(variable.shape))
+        self._metrics = []
+
+    def _take(self, record):
+        if record.get("format") != FORMAT:
+            raise DamagedCheckpoints(
+                f"A checkpoint in {self.folder} is of format {record.get('format')}. "
+                f"Expected {FORMAT}. Remove the folder to start the run anew."
+            )
+        self.epochs[:] = record["epochs"]
+        self.batch, self.seconds = record["batch"], record["seconds"]
+        self._metrics = record["metrics"]
+
+    def _check_finite(self):
+        for variable in self._variables:
+            if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all():
+                raise recording.NonFiniteLoss(
+                    f"The weight {variable.name!r} is not finite after epoch "
+                    f"{len(self.epochs)}. No checkpoint of it is kept; {self.folder} "
+                    "holds those before."
+                )
 
 
 class SaveRunState(keras.callbacks.Callback):
-    """Saves a `RunState` after every so many epochs, and after the last."""
+    """Saves a `RunState` after every so many epochs or steps, and after the last.
 
-    def __init__(self, state, every):
+    Args:
+        state: The `RunState`.
+        every: Epochs between two checkpoints; 0 for none.
+        steps: Steps between two inside of an epoch; 0 for none.
+        steps_per_epoch: Steps of an epoch.
+        clock: Function without arguments that gives the seconds of the run so far.
+    """
+
+    def __init__(self, state, every, steps, steps_per_epoch, clock):
         super().__init__()
-        self.state, self.every = state, every
+        self.state, self.every, self.steps = state, every, steps
+        self.steps_per_epoch, self.clock = steps_per_epoch, clock
+        self._saved = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Gives the metrics what they had counted, where an epoch was open."""
+        self.state.put_metrics_back()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves where it is time; the end of an epoch comes after its evaluation."""
+        done = self.state.batch + batch + 1
+        if self.steps and done % self.steps == 0 and done < self.steps_per_epoch:
+            self.state.save(done, self.clock())
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves where it is time."""
-        if (epoch + 1) % self.every == 0:
-            self.state.save()
+        self.state.batch = 0
+        if self.steps or (self.every and (epoch + 1) % self.every == 0):
+            self._save()
 
     def on_train_end(self, logs=None):
         """Saves the end, unless that was just done."""
-        if len(self.state.epochs) % self.every:
-            self.state.save()
+        if self._saved != len(self.state.epochs):
+            self._save()
+
+    def _save(self):
+        self.state.save()
+        self._saved = len(self.state.epochs)
+
+
+def _metric_variables(model):
+    return [v for metric in model.metrics for v in metric.variables]
+
+
+def _encoded(variable):
+    """A variable's bytes, summed over the replicas where each counts by itself."""
+    value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+    return base64.b64encode(value.tobytes()).decode("ascii")
 
 
 def _copies(variable):
     """A variable, or its copies on the replicas: those of moving averages differ."""
     return list(getattr(variable, "values", [variable]))
+
+
+def _found(folder):
+    """The checkpoints of a folder, oldest first; whole or not."""
+    names = {}
+    for path in folder.glob("ckpt-*"):
+        match = _NAME.fullmatch(path.name.partition(".")[0])
+        if match:
+            names[int(match[1]), int(match[2] or 0)] = folder / match[0]
+    return [names[key] for key in sorted(names)]
+
+
+def _files_of(path):
+    return sorted(
+        file
+        for file in path.parent.glob(f"{path.name}.*")
+        if file != _digests_of(path) and file.is_file()
+    )
+
+
+def _digests_of(path):
+    return path.with_name(f"{path.name}.sha256.json")
+
+
+def _digest(file):
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _write_digests(path):
+    for file in _files_of(path):
+        # What is on its way to the disk could be lost with the machine.
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    digests = {file.name: _digest(file) for file in _files_of(path)}
+    result_file.write(_digests_of(path), digests)
+
+
+def _check_digests(path):
+    """Raises unless all files of a checkpoint are there as they were written."""
+    if not _digests_of(path).exists():
+        raise ValueError("it was not finished")
+    digests = result_file.read(_digests_of(path))
+    if not isinstance(digests, dict) or not digests:
+        raise ValueError(f"{_digests_of(path).name} does not list its files")
+    for name, digest in digests.items():
+        if _digest(path.with_name(name)) != digest:
+            raise ValueError(f"{name} is not as it was written")

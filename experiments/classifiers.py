@@ -243,6 +243,7 @@ def batches_of(recipe, seed, examples, settings, mixing):
             first_epoch,
             augment=augment,
             mix=mix,
+            service=settings.data_service,
         )
 
     if recipe.partners == "batch":

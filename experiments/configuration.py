@@ -65,14 +65,21 @@ class RunConfiguration(Configuration):
     max_steps: int = 0
     # Mix in the train step, or on the host as the last stage of the input pipeline.
     mix_in: Literal["train_step", "pipeline"] = "train_step"
-    # Replicas: one, or one for each GPU of this machine.
-    strategy: Literal["one", "mirrored"] = "one"
+    # Replicas: one, one for each GPU of this machine, or those of several machines (which
+    # TF_CONFIG or Slurm names; --run_dir has to be shared by them).
+    strategy: Literal["one", "mirrored", "multi_worker"] = "one"
+    # Address of a tf.data service that makes the training batches, as grpc://host:port.
+    data_service: str = ""
+    # Seconds without a batch of it after which the run ends with an error.
+    data_service_timeout: float = 300.0
     # Keras's dtype policy.
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     # Repeat a run bit for bit, at some cost of speed on a GPU.
     deterministic: bool = False
     # Epochs between checkpoints; 0 for none, where a run takes seconds.
     checkpoint_every: int = 1
+    # Steps between checkpoints inside of an epoch; 0 for none.
+    checkpoint_steps: int = 0
     # Write a TensorBoard log for each run.
     tensorboard: bool = True
     # Progress of an epoch: a bar on a terminal and a line elsewhere, or one of them.
@@ -103,6 +110,18 @@ class RunConfiguration(Configuration):
             raise ValueError(
                 "Invalid value received for `learning_rate`. Expected a number > 0. "
                 "Received: 0"
+            )
+
+        if self.data_service and (
+            self.deterministic
+            or self.checkpoint_steps
+            or self.strategy == "multi_worker"
+        ):
+            raise ValueError(
+                "Invalid value received for `data_service`. Expected none beside "
+                "--deterministic and --checkpoint_steps, since its order cannot be "
+                "repeated, nor beside --strategy multi_worker. Received: "
+                f"{self.data_service}"
             )
 
     # Settings that may be an empty list.

@@ -171,6 +171,7 @@ def train(run, folder, data, settings):
             data.encoded[settings.train_split],
             *(count, batch_size, run.seed, first_epoch, data.decode),
             mix=lambda step, batch: scaled(batch[0], settings.channels),
+            service=settings.data_service,
         ).skip(rest)
 
     def first_images(split):

@@ -169,6 +169,7 @@ def train(run, folder, settings):
             tf.data.Dataset.from_tensor_slices(train_part),
             *(settings.points, settings.points, run.seed),
             cache=False,
+            service=settings.data_service,
         )
         first = first_epoch * settings.steps_per_epoch
         steps = passes.rebatch(settings.batch_size).skip(first).enumerate(first)
@@ -178,7 +179,8 @@ def train(run, folder, settings):
         network = keras_mixup.models.build(
             "mlp", input_shape=(2,), num_classes=1, width=settings.width, depth=DEPTH
         )
-        model = network if in_pipeline else keras_mixup.MixUpModel(network, mixup)
+        mixed_here = keras_mixup.MixUp(0) if in_pipeline else mixup
+        model = keras_mixup.MixUpModel(network, mixed_here)
         model.compile(
             keras.optimizers.Adam(rate),
             keras.losses.BinaryCrossentropy(from_logits=True),

@@ -191,6 +191,7 @@ def train(run, folder, utterances, settings):
             run.seed,
             first_epoch,
             mix=mixing.in_pipeline,
+            service=settings.data_service,
         )
 
     def make_model():

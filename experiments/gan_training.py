@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments import checkpoints, recording, training
+from experiments import checkpoints, distribution, recording, training
+from experiments.datasets.service import StopWithoutInput
 
 
 def fit(make_gan, batches, points, measure, settings, folder):
@@ -38,19 +39,22 @@ def fit(make_gan, batches, points, measure, settings, folder):
         tf.config.experimental.enable_op_determinism()
     with (
         training.dtype_policy(settings.precision),
-        training.strategy_of(settings).scope(),
+        distribution.strategy_of(settings).scope(),
     ):
         gan = make_gan()
-        state = checkpoints.RunState(gan, folder / "checkpoints")
+        chief = distribution.is_chief(settings)
+        state = checkpoints.RunState(gan, folder / "checkpoints", writes=chief)
     state.restore()
     done = state.epochs[-1]["iteration"] if state.epochs else 0
     if done:
         print(f"Resuming after iteration {done} of {points[-1]}.", flush=True)
     callbacks = [RecordPoints(state, points, done, measure, settings)]
-    if settings.tensorboard:
+    if settings.tensorboard and chief:
         callbacks.append(
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), update_freq=100)
         )
+    if settings.data_service:
+        callbacks.append(StopWithoutInput(settings.data_service_timeout))
     if done < points[-1]:
         gan.fit(
             batches(done),
@@ -59,7 +63,7 @@ def fit(make_gan, batches, points, measure, settings, folder):
             shuffle=False,
             verbose=0,
         )
-    if settings.checkpoint_every:
+    if settings.checkpoint_every and chief:
         training.save_whole(gan.generator, folder / "generator.keras")
         training.save_whole(gan.discriminator, folder / "discriminator.keras")
     return state.epochs
@@ -107,7 +111,7 @@ class RecordPoints(keras.callbacks.Callback):
         every = self.settings.checkpoint_every
         if every and (len(epochs) % every == 0 or iteration == self.points[-1]):
             self.state.save()
-        if self.settings.progress != "none":
+        if self.settings.progress != "none" and self.state.writes:
             numbers = {**losses, **measured.get("test", {})}
             shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
             print(f"iteration {iteration}: {shown}", flush=True)

@@ -59,6 +59,7 @@ def train(
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
             mix=mixing.in_pipeline,
             shuffle_buffer=settings.shuffle_buffer,
+            service=settings.data_service,
         )
 
     data = training.Data(

@@ -1,7 +1,6 @@
 """What a run leaves behind: the numbers of its epochs, and of its end."""
 
 import math
-import time
 
 import keras
 import numpy as np
@@ -20,15 +19,10 @@ class Record(keras.callbacks.Callback):
     What was measured is added to the logs, for the callbacks that follow.
     """
 
-    def __init__(self, epochs, sets, learning_rate, steps_per_epoch, steps):
+    def __init__(self, epochs, sets, learning_rate, steps_per_epoch, steps, clock):
         super().__init__()
         self.epochs, self.sets, self.learning_rate = epochs, sets, learning_rate
-        self.steps_per_epoch, self.steps = steps_per_epoch, steps
-
-    def on_train_begin(self, logs=None):
-        """Starts the clock; a resumed run goes on from what it had taken."""
-        taken = self.epochs[-1]["seconds"] if self.epochs else 0.0
-        self._start = time.perf_counter() - taken
+        self.steps_per_epoch, self.steps, self.clock = steps_per_epoch, steps, clock
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates, and adds an entry."""
@@ -44,9 +38,13 @@ class Record(keras.callbacks.Callback):
         last_step = epoch * self.steps_per_epoch + self.steps - 1
         rate = float(self.learning_rate(last_step))
         logs["learning_rate"] = rate
-        seconds = time.perf_counter() - self._start
         self.epochs.append(
-            {"epoch": epoch + 1, "learning_rate": rate, **measured, "seconds": seconds}
+            {
+                "epoch": epoch + 1,
+                "learning_rate": rate,
+                **measured,
+                "seconds": self.clock(),
+            }
         )
 
 
@@ -102,11 +100,18 @@ def reliability(network, batches):
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Stops a run whose loss is no longer finite, and names the step."""
+    """Stops a run whose loss is no longer finite; names the step, and what in its batch.
 
-    def __init__(self, steps_per_epoch):
+    Args:
+        steps_per_epoch: Integer.
+        batches: Function from an epoch to its batches, asked for the one that is to blame.
+        begun: Function without arguments that gives the batches that were done of the
+            open epoch before the run was resumed.
+    """
+
+    def __init__(self, steps_per_epoch, batches, begun):
         super().__init__()
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch, self.batches, self.begun = steps_per_epoch, batches, begun
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remembers the epoch."""
@@ -114,13 +119,56 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the loss."""
-        if not math.isfinite(logs["loss"]):
-            step = self._epoch * self.steps_per_epoch + batch
-            raise NonFiniteLoss(
-                f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
-                f"batch {batch + 1}). The run's folder holds the epochs before it; a "
-                "lower learning rate or --precision float32 may help."
-            )
+        if math.isfinite(logs["loss"]):
+            return
+        batch += self.begun()
+        step = self._epoch * self.steps_per_epoch + batch
+        found = non_finite(next(iter(self.batches(self._epoch).skip(batch))))
+        blamed = "; ".join(found) or (
+            "its batch is finite: a lower learning rate or --precision float32 may help"
+        )
+        raise NonFiniteLoss(
+            f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
+            f"batch {batch + 1}): {blamed}. The run's folder holds what came before it."
+        )
+
+
+def non_finite(batch):
+    """What in a batch is not finite: a line for each feature or label that is not."""
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    lines = []
+    for part, nest in (("feature", x), ("label", y)):
+        for path, tensor in _leaves(nest):
+            values = np.asarray(tensor)
+            if values.dtype.kind != "f":
+                # bfloat16 is no float to NumPy.
+                if (
+                    getattr(tensor, "dtype", None) is None
+                    or not tensor.dtype.is_floating
+                ):
+                    continue
+                values = values.astype("float32")
+            bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+            if bad.any():
+                name = f"{part} {path!r}" if path else f"the {part}s"
+                lines.append(
+                    f"{name} of its batch: {bad.sum()} of {len(bad)} examples are not "
+                    f"finite, the first in row {bad.argmax()}"
+                )
+    return lines
+
+
+def _leaves(nest, path=""):
+    """Each tensor of a nest with its name; that of a tensor alone is empty."""
+    if isinstance(nest, dict):
+        pairs = nest.items()
+    elif isinstance(nest, (tuple, list)):
+        pairs = enumerate(nest)
+    else:
+        yield path, nest
+        return
+    for key, value in pairs:
+        yield from _leaves(value, f"{path}/{key}" if path else str(key))
 
 
 def keep_rows(path, count):

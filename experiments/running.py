@@ -13,7 +13,7 @@ import pathlib
 import re
 import shutil
 
-from experiments import result_file
+from experiments import distribution, result_file, run_lock
 from experiments.configuration import LEGEND, Refusal
 from experiments.datasets.sources import Places
 
@@ -22,7 +22,7 @@ from experiments.datasets.sources import Places
 _NOT_OF_A_RUN = {
     *("preset", "seeds", "methods", "alphas", "run_dir", "publish", "data_dir"),
     *("prepared_dir", "download", "checkpoint_every", "tensorboard"),
-    "progress",
+    *("progress", "checkpoint_steps", "data_service", "data_service_timeout"),
 }
 
 
@@ -76,10 +76,8 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         if name not in _NOT_OF_A_RUN and name not in plan_fields
     }
     folders = [root / run.folder_name for run in runs]
-    if settings.strategy == "mirrored":
-        from experiments import training
-
-        replicas = training.strategy_of(settings).num_replicas_in_sync
+    if settings.strategy != "one":
+        replicas = distribution.strategy_of(settings).num_replicas_in_sync
         shared["replicas"] = replicas
     claims = [
         {**shared, **run.settings, "seed": run.seed, "counts": run.examples}
@@ -87,21 +85,36 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
     ]
     for folder, claim in zip(folders, claims, strict=True):
         _compare(folder, claim)
-    records = []
-    for number, (run, folder, claim) in enumerate(
-        zip(runs, folders, claims, strict=True), start=1
-    ):
-        title = f"[{number}/{len(runs)}] {run.group}, {run.method}, seed {run.seed}"
-        record = folder / "record.json"
-        if record.exists():
+    done = distribution.agreed(
+        settings, [(folder / "record.json").exists() for folder in folders]
+    )
+    chief, records = distribution.is_chief(settings), []
+    for number, run in enumerate(runs):
+        title = f"[{number + 1}/{len(runs)}] {run.group}, {run.method}, seed {run.seed}"
+        folder = folders[number]
+        if done[number]:
             print(f"{title}: done before", flush=True)
+            records.append(result_file.read(folder / "record.json"))
+            continue
+        print(title, flush=True)
+        if chief:
+            with run_lock.held(folder):
+                records.append(_do(run, folder, claims[number], train))
         else:
-            print(title, flush=True)
-            result_file.write(folder / "settings.json", claim)
-            result_file.write(record, _train(run, folder, train))
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        records.append(result_file.read(record))
+            records.append(json.loads(json.dumps(_train(run, folder, train))))
     return records
+
+
+def _do(run, folder, claim, train):
+    """Trains one run in a folder that is ours, and leaves its record there."""
+    record = folder / "record.json"
+    # Unless a process that held the folder before has done it meanwhile.
+    if not record.exists():
+        _compare(folder, claim)
+        result_file.write(folder / "settings.json", claim)
+        result_file.write(record, _train(run, folder, train))
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return result_file.read(record)
 
 
 def _train(run, folder, train):
@@ -171,6 +184,8 @@ def conclude(experiment, settings, records, legend=LEGEND, paper=None):
     )
     # As it will be read: pictures are made from the file alone.
     result = json.loads(json.dumps(result))
+    if not distribution.is_chief(settings):
+        return result
     print("", *experiment.tables(result), legend, sep="\n\n")
     folder = pathlib.Path(settings.run_dir) / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -147,6 +147,7 @@ def train(run, folder, table, settings):
             first_epoch,
             cache=False,
             mix=mixing.in_pipeline,
+            service=settings.data_service,
         ),
         count=count,
         batch_size=settings.batch_size,

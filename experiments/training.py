@@ -2,18 +2,19 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 import keras_mixup
-from experiments import checkpoints, recording
+from experiments import checkpoints, distribution, recording
 from experiments.configuration import RunConfiguration
+from experiments.datasets.service import StopWithoutInput
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,15 +94,17 @@ class Mixing:
     def compiled(self, network, optimizer, top_5=False):
         """The network with its train step, compiled for logits."""
         if self.rows:
-            model = network
+            # Its step is Keras's own then.
+            mixup, mix_at = keras_mixup.MixUp(0), "input"
             loss = keras.losses.CategoricalCrossentropy(from_logits=True)
             top_1 = keras.metrics.CategoricalAccuracy
             top_k = keras.metrics.TopKCategoricalAccuracy
         else:
-            model = keras_mixup.MixUpModel(network, self._mixup(), mix_at=self.mix_at)
+            mixup, mix_at = self._mixup(), self.mix_at
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             top_1 = keras.metrics.SparseCategoricalAccuracy
             top_k = keras.metrics.SparseTopKCategoricalAccuracy
+        model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
         model.compile(
             optimizer=optimizer,
             loss=loss,
@@ -146,40 +149,74 @@ def fit(make_model, data, learning_rate, epochs, settings, folder, at_end=None):
         }
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with dtype_policy(settings.precision), strategy_of(settings).scope():
+    chief = distribution.is_chief(settings)
+    strategy = distribution.strategy_of(settings)
+    with dtype_policy(settings.precision), strategy.scope():
         model = make_model()
-        state = checkpoints.RunState(model, folder / "checkpoints")
+        state = checkpoints.RunState(model, folder / "checkpoints", writes=chief)
     done = state.restore()
-    if done:
+    if done or state.batch:
         recording.keep_rows(folder / "log.csv", done)
-        print(f"Resuming after epoch {done} of {epochs}.", flush=True)
-    callbacks = [
-        recording.Record(
-            state.epochs, sets, learning_rate, data.steps_per_epoch, steps
-        ),
-        recording.MeasureAtEnd(state.epochs, sets, epochs, at_end),
-        keras.callbacks.CSVLogger(str(folder / "log.csv"), append=bool(done)),
-        recording.StopAtNonFiniteLoss(data.steps_per_epoch),
-    ]
-    if settings.tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
-    if settings.checkpoint_every:
-        callbacks.append(checkpoints.SaveRunState(state, settings.checkpoint_every))
+        inside = f" and {state.batch} batches" if state.batch else ""
+        print(f"Resuming after epoch {done} of {epochs}{inside}.", flush=True)
     if done < epochs:
         # It makes the metrics' variables; else the train step would be traced twice.
         model.evaluate(next(iter(sets.values())).take(1), verbose=0)
-        model.fit(
-            data.batches(done),
-            initial_epoch=done,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=_verbose(settings.progress),
-        )
-    if settings.checkpoint_every:
+    callbacks = _callbacks(
+        state, data, sets, learning_rate, epochs, steps, settings, folder, at_end
+    )
+    # First the epoch that was open, from the batch that came next.
+    open_epoch = [(done, done + 1, state.batch)] if state.batch else []
+    for first, last, begun in [*open_epoch, (done + len(open_epoch), epochs, 0)]:
+        if first < last:
+            model.fit(
+                data.batches(first).skip(begun),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps - begun,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=_verbose(settings.progress) if chief else 0,
+            )
+    if settings.checkpoint_every and chief:
         save_whole(getattr(model, "network", model), folder / "network.keras")
     return state.epochs
+
+
+def _callbacks(
+    state, data, sets, learning_rate, epochs, steps, settings, folder, at_end
+):
+    """What goes along with `fit`; files are written by the chief alone."""
+    taken = state.epochs[-1]["seconds"] if state.epochs else 0.0
+    start = time.perf_counter() - max(taken, state.seconds)
+
+    def clock():
+        return time.perf_counter() - start
+
+    own_files = []
+    if distribution.is_chief(settings):
+        append = bool(state.epochs or state.batch)
+        own_files.append(
+            keras.callbacks.CSVLogger(str(folder / "log.csv"), append=append)
+        )
+        if settings.tensorboard:
+            own_files.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+    callbacks = [
+        recording.Record(
+            state.epochs, sets, learning_rate, data.steps_per_epoch, steps, clock
+        ),
+        recording.MeasureAtEnd(state.epochs, sets, epochs, at_end),
+        *own_files,
+        recording.StopAtNonFiniteLoss(
+            data.steps_per_epoch, data.batches, lambda: state.batch
+        ),
+    ]
+    if settings.data_service:
+        callbacks.append(StopWithoutInput(settings.data_service_timeout))
+    every, inside = settings.checkpoint_every, settings.checkpoint_steps
+    if every or inside:
+        callbacks.append(checkpoints.SaveRunState(state, every, inside, steps, clock))
+    return callbacks
 
 
 def save_whole(network, path):
@@ -198,25 +235,6 @@ def dtype_policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(former)
-
-
-def strategy_of(settings):
-    """The `tf.distribute` strategy of the settings."""
-    if settings.strategy == "one":
-        return tf.distribute.get_strategy()
-    return mirrored()
-
-
-@functools.cache
-def mirrored():
-    """The one `MirroredStrategy` of this process, over all of its devices.
-
-    TensorFlow numbers the collectives of each strategy from 100 on: those of a second
-    network under a second strategy would meet the first's, of other shapes.
-    """
-    devices = tf.config.list_logical_devices("GPU")
-    devices = devices or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def _verbose(progress):

@@ -7,8 +7,11 @@ epoch), the augmentation of a batch that of (seed, step). So a run that is resum
 sees what it would have seen.
 """
 
+import uuid
+
 import tensorflow as tf
 
+from experiments.datasets.service import distributed, fingerprint
 from keras_mixup import keys
 
 
@@ -24,6 +27,7 @@ def training_batches(
     augment_alone=False,
     mix=None,
     shuffle_buffer=None,
+    service=None,
 ):
     """Endless shuffled batches, from the start of an epoch on.
 
@@ -41,15 +45,23 @@ def training_batches(
         mix: Function of (step, batch) for mixing on the host, such as `at_step` of a
             seeded `keras_mixup.MixUp`, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
+        service: Address of a tf.data service that makes the batches, or None. Then
+            nothing is cached, and the order cannot be foreseen.
 
     Returns:
         A `tf.data.Dataset`; `ceil(count / batch_size)` batches are an epoch.
     """
+    cache = cache and not service
     if decode is not None and cache:
         examples = examples.map(decode, tf.data.AUTOTUNE)
     if cache:
         examples = examples.cache()
     buffer = min(count, shuffle_buffer or count)
+
+    def ready(step, batch):
+        if augment is not None and not augment_alone:
+            batch = augment(batch, keys.make_key(seed, step))
+        return batch if mix is None else mix(step, batch)
 
     def epoch_of(epoch):
         # A global seed would enter the order, and admits no tensor beside it.
@@ -59,25 +71,42 @@ def training_batches(
         if decode is not None and not cache:
             shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
         if augment is not None and augment_alone:
-            shuffled = shuffled.enumerate().map(
+            shuffled = _numbered(shuffled, service).map(
                 lambda index, example: alone(
                     lambda batch: augment(batch, keys.make_key(seed, epoch, index)),
                     example,
                 ),
                 tf.data.AUTOTUNE,
             )
-        return shuffled.batch(batch_size)
+        batches = shuffled.batch(batch_size)
+        if service:
+            batches = _numbered(batches, service).map(ready, tf.data.AUTOTUNE)
+            name = tf.strings.format("{}_{}", (run, epoch))
+            batches = distributed(batches, name, service, batch_size)
+        return batches
 
+    # Another run, and this one when it is resumed, has other jobs.
+    run = uuid.uuid4().hex
     batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
-    steps_per_epoch = -(-count // batch_size)
-    batches = batches.enumerate(first_epoch * steps_per_epoch)
-    if augment is not None and not augment_alone:
-        batches = batches.map(
-            lambda step, batch: (step, augment(batch, keys.make_key(seed, step))),
-            tf.data.AUTOTUNE,
-        )
-    batches = batches.map(mix or (lambda step, batch: batch), tf.data.AUTOTUNE)
+    if not service:
+        steps_per_epoch = -(-count // batch_size)
+        batches = batches.enumerate(first_epoch * steps_per_epoch)
+        batches = batches.map(ready, tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _numbered(dataset, service):
+    """Elements with a number each: its place, or where that is another's, its content.
+
+    Of a service each worker counts for itself.
+    """
+    if service:
+        return dataset.map(lambda *element: (fingerprint(element), _one(element)))
+    return dataset.enumerate()
+
+
+def _one(element):
+    return element if len(element) > 1 else element[0]
 
 
 def at_steps(batches, first_step, function):

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import recording, training
+from experiments import distribution, recording, training
 from experiments.configuration import TrainingConfiguration
 from experiments.datasets import pipeline
 from tests import oracles
@@ -263,11 +263,11 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_replicas_of_a_mirrored_run_share_the_work(whole, tmp_path, monkeypatch):
-    assert training.mirrored() is training.mirrored()
-    monkeypatch.setattr(training, "mirrored", oracles.two_replicas)
+    assert distribution.mirrored() is distribution.mirrored()
+    monkeypatch.setattr(distribution, "mirrored", oracles.two_replicas)
     _, epochs, _ = whole
     settings = settings_for(strategy="mirrored")
-    strategy = training.strategy_of(settings)
+    strategy = distribution.strategy_of(settings)
     assert strategy.num_replicas_in_sync == 2
     found = Case(settings, epochs=1).fit(tmp_path)
     assert math.isfinite(found[0]["train"]["loss"])
@@ -311,6 +311,8 @@ def test_checkpoints_are_written_every_so_many_epochs_and_at_the_end(tmp_path):
     Case(settings_for(checkpoint_every=2)).fit(tmp_path)
     indices = (tmp_path / "checkpoints").glob("*.index")
     assert sorted(path.stem for path in indices) == ["ckpt-2", "ckpt-3"]
+    digests = (tmp_path / "checkpoints").glob("*.json")
+    assert len(list(digests)) == 2
 
 
 @pytest.mark.slow
@@ -326,8 +328,8 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint_and_no_result(tmp_path):
         if full:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             save = checkpoints.RunState.save
-            def save_then_fill(self):
-                save(self)
+            def save_then_fill(self, *arguments):
+                save(self, *arguments)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
             checkpoints.RunState.save = save_then_fill
         settings = t.settings_for(run_dir=str(folder), tensorboard=False)
