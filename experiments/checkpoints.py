@@ -39,7 +39,8 @@ class RunState:
 
     Args:
         model: A compiled `keras.Model` whose weights are made; one with several
-            optimizers has them in `optimizers`, built.
+            optimizers has them in `optimizers`, built. This is called out of the scope
+            of a strategy: the record's text is not to be broadcast.
         folder: Where the checkpoints are.
         writes: Whether this process writes; of several workers one does, and all call
             `save`.
@@ -53,7 +54,8 @@ class RunState:
     def __init__(self, model, folder, writes=True):
         optimizers = getattr(model, "optimizers", None)
         if optimizers is None:
-            model.optimizer.build(model.trainable_variables)
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
             optimizers = [model.optimizer]
         self.model, self.folder, self.writes = model, pathlib.Path(folder), writes
         self.epochs, self.batch, self.seconds = [], 0, 0.0
@@ -216,7 +218,7 @@ def _metric_variables(model):
 
 def _encoded(variable):
     """A variable's bytes, summed over the replicas where each counts by itself."""
-    value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+    value = tf.convert_to_tensor(variable.value).numpy()
     return base64.b64encode(value.tobytes()).decode("ascii")
 
 

@@ -42,8 +42,8 @@ def fit(make_gan, batches, points, measure, settings, folder):
         distribution.strategy_of(settings).scope(),
     ):
         gan = make_gan()
-        chief = distribution.is_chief(settings)
-        state = checkpoints.RunState(gan, folder / "checkpoints", writes=chief)
+    chief = distribution.is_chief(settings)
+    state = checkpoints.RunState(gan, folder / "checkpoints", writes=chief)
     state.restore()
     done = state.epochs[-1]["iteration"] if state.epochs else 0
     if done:

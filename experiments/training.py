@@ -153,7 +153,7 @@ def fit(make_model, data, learning_rate, epochs, settings, folder, at_end=None):
     strategy = distribution.strategy_of(settings)
     with dtype_policy(settings.precision), strategy.scope():
         model = make_model()
-        state = checkpoints.RunState(model, folder / "checkpoints", writes=chief)
+    state = checkpoints.RunState(model, folder / "checkpoints", writes=chief)
     done = state.restore()
     if done or state.batch:
         recording.keep_rows(folder / "log.csv", done)

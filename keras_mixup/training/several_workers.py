@@ -67,9 +67,17 @@ def average_statistics(model):
     if not is_of_several_workers(strategy):
         return
     weights = [w for w in model.non_trainable_weights if "float" in w.dtype]
-    values = strategy.run(lambda: [tf.identity(w.value) for w in weights])
-    for weight, value in zip(weights, values, strict=True):
-        weight.assign(strategy.reduce("MEAN", value, axis=None))
+    if not hasattr(model, "_means_of_statistics"):
+
+        @tf.function(autograph=False)
+        def means():
+            values = strategy.run(lambda: [tf.identity(w.value) for w in weights])
+            return [strategy.reduce("MEAN", value, axis=None) for value in values]
+
+        # Out of Keras's tracking, and traced once.
+        object.__setattr__(model, "_means_of_statistics", means)
+    for weight, mean in zip(weights, model._means_of_statistics(), strict=True):
+        weight.assign(mean)
 
 
 def is_of_several_workers(strategy):
