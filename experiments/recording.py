@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import keras_mixup
 from experiments.configuration import Refusal
@@ -139,16 +140,11 @@ def non_finite(batch):
     lines = []
     for part, nest in (("feature", x), ("label", y)):
         for path, tensor in _leaves(nest):
-            values = np.asarray(tensor)
-            if values.dtype.kind != "f":
-                # bfloat16 is no float to NumPy.
-                if (
-                    getattr(tensor, "dtype", None) is None
-                    or not tensor.dtype.is_floating
-                ):
-                    continue
-                values = values.astype("float32")
-            bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+            tensor = tf.convert_to_tensor(tensor)
+            if not tensor.dtype.is_floating:
+                continue
+            finite = tf.math.is_finite(tensor).numpy()
+            bad = ~finite.reshape(len(finite), -1).all(axis=1)
             if bad.any():
                 name = f"{part} {path!r}" if path else f"the {part}s"
                 lines.append(

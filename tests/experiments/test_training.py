@@ -250,15 +250,19 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
     made = pipeline.training_batches
 
     def with_a_bad_batch(*arguments, **keywords):
-        batches = made(*arguments, **keywords).enumerate()
+        first_epoch = arguments[4]
+        batches = made(*arguments, **keywords).enumerate(STEPS * first_epoch)
         return batches.map(
             lambda i, batch: (tf.where(i == 4, math.nan, batch[0]), batch[1])
         )
 
     monkeypatch.setattr(pipeline, "training_batches", with_a_bad_batch)
     # Three steps are the first epoch.
-    with pytest.raises(recording.NonFiniteLoss, match=r"step 4 \(epoch 2, batch 2\)"):
+    named = r"step 4 \(epoch 2, batch 2\): the features of its batch: 8 of 8 examples"
+    with pytest.raises(recording.NonFiniteLoss, match=named):
         Case(settings_for()).fit(tmp_path)
+    # The last good checkpoint is kept.
+    assert [p.name for p in tmp_path.glob("checkpoints/*.index")] == ["ckpt-1.index"]
 
 
 @pytest.mark.slow
