@@ -7,8 +7,6 @@ epoch), the augmentation of a batch that of (seed, step). So a run that is resum
 sees what it would have seen.
 """
 
-import uuid
-
 import tensorflow as tf
 
 from experiments.datasets.service import distributed, fingerprint
@@ -81,12 +79,9 @@ def training_batches(
         batches = shuffled.batch(batch_size)
         if service:
             batches = _numbered(batches, service).map(ready, tf.data.AUTOTUNE)
-            name = tf.strings.format("{}_{}", (run, epoch))
-            batches = distributed(batches, name, service, batch_size)
+            batches = distributed(batches, service, batch_size)
         return batches
 
-    # Another run, and this one when it is resumed, has other jobs.
-    run = uuid.uuid4().hex
     batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
     if not service:
         steps_per_epoch = -(-count // batch_size)

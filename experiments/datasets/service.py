@@ -22,18 +22,15 @@ import tensorflow as tf
 service = tf.data.experimental.service
 
 
-def distributed(batches, name, address, batch_size):
+def distributed(batches, address, batch_size):
     """The batches of one epoch, made by the workers of a service.
 
     Args:
         batches: A `tf.data.Dataset` of batches; none may need this process.
-        name: Scalar string tensor, another one for each epoch.
         address: The dispatcher's, as "grpc://host:port".
         batch_size: Each worker's last batch may be smaller; these are put together.
     """
-    sent = batches.apply(
-        service.distribute(service.ShardingPolicy.DYNAMIC, address, job_name=name)
-    )
+    sent = batches.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
     return sent.rebatch(batch_size)
 
 
