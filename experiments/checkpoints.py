@@ -83,7 +83,7 @@ class RunState:
             try:
                 _check_digests(path)
                 self._checkpoint.read(str(path)).assert_consumed()
-            except (tf.errors.OpError, ValueError, OSError) as error:
+            except (tf.errors.OpError, ValueError, TypeError, OSError) as error:
                 damaged.append(f"{path} ({' '.join(str(error).split())[:200]})")
                 continue
             if damaged:
@@ -268,7 +268,7 @@ def _check_digests(path):
     if not _digests_of(path).exists():
         raise ValueError("it was not finished")
     digests = result_file.read(_digests_of(path))
-    if not isinstance(digests, dict) or not digests:
+    if not digests:
         raise ValueError(f"{_digests_of(path).name} does not list its files")
     for name, digest in digests.items():
         if _digest(path.with_name(name)) != digest:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import image_classifier, running, training
+from experiments import image_classifier, running, training, whole_network
 from experiments.datasets import augmentation, corruption, images, pipeline
 from experiments.datasets.sources import UnknownData
 from experiments.recipes import Recipe
@@ -122,8 +122,7 @@ def _settings_of(recipe):
 
 def trained_network(record):
     """The trained network of a record."""
-    path = pathlib.Path(record["folder"]) / "network.keras"
-    return keras.models.load_model(path)
+    return whole_network.load(pathlib.Path(record["folder"]) / "network.keras")
 
 
 def of_pixels(network):

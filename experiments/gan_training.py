@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments import checkpoints, distribution, recording, training
+from experiments import checkpoints, distribution, recording, training, whole_network
 from experiments.datasets.service import StopWithoutInput
 
 
@@ -64,8 +64,8 @@ def fit(make_gan, batches, points, measure, settings, folder):
             verbose=0,
         )
     if settings.checkpoint_every and chief:
-        training.save_whole(gan.generator, folder / "generator.keras")
-        training.save_whole(gan.discriminator, folder / "discriminator.keras")
+        whole_network.save(gan.generator, folder / "generator.keras")
+        whole_network.save(gan.discriminator, folder / "discriminator.keras")
     return state.epochs
 
 

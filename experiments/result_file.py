@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import tempfile
 
+from experiments.configuration import Refusal
+
 SCHEMA = 1
 RESULTS = pathlib.Path(__file__).parent / "results"
 _PACKAGES = (
@@ -178,9 +180,27 @@ def write(path, result):
         raise
 
 
+class DamagedFile(Refusal, ValueError):
+    """A file of results or settings that is not what was written."""
+
+
 def read(path):
-    """Reads a result file."""
-    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    """Reads a result file, or another one that `write` wrote.
+
+    Raises:
+        DamagedFile: where it is no JSON object.
+    """
+    path = pathlib.Path(path)
+    try:
+        found = json.loads(path.read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"The file {path} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise DamagedFile(
+            f"The file {path} is damaged. Expected a JSON object. Received: "
+            f"{type(found).__name__}"
+        )
+    return found
 
 
 def environment():

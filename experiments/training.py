@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import keras
 import tensorflow as tf
 
 import keras_mixup
-from experiments import checkpoints, distribution, recording
+from experiments import checkpoints, distribution, recording, whole_network
 from experiments.configuration import RunConfiguration
 from experiments.datasets.service import StopWithoutInput
 
@@ -179,7 +178,7 @@ def fit(make_model, data, learning_rate, epochs, settings, folder, at_end=None):
                 verbose=_verbose(settings.progress) if chief else 0,
             )
     if settings.checkpoint_every and chief:
-        save_whole(getattr(model, "network", model), folder / "network.keras")
+        whole_network.save(getattr(model, "network", model), folder / "network.keras")
     return state.epochs
 
 
@@ -217,13 +216,6 @@ def _callbacks(
     if every or inside:
         callbacks.append(checkpoints.SaveRunState(state, every, inside, steps, clock))
     return callbacks
-
-
-def save_whole(network, path):
-    """Saves a network whole or not at all."""
-    scratch = path.with_name(f"unfinished_{path.name}")
-    network.save(scratch)
-    os.replace(scratch, path)
 
 
 @contextlib.contextmanager

@@ -178,12 +178,24 @@ def _number_of_classes(network):
 
 
 def _checked_labels(labels, classes):
+    if isinstance(labels, (str, bytes)):
+        raise ValueError(
+            "Invalid value received for argument `labels`. Expected a list of names. "
+            f"Received: {labels!r}"
+        )
     labels = [str(name) for name in (range(classes) if labels is None else labels)]
     if len(labels) != classes:
         raise ValueError(
             "Invalid length received for argument `labels`. "
             f"Expected {classes} names, one a class. Received: {len(labels)}"
         )
+    for name in labels:
+        # Half of a pair of UTF-16 is no text, and TensorFlow cannot write it.
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ValueError(
+                "Invalid value received for argument `labels`. Expected names of "
+                f"Unicode letters. Received: {name!r}"
+            )
     return labels
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import gzip
 import io
 import pathlib
+import struct
 import tarfile
 import warnings
 import wave
@@ -28,6 +29,8 @@ URL = f"http://download.tensorflow.org/data/{NAME}.tar.gz"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 SPLITS = ("train", *LISTS)
 RATE = 16_000
+# An utterance has 32 kB, and the longest list is shorter than half of this.
+LARGEST = 2**22
 _WORDS = """
 bed bird cat dog down eight five four go happy house left marvin nine no off on one
 right seven sheila six stop three tree two up wow yes zero
@@ -64,12 +67,18 @@ def _files(source):
                         f"folders below its root. Received: {member.name}"
                         + (f" -> {member.linkname}" if member.linkname else "")
                     )
+                if member.size > LARGEST:
+                    raise CorruptData(
+                        f"The archive {source} is not safe to read. Expected files of "
+                        f"at most {LARGEST} bytes. Received: {member.name} of "
+                        f"{member.size}"
+                    )
                 if member.isfile():
                     yield str(path), archive.extractfile(member).read
             # tarfile takes a damaged header for the end; gzip's checksum finds it.
             while packed.read(2**20):
                 pass
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except (tarfile.TarError, OSError, zlib.error, EOFError, struct.error) as error:
         raise CorruptData(f"The archive {source} is damaged: {error}") from error
 
 

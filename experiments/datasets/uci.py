@@ -6,7 +6,9 @@ could not be had: what is held against its sha256 is each raw file, after readin
 
 import dataclasses
 import hashlib
+import lzma
 import pathlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -21,6 +23,13 @@ from experiments.datasets.sources import (
     prepared_builder,
 )
 
+# No raw file is larger; what claims to be is not unpacked.
+LARGEST = 64 * 2**20
+# What zipfile raises for files that are none, or that are damaged or encrypted.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, RuntimeError, ValueError),
+)
 SCALINGS = ("min_max", "standard", "none")
 SHA256 = """
 de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f  abalone.data
@@ -138,12 +147,30 @@ def _locate(source, name):
         return found[0], None
     for archive in sorted(source.glob("*.zip")) if source.is_dir() else [source]:
         if archive.is_file():
-            if not zipfile.is_zipfile(archive):
-                raise CorruptData(f"The file {archive} is damaged: not a zip file.")
-            for member in zipfile.ZipFile(archive).namelist():
+            try:
+                with zipfile.ZipFile(archive) as opened:
+                    members = opened.namelist()
+            except DAMAGED as error:
+                raise CorruptData(
+                    f"The file {archive} is damaged: {error} (not a zip file?)"
+                ) from error
+            for member in members:
                 if pathlib.PurePosixPath(member).name == name:
                     return archive, member
     return None
+
+
+def _content(path, member):
+    """The bytes of a file or of a zip file's member, at most so many."""
+    if member is None:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
+    return content
 
 
 def _text(source, name, sha256):
@@ -155,9 +182,9 @@ def _text(source, name, sha256):
         )
     path, member = found
     try:
-        content = zipfile.ZipFile(path).read(member) if member else path.read_bytes()
+        content = _content(path, member)
         received = hashlib.sha256(content).hexdigest()
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         received = str(error)
     if received != sha256:
         raise CorruptData(

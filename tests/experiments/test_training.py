@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import distribution, recording, training
+from experiments import distribution, recording, training, whole_network
 from experiments.configuration import TrainingConfiguration
 from experiments.datasets import pipeline
 from tests import oracles
@@ -391,7 +391,7 @@ def test_rows_of_epochs_that_are_done_again_leave_the_log(tmp_path):
 def test_a_network_that_is_not_written_whole_leaves_the_one_before(tmp_path):
     path = tmp_path / "network.keras"
     kept = network()
-    training.save_whole(kept, path)
+    whole_network.save(kept, path)
 
     class Broken:
         def save(self, scratch):
@@ -399,9 +399,9 @@ def test_a_network_that_is_not_written_whole_leaves_the_one_before(tmp_path):
             raise OSError("No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        training.save_whole(Broken(), path)
+        whole_network.save(Broken(), path)
     x, _ = arrays(0)
-    again = keras.models.load_model(path)
+    again = whole_network.load(path)
     np.testing.assert_array_equal(again(x), kept(x))
 
 

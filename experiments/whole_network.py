@@ -1,0 +1,52 @@
+"""Trained networks on disk: written whole or not at all, and read as they were written."""
+
+import hashlib
+import os
+
+import keras
+
+from experiments.configuration import Refusal
+
+
+class DamagedNetwork(Refusal, ValueError):
+    """A file of a trained network that is not what was written."""
+
+
+def save(network, path):
+    """Saves a network, then its SHA-256 beside it; the one before stays until then."""
+    scratch = path.with_name(f"unfinished_{path.name}")
+    network.save(scratch)
+    digest = _digest(scratch)
+    os.replace(scratch, path)
+    scratch = _digest_of(path).with_suffix(".unfinished")
+    scratch.write_text(digest)
+    os.replace(scratch, _digest_of(path))
+
+
+def load(path):
+    """Loads a network that `save` wrote; no code comes with it (Keras's safe mode).
+
+    Raises:
+        DamagedNetwork: where the file is not as it was written. A wrong byte among the
+            weights of a `.keras` file is not seen by Keras.
+    """
+    try:
+        expected, found = _digest_of(path).read_text().strip(), _digest(path)
+    except (OSError, UnicodeDecodeError) as error:
+        expected, found = f"a digest beside it ({error})", "none"
+    if found != expected:
+        raise DamagedNetwork(
+            f"The network {path} is not as it was written. Expected its SHA-256 to be "
+            f"{expected[:200]}. Received: {found}. Remove the folder {path.parent} to train it "
+            "anew."
+        )
+    return keras.models.load_model(path, safe_mode=True)
+
+
+def _digest_of(path):
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
