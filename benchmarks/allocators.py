@@ -14,7 +14,10 @@ import os
 import subprocess
 import sys
 
-BY_DEFAULT, KEPT = "by default", "kept"
+BY_DEFAULT, KEPT, GIVEN_BACK = "by default", "kept", "given back"
+# With oneDNN, which it switches on by itself where the CPU has AVX-512, TensorFlow keeps
+# freed memory in a pool of its own: to see what a call takes, it has to be off.
+_ENVIRONMENT = {GIVEN_BACK: {"TF_ENABLE_ONEDNN_OPTS": "0"}}
 VARIABLES = {
     BY_DEFAULT: {},
     KEPT: {
@@ -40,7 +43,7 @@ def apart(memory, function, *arguments):
     if module == "__main__":
         module = sys.modules[module].__spec__.name
     call = json.dumps([module, function.__name__, arguments])
-    variables = {"TF_CPP_MIN_LOG_LEVEL": "3", **VARIABLES[memory]}
+    variables = {"TF_CPP_MIN_LOG_LEVEL": "3", **(VARIABLES | _ENVIRONMENT)[memory]}
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.allocators", call],
         check=True,

@@ -33,7 +33,7 @@ def measured(flags):
             for memory in allocators.VARIABLES
         },
         "extra_batches": {
-            str(size): allocators.apart(allocators.BY_DEFAULT, extra, size)
+            str(size): allocators.apart(allocators.GIVEN_BACK, extra, size)
             for size in BATCH_SIZES
         },
         "targets": {"longest_over_shortest": FLAT, "extra_batches": EXTRA},
