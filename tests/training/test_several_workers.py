@@ -165,6 +165,28 @@ def test_moving_statistics_are_the_mean_of_the_replicas(two):
     assert_alike(found, expected, names=["statistics", "history/loss", "weight/0"])
 
 
+def test_each_input_pipeline_mixes_by_draws_of_its_own(two):
+    steps = [
+        list(worker_program.own_pipeline(tf.distribute.InputContext(2, index, 2)))
+        for index in (0, 1)
+    ]
+    lams = [
+        [float(np.asarray(y)[np.asarray(y) > 0].min()) for _, y in batches]
+        for batches in steps
+    ]
+    assert not set(lams[0]) & set(lams[1])
+    # The workers of the cluster trained on just these.
+    model = worker_program.classifier_of_rows()
+    for _ in range(worker_program.EPOCHS):
+        for parts in zip(*steps, strict=True):
+            x, y = (tf.concat(each, axis=0) for each in zip(*parts, strict=True))
+            model.train_on_batch(x, y)
+    for found, weight in zip(
+        weights_of(two["pipelines"][0]), model.trainable_weights, strict=True
+    ):
+        np.testing.assert_allclose(found, np.asarray(weight.value), atol=1e-5)
+
+
 @pytest.mark.slow
 def test_four_workers_train_as_one_process(tmp_path):
     found = results(tmp_path, 4, ["even", "hidden"])

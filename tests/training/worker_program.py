@@ -50,6 +50,28 @@ def classifier(alpha, mix_at="input", normalised=False):
     return model
 
 
+def own_pipeline(context):
+    """The batches of one input pipeline, mixed there by draws of its own."""
+    mixup = keras_mixup.MixUp(1.0, seed=3, num_classes=CLASSES)
+
+    def mix(step, batch):
+        return mixup.at_step(step, batch, replica=context.input_pipeline_id)
+
+    shard = tf.data.Dataset.from_tensor_slices(arrays(16)).shard(
+        context.num_input_pipelines, context.input_pipeline_id
+    )
+    size = context.get_per_replica_batch_size(BATCH)
+    return shard.batch(size).enumerate().map(mix)
+
+
+def classifier_of_rows():
+    """For rows that come mixed."""
+    model = keras_mixup.MixUpModel(network(), keras_mixup.MixUp(0))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    return model
+
+
 def gan():
     keras.utils.set_random_seed(2)
     generator = keras_mixup.models.build("gan_generator", latent_dim=2, width=8)
@@ -97,6 +119,9 @@ CASES = {
     ),
     "normalised": lambda s: fitted(
         lambda: classifier(1.0, normalised=True), batches(16), s, batches(16)
+    ),
+    "pipelines": lambda s: fitted(
+        classifier_of_rows, s.distribute_datasets_from_function(own_pipeline), s
     ),
     "gan": lambda s: fitted(gan, batches(32).map(lambda x, y: x[:, :2]), s),
 }
