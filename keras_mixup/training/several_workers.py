@@ -51,6 +51,12 @@ class SeveralWorkers:
     def _make_function(self, step_function):
         if not needs_this(self._distribute_strategy):
             return super()._make_function(step_function)
+        if self.jit_compile and not tf.config.list_logical_devices("GPU"):
+            raise ValueError(
+                "XLA has no collectives for CPUs. Expected `compile(jit_compile=False)` "
+                "on several workers without a GPU. Received: jit_compile="
+                f"{self.jit_compile}"
+            )
         return super()._make_function(
             lambda data: tf.nest.map_structure(
                 lambda value: tf.reshape(value, [1]), step_function(data)

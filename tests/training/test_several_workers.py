@@ -65,7 +65,7 @@ def results(folder, count, names=()):
     ended(start_workers([program, folder, *names], count))
     return {
         case: [np.load(folder / f"{case}_{index}.npz") for index in range(count)]
-        for case in names or worker_program.CASES
+        for case in names or (*worker_program.CASES, "xla")
     }
 
 
@@ -185,6 +185,11 @@ def test_each_input_pipeline_mixes_by_draws_of_its_own(two):
         weights_of(two["pipelines"][0]), model.trainable_weights, strict=True
     ):
         np.testing.assert_allclose(found, np.asarray(weight.value), atol=1e-5)
+
+
+def test_xla_on_cpus_is_refused_before_a_step(two):
+    for found in two["xla"]:
+        assert "Expected `compile(jit_compile=False)`" in str(found["error"])
 
 
 @pytest.mark.slow
