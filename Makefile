@@ -36,7 +36,7 @@ mutants: install
 	$(BIN)/python -m tests.mutants
 
 bench: install
-	for name in pipeline limit growth train_step whole_training neighbours start disk gan; do \
+	for name in pipeline limit growth train_step whole_training neighbours start disk gan scale_out; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:

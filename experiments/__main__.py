@@ -32,7 +32,12 @@ def main(arguments):
         print("Experiments (NAME --help shows the flags of one):")
         for key, summary in EXPERIMENTS.items():
             print(f"  {key:<24} {summary}")
+        print("\nreport [--output FILE]: one HTML page of all published results")
         return 0
+    if name == "report":
+        from experiments import report
+
+        return _unless_refused(lambda: report.main(flags))
     if name not in EXPERIMENTS:
         print(
             f"Unknown experiment. Expected one of {sorted(EXPERIMENTS)}. "
@@ -47,13 +52,24 @@ def main(arguments):
         flags,
         prog=f"python -m experiments {name}",
     )
-    try:
-        if getattr(settings, "strategy", "one") == "multi_worker":
-            # Before anything is computed: TensorFlow asks for it.
-            from experiments import distribution
+    resumes = isinstance(settings, configuration.RunConfiguration)
+    return _unless_refused(lambda: _run(experiment, settings), resumes)
 
-            distribution.strategy_of(settings)
-        experiment.run(settings)
+
+def _run(experiment, settings):
+    if getattr(settings, "strategy", "one") == "multi_worker":
+        # Before anything is computed: TensorFlow asks for it.
+        from experiments import distribution
+
+        distribution.strategy_of(settings)
+    experiment.run(settings)
+    return 0
+
+
+def _unless_refused(function, resumes=False):
+    """The function's status; what the user can put right is one sentence."""
+    try:
+        return function()
     except configuration.Refusal as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
@@ -61,11 +77,9 @@ def main(arguments):
         print(f"\n{_of_the_system(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resumes = isinstance(settings, configuration.RunConfiguration)
         then = "goes on from here" if resumes else "starts anew"
         print(f"\nStopped. The same command {then}.", file=sys.stderr)
         return 130
-    return 0
 
 
 def _of_the_system(error):

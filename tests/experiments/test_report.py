@@ -1,0 +1,249 @@
+"""The page of all that was found: verdicts, escaping, and what a browser makes of it."""
+
+import functools
+import html.parser
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import threading
+
+import pytest
+
+from experiments import claims, report, report_page, result_file, verdicts
+from experiments.__main__ import main
+from experiments.report_page import Markup
+
+
+def paired(mean, error, seeds):
+    return {"mean": mean, "standard_error": error, "seeds": seeds}
+
+
+@pytest.mark.parametrize(
+    ("entry", "direction", "full", "expected"),
+    [
+        (paired(-2.1, 1.0, 3), "lower", False, "direction shown at reduced setting"),
+        (paired(-2.1, 1.0, 3), "lower", True, "reproduced at full setting"),
+        (paired(-2.0, 1.0, 3), "lower", False, "not shown at reduced setting"),
+        (paired(-9.0, 1.0, 2), "lower", False, "not shown at reduced setting"),
+        (paired(-9.0, None, 1), "lower", True, "not shown at full setting"),
+        (paired(2.1, 1.0, 3), "lower", False, "opposite at reduced setting"),
+        (paired(2.1, 1.0, 3), "higher", False, "direction shown at reduced setting"),
+        (paired(-2.1, 1.0, 5), "higher", True, "opposite at full setting"),
+        (paired(0.0, 0.0, 3), "lower", False, "not shown at reduced setting"),
+        (None, "lower", False, "not run"),
+    ],
+)
+def test_the_rule(entry, direction, full, expected):
+    assert verdicts.verdict(entry, direction, full) == expected
+
+
+def test_a_claim_counts_the_verdicts_of_its_rows():
+    assert verdicts.summary({}) == "not run"
+    assert verdicts.summary({"a": "x", "b": "x"}) == "x"
+    assert verdicts.summary({"a": "x", "b": "y", "c": "x"}) == "2 of 3 x; 1 of 3 y"
+
+
+@pytest.fixture(scope="module")
+def found():
+    return report.published(result_file.RESULTS)
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.experiment)
+def test_each_claim_finds_its_rows_in_what_is_published(claim, found):
+    result, _ = found[claim.experiment]
+    cells = claim.cells(result)
+    assert {cell.rpartition("/")[2] for cell in cells} == set(claim.measures)
+    assert all(cell in result["paired"] for cell in cells)
+    assert result["preset"] in claim.settings
+    judged = verdicts.of_claim(claim, result)
+    assert set(judged) == set(cells)
+
+
+def test_verdicts_that_were_worked_out_by_hand(found):
+    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
+
+    def of(name):
+        return verdicts.of_claim(by_name[name], found[name][0])
+
+    # README: +4.2 and +-1.2 points for the median of the last ten epochs.
+    assert list(of("figure3_cifar").values()) == ["opposite at reduced setting"]
+    # README: 44.2 against 46.2, +2.0 and +-0.5, in the paper's setting.
+    assert of("table4_tabular")["arrhythmia/mixup 1/test_error"] == (
+        "opposite at full setting"
+    )
+    # One seed.
+    assert set(of("table5_ablation").values()) == {"not shown at reduced setting"}
+
+
+class Parsed(html.parser.HTMLParser):
+    """Anchors, links and pictures of a page; whether its tags are balanced."""
+
+    VOID = ("meta", "link", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.pictures = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.pictures += [given] if tag == "img" else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    output = tmp_path_factory.mktemp("report") / "page.html"
+    assert main(["report", "--output", str(output)]) == 0
+    return output
+
+
+def test_the_page_is_one_file_and_needs_no_network(written):
+    text = written.read_text()
+    parsed = Parsed(text)
+    assert parsed.open == []
+    assert len(set(parsed.ids)) == len(parsed.ids)
+    assert all(link[0] == "#" and link[1:] in parsed.ids for link in parsed.links)
+    published = list(result_file.RESULTS.glob("*/*.png"))
+    assert len(parsed.pictures) == len(published)
+    for picture in parsed.pictures:
+        assert picture["src"].startswith("data:image/png;base64,")
+        assert picture["alt"]
+    outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*|url\(|@import|fetch\(', text)
+    assert outside == []
+    for claim in claims.CLAIMS:
+        assert report_page.anchor_of(claim.experiment) in parsed.ids
+        assert f"python -m experiments {claim.experiment}" in text
+
+
+def test_without_results_everything_is_not_run(tmp_path):
+    output = tmp_path / "page.html"
+    flags = ["--output", str(output), "--results", str(tmp_path)]
+    assert main(["report", *flags]) == 0
+    text = output.read_text()
+    assert text.count("Verdict: not run.") == len(claims.CLAIMS)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema": 1, "runs": 3}'])
+def test_a_damaged_result_is_named_and_the_page_before_stays(tmp_path, content, capsys):
+    (tmp_path / "figure3_cifar").mkdir()
+    (tmp_path / "figure3_cifar" / "cpu.json").write_text(content)
+    output = tmp_path / "page.html"
+    output.write_text("before")
+    flags = ["--output", str(output), "--results", str(tmp_path)]
+    assert main(["report", *flags]) == 2
+    assert "figure3_cifar/cpu.json" in capsys.readouterr().err
+    assert output.read_text() == "before"
+
+
+def test_text_is_escaped():
+    hostile = '<script>alert("x")</script>&'
+    escaped = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;"
+    assert report_page.text(hostile) == escaped
+    assert report_page.text(Markup("<b>")) == "<b>"
+    for made in (
+        report_page.table(hostile, [hostile], [[hostile]]),
+        report_page.heading(hostile),
+        report_page.paragraph(hostile),
+        report_page.command(hostile),
+        report_page.link(hostile),
+        report_page.page(hostile, []),
+        report_page.from_markdown(hostile, f"| {hostile} |\n|---|\n| {hostile} |"),
+    ):
+        assert "<script>alert" not in made
+        assert "&lt;script&gt;alert" in made
+
+
+def test_a_markdown_table_becomes_one_of_the_page():
+    markdown = "| A | B |\n|---|---:|\n| [x](y.md) | **1.5** |\n| `z` |  |"
+    made = report_page.from_markdown("of letters", markdown)
+    assert re.findall("<th [^>]*>([^<]*)", made) == ["A", "B"]
+    assert re.findall("<td[^>]*>([^<]*)", made) == ["x", "1.5", "z", ""]
+
+
+CHECK = """
+<!DOCTYPE html><link rel="icon" href="data:,"><body>
+<iframe src="page.html" width="WIDTH" height="800"></iframe><pre id="found"></pre>
+<script>
+document.querySelector("iframe").addEventListener("load", (event) => {
+  const page = event.target.contentDocument;
+  const images = [...page.images];
+  const table = page.querySelector("table.sortable");
+  const column = () => [...table.tBodies[0].rows].map((r) => r.cells[4].textContent);
+  const button = table.tHead.rows[0].cells[4].querySelector("button");
+  button.focus();
+  const focused = page.activeElement === button;
+  button.click();
+  const up = column();
+  button.click();
+  const down = column();
+  const found = {
+    width: page.documentElement.clientWidth,
+    scroll: page.documentElement.scrollWidth,
+    images: images.length,
+    loaded: images.filter((image) => image.naturalWidth > 0).length,
+    buttons: page.querySelectorAll("th button").length,
+    heads: page.querySelectorAll("th").length,
+    sorted: table.tHead.rows[0].cells[4].getAttribute("aria-sort"),
+    focused, up, down,
+    missing: [...page.querySelectorAll("a")].filter(
+      (a) => !page.querySelector(a.getAttribute("href"))).length,
+  };
+  document.getElementById("found").textContent = JSON.stringify(found);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_browser_shows_it(written, tmp_path, width, dark):
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("Needs Chromium (Debian's package `chromium`).")
+    (written.parent / "check.html").write_text(CHECK.replace("WIDTH", str(width)))
+    handler = functools.partial(
+        http.server.SimpleHTTPRequestHandler, directory=str(written.parent)
+    )
+    handler.log_message = None
+    server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        answer = subprocess.run(
+            [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu"),
+                *("--no-first-run", "--disable-background-networking"),
+                *("--disable-component-update", "--disable-sync", "--disable-quic"),
+                *("--enable-logging=stderr", f"--user-data-dir={tmp_path}"),
+                *(["--force-dark-mode"] if dark else []),
+                *("--window-size=1400,900", "--virtual-time-budget=20000"),
+                *("--dump-dom", f"http://localhost:{server.server_port}/check.html"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    finally:
+        server.shutdown()
+    console = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
+    assert console == []
+    text = re.search('<pre id="found">(.*?)</pre>', answer.stdout, re.DOTALL)[1]
+    found = json.loads(html.unescape(text))
+    assert found["scroll"] <= found["width"] <= width
+    assert found["images"] == found["loaded"] > 10
+    assert found["buttons"] == found["heads"] > 20
+    assert found["missing"] == 0
+    assert found["focused"]
+    seeds = sorted(map(int, found["up"]))
+    assert list(map(int, found["up"])) == seeds
+    assert list(map(int, found["down"])) == seeds[::-1]
+    assert found["sorted"] == "descending"
