@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all lint format mutants bench clean
+.PHONY: install demo test test-all lint format mutants bench docs dist clean
 
 install: .venv/installed
 
@@ -39,5 +39,15 @@ bench: install
 	for name in pipeline limit growth train_step whole_training neighbours start disk gan scale_out; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
+# The documentation as a site in site/, which opens from disk.
+docs: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m mkdocs build --strict
+
+# Wheel and source distribution, each installed alone and tried, with the newest and with
+# the oldest dependencies that setup.cfg allows.
+dist: install
+	$(BIN)/python -m tests.distributions
+
 clean:
-	rm -rf .venv runs build *.egg-info
+	rm -rf .venv runs build dist site *.egg-info

@@ -1,0 +1,109 @@
+"""The documentation runs: its blocks, its console session, its tutorial."""
+
+import pathlib
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import keras_mixup
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+# Blocks that are not run, and why: other packages' code, shells, clusters, output.
+NOT_RUN = {
+    "export.md": {"sh": 1},
+    "index.md": {"sh": 1},
+    "moving_over.md": {"py": 2},
+    "scale_out.md": {"py": 3, "sh": 3, "yaml": 1},
+}
+
+
+def blocks(name):
+    """Pairs of language and content."""
+    text = (DOCS / name).read_text()
+    return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
+
+
+# Loads a model in processes of their own.
+LONG = {"export.md": pytest.mark.slow}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=LONG.get(name, ())) for name in PAGES]
+)
+def test_the_blocks_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names, others = {}, {}
+    for language, content in blocks(name):
+        if language == "python":
+            exec(compile(content, name, "exec"), names)
+        elif language == "console":
+            run_session(content)
+        else:
+            others[language] = others.get(language, 0) + 1
+    assert others == NOT_RUN.get(name, {})
+
+
+def run_session(content):
+    """Runs the commands behind the prompts; each has to end well."""
+    commands = re.findall(r"^\$ (.*)$", content, flags=re.M)
+    assert commands
+    folder = pathlib.Path(sys.executable).parent
+    for command in commands:
+        name, _, rest = command.partition(" ")
+        answer = subprocess.run(
+            f"{folder / name} {rest}", shell=True, capture_output=True, text=True
+        )
+        assert answer.returncode == 0, answer.stderr
+        assert "probabilities" in answer.stdout
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_and_is_a_notebook(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(DOCS / "tutorial.py"))
+    assert (tmp_path / "exported/tutorial/1/saved_model.pb").exists()
+    assert "wrong labels learnt" in capsys.readouterr().out
+    jupytext = pytest.importorskip("jupytext", reason="Needs the docs extra.")
+    notebook = jupytext.read(DOCS / "tutorial.py")
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds.count("code") >= 5
+    assert kinds.count("markdown") >= 4
+
+
+def test_the_api_page_has_every_public_name():
+    text = (DOCS / "api.md").read_text()
+    modules = ("evaluation", "layers", "metrics", "models", "neighbours")
+    for name in vars(keras_mixup):
+        if name.startswith("_") or name in ("os", "keras", *modules):
+            continue
+        if isinstance(getattr(keras_mixup, name), type(pathlib)):
+            continue
+        assert re.search(rf"::: keras_mixup\.{name}$", text, flags=re.M), name
+
+
+def test_links_lead_to_pages_that_are_there():
+    for name in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", (DOCS / name).read_text()):
+            assert (DOCS / target).exists(), (name, target)
+
+
+@pytest.mark.slow
+def test_the_site_builds(tmp_path):
+    if shutil.which("mkdocs", path=str(pathlib.Path(sys.executable).parent)) is None:
+        pytest.skip("Needs the docs extra (`make docs`).")
+    answer = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
+        cwd=DOCS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    page = (tmp_path / "api.html").read_text()
+    for name in ("MixUpModel", "MixUpGAN", "sample_lambda", "export_saved_model"):
+        assert f"keras_mixup.{name}" in page
