@@ -93,7 +93,7 @@ def read_wav(content, name):
                 received = f"{len(frames)} bytes of {2 * file.getnframes()}"
                 if len(frames) == 2 * file.getnframes() > 0:
                     return np.frombuffer(frames, "<i2").astype("int16")
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError, ValueError) as error:
         received = f"{type(error).__name__} {error}"
     raise CorruptData(
         f"The file {name} cannot be read. Expected a WAV file: 1 channel, 2 bytes per "

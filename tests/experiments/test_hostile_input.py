@@ -2,7 +2,7 @@
 
 A corpus of good inputs is changed at random: bytes, cuts, repetitions, other pieces of
 the corpus. `-m slow` tries `FULL` inputs of each kind, the ordinary suite a few; for a
-search guided by coverage see `fuzz.py`.
+search guided by coverage see `tests/fuzz.py`.
 """
 
 import contextlib
@@ -212,7 +212,17 @@ def wav(channels=1, width=2, rate=16_000, samples=100):
     return content.getvalue()
 
 
-WAVS = [wav(), wav(2), wav(1, 1), wav(1, 3), wav(rate=8000), wav(samples=0)]
+# A chunk that claims more than there is, found by `tests/fuzz.py`.
+BROKEN_CHUNK = b"RIFF\x00\xef\xef\xefWAVE\xef$" + b"\xef" * 72 + bytes(3)
+WAVS = [
+    BROKEN_CHUNK,
+    wav(),
+    wav(2),
+    wav(1, 1),
+    wav(1, 3),
+    wav(rate=8000),
+    wav(samples=0),
+]
 
 
 @tried("wav")
@@ -222,6 +232,11 @@ def test_wav_files(data, tmp_path):
         samples = speech_commands.read_wav(data.draw(changed(WAVS)), "a.wav")
         assert samples.dtype == np.int16
         assert len(samples) > 0
+
+
+def test_a_chunk_that_claims_more_than_there_is():
+    with pytest.raises(sources.CorruptData, match=r"a\.wav cannot be read"):
+        speech_commands.read_wav(BROKEN_CHUNK, "a.wav")
 
 
 def png_that_claims(width, height):
