@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import hypothesis
 import keras
 import pytest
+import sklearn.metrics.pairwise
 import tensorflow as tf
 
 # Every example may trace or compile anew, which takes seconds, not milliseconds.
@@ -30,3 +31,17 @@ def _seeded():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Counts how many tables scikit-learn had to compute distances for."""
+    calls = []
+    distances = sklearn.metrics.pairwise.euclidean_distances
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        return distances(*args, **kwargs)
+
+    monkeypatch.setattr(sklearn.metrics.pairwise, "euclidean_distances", counted)
+    return calls
