@@ -77,27 +77,30 @@ def losses_of(end):
     ]
 
 
-def cluster(folder):
+def cluster(kind, folder):
     """Two workers on one folder."""
-    command = ["tests.experiments.killed_runs", "input", folder, "multi_worker"]
+    command = ["tests.experiments.killed_runs", kind, folder, "multi_worker"]
     return start_workers(command, 2)
 
 
 @pytest.mark.slow
-def test_two_workers_one_of_them_killed_end_with_the_same_weights(tmp_path):
-    ended(cluster(tmp_path / "whole"))
-    for number, victim in enumerate((0, 1)):
-        folder = tmp_path / str(number)
-        workers = cluster(folder)
-        while not list(folder.glob("checkpoints/ckpt-1-*.json")):
-            time.sleep(0.05)
+@pytest.mark.parametrize("kind", killed_runs.KINDS)
+def test_two_workers_one_of_them_killed_end_with_the_same_weights(kind, tmp_path):
+    moments = random.Random(kind)
+    ended(cluster(kind, tmp_path / "whole"))
+    for victim in (0, 1):
+        folder = tmp_path / str(victim)
+        workers = cluster(kind, folder)
+        # Not while they start, which takes longer than the training.
+        while not list(folder.glob("checkpoints/*.json")):
+            time.sleep(0.02)
             assert all(worker.poll() is None for worker in workers)
+        time.sleep(moments.uniform(0, 1))
         workers[victim].kill()
         # The other one does not wait for ever.
         for worker in workers:
             worker.communicate(timeout=60)
-        assert not (folder / "end.json").exists()
-        ended(cluster(folder))
+        ended(cluster(kind, folder))
         found, expected = end_of(folder), end_of(tmp_path / "whole")
         assert found["weights"] == expected["weights"]
         # What the workers had counted in the open epoch is added in another order.

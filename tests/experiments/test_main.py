@@ -187,3 +187,38 @@ def test_wrong_settings_are_refused_before_training(capsys, flags, message):
         )
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(28, "No space left on device", "runs/a.json"),
+            "runs/a.json: No space",
+        ),
+        (OSError(30, "Read-only file system", "runs"), "Cannot use runs: Read-only"),
+        (
+            PermissionError(13, "Permission denied", "runs/b"),
+            "runs/b: Permission denied",
+        ),
+        (OSError("a pipe broke"), "Cannot use: a pipe broke"),
+    ],
+)
+def test_what_the_system_refuses_is_named_without_a_traceback(
+    monkeypatch, capsys, error, message
+):
+    def refused(settings):
+        raise error
+
+    monkeypatch.setattr(quickstart, "run", refused)
+    assert main(["quickstart"]) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_a_run_folder_below_a_file_is_named(tmp_path, capsys):
+    (tmp_path / "runs").write_text("a file")
+    flags = ["--preset", "smoke", "--run_dir", str(tmp_path / "runs")]
+    assert main(["table4_tabular", *flags]) == 2
+    assert str(tmp_path / "runs") in capsys.readouterr().err
