@@ -16,12 +16,13 @@ install: .venv/installed
 demo: install
 	$(BIN)/python -m experiments quickstart
 
-# Two processes: TensorFlow is traced more than it computes here.
+# Two processes: TensorFlow is traced more than it computes here. By files, so that what
+# a file sets up once is not set up in both.
 test: install
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: install
-	$(BIN)/python -m pytest -n 2 -m "slow or not slow" --hypothesis-profile=full
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" --hypothesis-profile=full
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -133,8 +133,10 @@ def input_rates(rounds):
     from experiments.datasets import service
 
     mixup = keras_mixup.MixUp(1.0, num_classes=10)
-    x = tf.cast(tf.random.uniform([512, 32, 32, 3], 0, 256, tf.int32), tf.uint8)
-    examples = tf.data.Dataset.from_tensor_slices((x, tf.range(512) % 10))
+    count = 8192
+    x = tf.cast(tf.random.uniform([count, 32, 32, 3], 0, 256, tf.int32), tf.uint8)
+    examples = tf.data.Dataset.from_tensor_slices((x, tf.range(count) % 10))
+    examples = service.in_chunks(examples, count)
     batches = examples.repeat().batch(128).map(mixup)
     ports = _free_ports(2)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ sees what it would have seen.
 
 import tensorflow as tf
 
-from experiments.datasets.service import distributed, fingerprint
+from experiments.datasets.service import distributed, fingerprint, in_chunks
 from keras_mixup import keys
 
 
@@ -50,6 +50,7 @@ def training_batches(
         A `tf.data.Dataset`; `ceil(count / batch_size)` batches are an epoch.
     """
     cache = cache and not service
+    examples = in_chunks(examples, count) if service else examples
     if decode is not None and cache:
         examples = examples.map(decode, tf.data.AUTOTUNE)
     if cache:

@@ -4,8 +4,8 @@
     python -m experiments.datasets.service worker --dispatcher HOST:5000 --port 5001
     python -m experiments figure3_cifar --data_service grpc://HOST:5000
 
-An epoch is a job of its own. The dispatcher hands out the examples one by one as workers
-ask for them, so that each is seen once as long as nothing dies, in an order that nobody
+An epoch is a job of its own. The dispatcher hands out the examples, files or chunks of
+memory, as workers ask for them, so that each is seen once as long as nothing dies, in an order that nobody
 can foresee: what is drawn for a batch follows from the seed and from the batch itself.
 The dispatcher's folder outlives it: started again with the same port, it goes on.
 """
@@ -20,6 +20,8 @@ import keras
 import tensorflow as tf
 
 service = tf.data.experimental.service
+# Of examples in memory; a worker that dies takes no more than one with it.
+CHUNKS = 256
 
 
 def distributed(batches, address, batch_size):
@@ -32,6 +34,20 @@ def distributed(batches, address, batch_size):
     """
     sent = batches.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
     return sent.rebatch(batch_size)
+
+
+def in_chunks(examples, count):
+    """Examples in memory as a dataset that a dispatcher hands out many at a time.
+
+    It asks for each element of a dataset's source, 0.8 ms each; those of slices of memory are
+    single examples. Those of files are files, and are left alone.
+    """
+    if not isinstance(examples, type(tf.data.Dataset.from_tensor_slices([0]))):
+        return examples
+    size = -(-count // CHUNKS)
+    return tf.data.Dataset.range(-(-count // size)).flat_map(
+        lambda chunk: examples.skip(chunk * size).take(size)
+    )
 
 
 def fingerprint(batch):

@@ -130,8 +130,10 @@ def test_a_batch_is_augmented_and_mixed_where_it_is_made(cluster):
     rows = np.concatenate([y for _, y in taken])
     np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
     # Batches of two workers that have the same place mix by other weights.
-    weights = [round(float(y.numpy()[y.numpy() > 0].min()), 5) for _, y in taken]
-    assert len(set(weights)) == len(weights)
+    mixed = rows[(rows > 0).sum(1) > 1]
+    lams = {round(float(min(row[row > 0])), 5) for row in mixed}
+    # One a batch; those of a worker's last batches may be cut in two, and none is lost.
+    assert STEPS - 1 <= len(lams) <= STEPS + 2
 
 
 def test_what_is_drawn_for_a_batch_follows_from_the_batch():
