@@ -136,8 +136,11 @@ def input_rates(rounds):
     count = 8192
     x = tf.cast(tf.random.uniform([count, 32, 32, 3], 0, 256, tf.int32), tf.uint8)
     examples = tf.data.Dataset.from_tensor_slices((x, tf.range(count) % 10))
-    examples = service.in_chunks(examples, count)
-    batches = examples.repeat().batch(128).map(mixup)
+
+    def mixed(examples):
+        return examples.repeat().batch(128).map(mixup)
+
+    sent = mixed(service.in_chunks(examples, count))
     ports = _free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
         own = "experiments.datasets.service"
@@ -158,8 +161,8 @@ def input_rates(rounds):
                 server.stdout.readline()
             address = f"grpc://localhost:{ports[0]}"
             iterators = {
-                "at home": iter(batches.prefetch(2)),
-                "tf.data service": iter(service.distributed(batches, address, 128)),
+                "at home": iter(mixed(examples).prefetch(2)),
+                "tf.data service": iter(service.distributed(sent, address, 128)),
             }
             return turns.in_rounds(
                 list(iterators), rounds, lambda name: turns.turn(iterators[name], 1.0)
