@@ -28,7 +28,7 @@ from experiments.report_page import (
 ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
 # The setting that is nearest to the paper's comes first.
-PRESETS = ("paper", "cpu")
+NEAREST = ("paper", "cpu")
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 
 
@@ -56,7 +56,7 @@ def published(folder):
     """The published results by experiment: (result, folder), the fullest preset's."""
     found = {}
     for place in sorted(folder.glob("*/")):
-        for preset in PRESETS:
+        for preset in NEAREST:
             if (place / f"{preset}.json").exists():
                 result = result_file.read(place / f"{preset}.json")
                 check(result, place / f"{preset}.json")

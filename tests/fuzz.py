@@ -43,10 +43,10 @@ def archive(content):
 
 def uci(content):
     """A zip file of a table."""
-    from experiments.datasets import uci as tables
+    from experiments.datasets import raw_files
 
     (FOLDER / "iris.zip").write_bytes(content)
-    tables._text(FOLDER, "iris.data", "0" * 64)
+    raw_files.text(FOLDER, "iris.data", "0" * 64)
 
 
 TARGETS = {function.__name__: function for function in (wav, results, archive, uci)}

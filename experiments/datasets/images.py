@@ -18,8 +18,6 @@ ACCEPTED = (
 )
 ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
 SUFFIXES = (".jpeg", ".jpg", ".png")
-# Pixels of one image; ImageNet's largest has less than half of that.
-LARGEST = 2**27
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +200,8 @@ def _is_image(path):
 def _from_folder(folder, splits, skip_corrupt):
     import tensorflow as tf
 
+    from experiments.datasets import image_files
+
     parts = collections.defaultdict(list)
     for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
         split, label, _ = path.parts[-3:]
@@ -215,7 +215,7 @@ def _from_folder(folder, splits, skip_corrupt):
         print(
             f"Decoding {len(paths)} images of {folder} once, to know that they can be."
         )
-    shapes = _decoded_shapes(paths)
+    shapes = image_files.shapes_of(paths)
     corrupt = [path for path in paths if path not in shapes]
     if corrupt:
         _report(folder, corrupt, skip_corrupt)
@@ -223,7 +223,7 @@ def _from_folder(folder, splits, skip_corrupt):
     shape = shape.pop() if len(shape) == 1 else (None, None, 3)
 
     def load(path, label):
-        return tf.ensure_shape(_decode(path), shape), label
+        return tf.ensure_shape(image_files.decoded(path), shape), label
 
     encoded, counts = {}, {}
     for split, files in chosen.items():
@@ -235,57 +235,6 @@ def _from_folder(folder, splits, skip_corrupt):
         )
         encoded[split] = tf.data.Dataset.from_tensor_slices(tensors)
     return Images(encoded, load, counts, tuple(labels), shape)
-
-
-def _decode(path, check=False):
-    """The file as uint8 of three channels, be it JPEG or PNG, whatever its name says."""
-    import tensorflow as tf
-
-    content = tf.io.read_file(path)
-    content = _checked(content) if check else content
-    return tf.io.decode_image(content, 3, expand_animations=False)
-
-
-def _checked(content):
-    """The bytes of a JPEG or PNG file whose header claims no more than `LARGEST` pixels.
-
-    A file of a few kilobytes can claim pictures that no memory holds.
-    """
-    import tensorflow as tf
-
-    is_png = tf.strings.substr(content, 0, 8) == b"\x89PNG\r\n\x1a\n"
-    is_jpeg = tf.strings.substr(content, 0, 3) == b"\xff\xd8\xff"
-
-    def sides_of_png():
-        sides = tf.io.decode_raw(
-            tf.strings.substr(content, 16, 8), tf.int32, little_endian=False
-        )
-        return tf.cast(sides, tf.int64)
-
-    def sides_of_jpeg():
-        return tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64)
-
-    known = tf.debugging.Assert(is_png | is_jpeg, ["neither PNG nor JPEG"])
-    with tf.control_dependencies([known]):
-        sides = tf.cond(is_png, sides_of_png, sides_of_jpeg)
-    fits = tf.reduce_all(sides > 0) & (tf.reduce_prod(sides) <= LARGEST)
-    with tf.control_dependencies([tf.debugging.Assert(fits, [sides])]):
-        return tf.identity(content)
-
-
-def _decoded_shapes(paths):
-    """Shapes of the images that can be decoded, by path."""
-    import tensorflow as tf
-
-    data = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
-    data = data.map(
-        lambda path: (path, tf.shape(_decode(path, check=True))),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=False,
-    ).ignore_errors()
-    return {
-        path.decode(): tuple(shape.tolist()) for path, shape in data.as_numpy_iterator()
-    }
 
 
 def _report(folder, corrupt, skip):

@@ -5,31 +5,18 @@ could not be had: what is held against its sha256 is each raw file, after readin
 """
 
 import dataclasses
-import hashlib
-import lzma
 import pathlib
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from experiments.datasets import raw_files
 from experiments.datasets.sources import (
-    CorruptData,
-    MissingData,
     UnknownData,
     prepared_builder,
 )
 
-# No raw file is larger; what claims to be is not unpacked.
-LARGEST = 64 * 2**20
-# What zipfile raises for files that are none, or that are damaged or encrypted.
-DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
-    *(OSError, RuntimeError, ValueError),
-)
 SCALINGS = ("min_max", "standard", "none")
 SHA256 = """
 de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f  abalone.data
@@ -140,60 +127,6 @@ TABLES = (
 )
 
 
-def _locate(source, name):
-    """Path of a raw file, or of the zip file that has it and the member's name."""
-    found = sorted(source.rglob(name)) if source.is_dir() else []
-    if found:
-        return found[0], None
-    for archive in sorted(source.glob("*.zip")) if source.is_dir() else [source]:
-        if archive.is_file():
-            try:
-                with zipfile.ZipFile(archive) as opened:
-                    members = opened.namelist()
-            except DAMAGED as error:
-                raise CorruptData(
-                    f"The file {archive} is damaged: {error} (not a zip file?)"
-                ) from error
-            for member in members:
-                if pathlib.PurePosixPath(member).name == name:
-                    return archive, member
-    return None
-
-
-def _content(path, member):
-    """The bytes of a file or of a zip file's member, at most so many."""
-    if member is None:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    else:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"more than {LARGEST} bytes")
-    return content
-
-
-def _text(source, name, sha256):
-    """The text of a raw file; a zip file's member is read without unpacking it."""
-    found = _locate(source, name)
-    if found is None:
-        raise MissingData(
-            f"Expected the raw file {name} in {source}, or in its zip file"
-        )
-    path, member = found
-    try:
-        content = _content(path, member)
-        received = hashlib.sha256(content).hexdigest()
-    except DAMAGED as error:
-        received = str(error)
-    if received != sha256:
-        raise CorruptData(
-            f"The raw file {name} is damaged, or not the one that UCI published. "
-            f"Expected its sha256 to be {sha256}. Received: {received} (from {path})"
-        )
-    return content.decode("ascii")
-
-
 class UciTables(tfds.core.GeneratorBasedBuilder):
     """All examples of a table, in the order of its files, as split "train"."""
 
@@ -230,7 +163,9 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, source):
         table = self.builder_config
-        texts = (_text(source, name, table.sha256[name]) for name in table.files)
+        texts = (
+            raw_files.text(source, name, table.sha256[name]) for name in table.files
+        )
         rows, labels = table.parse(*texts)
         for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
             fields = ["nan" if field == "?" else field for field in row]
@@ -266,7 +201,9 @@ def load_table(name, places):
         )
     table = tables[name]
     folder = pathlib.Path(places.data_dir or "<data_dir>", "uci", name)
-    complete = places.data_dir and all(_locate(folder, file) for file in table.files)
+    complete = places.data_dir and all(
+        raw_files.locate(folder, file) for file in table.files
+    )
     builder = prepared_builder(
         lambda data_dir: UciTables(config=name, data_dir=data_dir),
         places,

@@ -31,7 +31,7 @@ from experiments import (
     table5_ablation,
     whole_network,
 )
-from experiments.datasets import images, sources, speech_commands, uci
+from experiments.datasets import images, raw_files, sources, speech_commands, uci
 from keras_mixup import export
 
 FEW = 20
@@ -295,7 +295,7 @@ def test_uci_files(data, tmp_path):
     corpus = ZIPS if name.endswith("zip") else [IRIS]
     (tmp_path / name).write_bytes(data.draw(changed(corpus)))
     with pytest.raises(configuration.Refusal):
-        uci._text(
+        raw_files.text(
             tmp_path,
             "iris.data",
             dict(line.split()[::-1] for line in uci.SHA256.splitlines())["iris.data"],
@@ -396,9 +396,11 @@ def test_a_picture_larger_than_any_memory_is_refused_by_its_header(tmp_path):
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "iris.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("iris.data", bytes(uci.LARGEST + 1))
-    with pytest.raises(sources.CorruptData, match=f"more than {uci.LARGEST} bytes"):
-        uci._text(tmp_path, "iris.data", "0" * 64)
+        archive.writestr("iris.data", bytes(raw_files.LARGEST + 1))
+    with pytest.raises(
+        sources.CorruptData, match=f"more than {raw_files.LARGEST} bytes"
+    ):
+        raw_files.text(tmp_path, "iris.data", "0" * 64)
 
 
 @pytest.mark.parametrize("number", range(1, 5))

@@ -175,6 +175,7 @@ def test_the_table_and_every_written_file_are_printed(twice, folder):
     assert f"to {folder / 'saved_models' / 'digits' / '2'}\n" in printed
 
 
+@pytest.mark.slow
 def test_erm_learns_the_wrong_labels_and_mixup_hardly_does(tmp_path):
     settings = settings_for(tmp_path, "--epochs", "30", "--learning_rate", "5e-3")
     erm, mixup = (quickstart.train(alpha, 0, settings)[0] for alpha in (0.0, 8.0))

@@ -59,19 +59,33 @@ def ended(processes, seconds=240):
     return texts
 
 
-def results(folder, count, names=()):
+def results(folder, count, names):
     """Dict of the found arrays of each worker, by case."""
     program = "tests.training.worker_program"
     ended(start_workers([program, folder, *names], count))
     return {
         case: [np.load(folder / f"{case}_{index}.npz") for index in range(count)]
-        for case in names or (*worker_program.CASES, "xla")
+        for case in names
     }
+
+
+# A case takes seconds of two processes: the others are tried by `make test-all`.
+FEW = ("even", "uneven", "mixed")
+MORE = tuple(case for case in worker_program.CASES if case not in FEW)
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    return results(tmp_path_factory.mktemp("two"), 2)
+    return results(tmp_path_factory.mktemp("two"), 2, FEW)
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("more"), 2, (*MORE, "xla"))
+
+
+def slow(*cases):
+    return [pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
 def weights_of(found):
@@ -85,9 +99,9 @@ def assert_alike(found, expected, tolerance=1e-5, names=None):
         )
 
 
-@pytest.mark.parametrize("case", worker_program.CASES)
-def test_workers_end_with_the_same_weights_statistics_and_numbers(two, case):
-    first, second = two[case]
+@pytest.mark.parametrize("case", [*FEW, *slow(*MORE)])
+def test_workers_end_with_the_same_weights_statistics_and_numbers(case, request):
+    first, second = request.getfixturevalue("two" if case in FEW else "more")[case]
     assert len(weights_of(first)) >= 4
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
@@ -137,12 +151,13 @@ def test_an_uneven_last_batch_is_the_mean_of_the_replicas_means(two):
     np.testing.assert_allclose(two["uneven"][0]["history/loss"], kept, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", ["mixed", "hidden", "gan"])
-def test_draws_are_those_of_as_many_replicas_in_one_process(two, case):
+@pytest.mark.parametrize("case", ["mixed", *slow("hidden", "gan")])
+def test_draws_are_those_of_as_many_replicas_in_one_process(case, request):
+    found = request.getfixturevalue("two" if case in FEW else "more")[case][0]
     expected = worker_program.CASES[case](oracles.two_replicas())
-    assert_alike(two[case][0], expected)
+    assert_alike(found, expected)
     alone = worker_program.CASES[case](tf.distribute.get_strategy())
-    assert abs(weights_of(two[case][0])[0] - weights_of(alone)[0]).max() > 1e-3
+    assert abs(weights_of(found)[0] - weights_of(alone)[0]).max() > 1e-3
 
 
 def test_evaluation_and_predictions_are_of_all_examples_in_their_order(two):
@@ -157,15 +172,17 @@ def test_evaluation_and_predictions_are_of_all_examples_in_their_order(two):
     np.testing.assert_allclose(found["evaluated"], [np.mean(error), hits], atol=1e-5)
 
 
-def test_moving_statistics_are_the_mean_of_the_replicas(two):
+@pytest.mark.slow
+def test_moving_statistics_are_the_mean_of_the_replicas(more):
     expected = worker_program.CASES["normalised"](oracles.two_replicas())
-    found = two["normalised"][0]
+    found = more["normalised"][0]
     assert found["statistics"].size > 8
     assert np.ptp(found["statistics"]) > 0.1
     assert_alike(found, expected, names=["statistics", "history/loss", "weight/0"])
 
 
-def test_each_input_pipeline_mixes_by_draws_of_its_own(two):
+@pytest.mark.slow
+def test_each_input_pipeline_mixes_by_draws_of_its_own(more):
     steps = [
         list(worker_program.own_pipeline(tf.distribute.InputContext(2, index, 2)))
         for index in (0, 1)
@@ -182,13 +199,14 @@ def test_each_input_pipeline_mixes_by_draws_of_its_own(two):
             x, y = (tf.concat(each, axis=0) for each in zip(*parts, strict=True))
             model.train_on_batch(x, y)
     for found, weight in zip(
-        weights_of(two["pipelines"][0]), model.trainable_weights, strict=True
+        weights_of(more["pipelines"][0]), model.trainable_weights, strict=True
     ):
         np.testing.assert_allclose(found, np.asarray(weight.value), atol=1e-5)
 
 
-def test_xla_on_cpus_is_refused_before_a_step(two):
-    for found in two["xla"]:
+@pytest.mark.slow
+def test_xla_on_cpus_is_refused_before_a_step(more):
+    for found in more["xla"]:
         assert "Expected `compile(jit_compile=False)`" in str(found["error"])
 
 
