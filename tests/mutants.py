@@ -83,7 +83,7 @@ MUTANTS = {
         "keras_mixup/training/several_workers.py",
         "weight.assign(mean)",
         "weight.assign(weight.value)",
-        "tests/training/test_several_workers.py",
+        "tests/training/test_several_workers.py -m slow -k statistics",
     ),
     "a damaged checkpoint is taken": (
         "experiments/checkpoints.py",
