@@ -173,4 +173,6 @@ def test_each_mutant_finds_its_text(name):
     file, text, replacement, tests = mutants.MUTANTS[name]
     assert (ROOT / file).read_text().count(text) == 1
     assert replacement != text
-    assert all((ROOT / test).exists() for test in tests.split())
+    files = [test for test in tests.split() if test.endswith(".py")]
+    assert files
+    assert all((ROOT / test).exists() for test in files)
