@@ -19,6 +19,7 @@ def smoke(tmp_path_factory):
     return settings, *runs.recorded(dcgan, settings)
 
 
+@pytest.mark.slow
 def test_the_smoke_preset_trains_measures_and_keeps_grids(smoke):
     _, result, printed = smoke
     assert set(result) == runs.KEYS
@@ -35,6 +36,7 @@ def test_the_smoke_preset_trains_measures_and_keeps_grids(smoke):
     assert "| digits | mixup 0.2 |" in printed
 
 
+@pytest.mark.slow
 def test_the_picture_is_made_from_the_result_alone(smoke, tmp_path):
     _, result, _ = smoke
     (path,) = dcgan.draw(json.loads(json.dumps(result)), tmp_path)

@@ -106,6 +106,7 @@ def numbers_of(batches):
     return np.concatenate([x.numpy()[:, 0] for x, _ in batches])
 
 
+@pytest.mark.slow
 def test_each_example_comes_once_an_epoch(cluster):
     iterator = iter(batches_by(cluster.address))
     orders = []
@@ -117,6 +118,7 @@ def test_each_example_comes_once_an_epoch(cluster):
     assert (orders[0] != orders[1]).any()
 
 
+@pytest.mark.slow
 def test_a_batch_is_augmented_and_mixed_where_it_is_made(cluster):
     mixup = keras_mixup.MixUp(1.0, seed=2, num_classes=3)
 
