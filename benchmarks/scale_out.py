@@ -9,13 +9,13 @@ a model on paper, whose numbers are arguments.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 from benchmarks import command, report, turns
+from benchmarks.workers import free_ports
 
 # ResNet-50 at 224 pixels, 256 images a device: parameters, bytes of a uint8 batch.
 PARAMETERS = 25_600_000
@@ -82,7 +82,7 @@ def projected(
 
 def all_reduce(rounds):
     """Seconds of each of so many all-reduces, by the slower of two workers."""
-    hosts = [f"localhost:{port}" for port in _free_ports(2)]
+    hosts = [f"localhost:{port}" for port in free_ports(2)]
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.scale_out", "worker", str(rounds)],
@@ -141,7 +141,7 @@ def input_rates(rounds):
         return examples.repeat().batch(128).map(mixup)
 
     sent = mixed(service.in_chunks(examples, count))
-    ports = _free_ports(2)
+    ports = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
         own = "experiments.datasets.service"
         flags = (
@@ -170,16 +170,6 @@ def input_rates(rounds):
         finally:
             for server in servers:
                 server.kill()
-
-
-def _free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def table(result):

@@ -1,6 +1,7 @@
 """Contestants in processes of their own, so that their threads do not fight ours."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -136,3 +137,14 @@ def serve(iterate):
     iterate(3)
     for line in iter(sys.stdin.readline, ""):
         print(f"rate {turns.repeat(iterate, float(line))}", flush=True)
+
+
+def free_ports(count):
+    """Ports that nobody listens at."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

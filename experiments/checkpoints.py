@@ -34,8 +34,8 @@ class RunState:
     Weights, the optimizer's variables, the state of random layers, the numbers of the
     epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
     checkpoint, so that they never belong to different steps. Beside it lies a list of
-    its files with their SHA-256, written last: without it a checkpoint is unfinished. The two newest
-    are kept.
+    its files with their SHA-256, written last: without it a checkpoint is unfinished.
+    The two newest are kept.
 
     Args:
         model: A compiled `keras.Model` whose weights are made; one with several

@@ -5,8 +5,9 @@
     python -m experiments figure3_cifar --data_service grpc://HOST:5000
 
 An epoch is a job of its own. The dispatcher hands out the examples, files or chunks of
-memory, as workers ask for them, so that each is seen once as long as nothing dies, in an order that nobody
-can foresee: what is drawn for a batch follows from the seed and from the batch itself.
+memory, as workers ask for them, so that each is seen once as long as nothing dies, in an
+order that nobody can foresee: what is drawn for a batch follows from the seed and from
+the batch itself.
 The dispatcher's folder outlives it: started again with the same port, it goes on.
 """
 
@@ -39,8 +40,8 @@ def distributed(batches, address, batch_size):
 def in_chunks(examples, count):
     """Examples in memory as a dataset that a dispatcher hands out many at a time.
 
-    It asks for each element of a dataset's source, 0.8 ms each; those of slices of memory are
-    single examples. Those of files are files, and are left alone.
+    It is asked for each element of a dataset's source, 0.8 ms each; those of slices of
+    memory are single examples. Those of files are files, and are left alone.
     """
     if not isinstance(examples, type(tf.data.Dataset.from_tensor_slices([0]))):
         return examples

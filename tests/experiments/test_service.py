@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from benchmarks.workers import free_ports
 from experiments.datasets import pipeline, service
-from tests.training.test_several_workers import free_ports
 
 ROOT = pathlib.Path(__file__).parents[2]
 COUNT, BATCH = 203, 8

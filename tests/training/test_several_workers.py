@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import types
@@ -13,22 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.workers import free_ports
 from keras_mixup.training import several_workers
 from tests import oracles
 from tests.training import worker_program
 
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def free_ports(count):
-    """Ports that nobody listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def start_workers(command, count, **environment):
