@@ -40,7 +40,7 @@ def main(arguments):
         return _unless_refused(lambda: report.main(flags))
     if name not in EXPERIMENTS:
         print(
-            f"Unknown experiment. Expected one of {sorted(EXPERIMENTS)}. "
+            f"Unknown experiment. Expected one of {sorted([*EXPERIMENTS, 'report'])}. "
             f"Received: {name!r}",
             file=sys.stderr,
         )
