@@ -4,12 +4,14 @@ import ast
 import inspect
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 
 import keras_mixup
+from experiments.__main__ import EXPERIMENTS
 from tests import mutants
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -86,6 +88,18 @@ def test_no_room_is_called_utils_and_files_are_short():
         assert path.stem not in ("utils", "common", "helpers", "misc")
         if path.parts[-2] != "tests" and "tests" not in path.parts:
             assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_the_picture_of_the_rooms_names_each_file():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    picture = text.partition("```\nkeras_mixup/")[2].partition("```")[0]
+    named = set(re.findall(r"\w+", picture))
+    files = [*library_files(), *(ROOT / "experiments").rglob("*.py")]
+    found = {path.stem for path in files} - {"__init__", "__main__", *EXPERIMENTS}
+    assert found - named == set()
+    for file in re.findall(r"\w+\.py", picture):
+        stem = file.removesuffix(".py")
+        assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
 SIGNATURES = {
