@@ -6,12 +6,13 @@ opens from disk.
 """
 
 import argparse
+import dataclasses
 import importlib
 import os
 import pathlib
 import re
 
-from experiments import claims, result_file, verdicts
+from experiments import captions, claims, result_file, verdicts
 from experiments.report_page import (
     Markup,
     command,
@@ -85,9 +86,6 @@ def made(found):
             "its numbers, ours, and a verdict by one rule. ",
             verdicts.RULE,
         ),
-        Markup("<nav aria-label='Parts'><ul>"),
-        *(Markup(f"<li>{link(title)}</li>") for title in PARTS),
-        Markup("</ul></nav>"),
         heading("Claims"),
         overview(found),
         *(part for claim in claims.CLAIMS for part in section(claim, found)),
@@ -99,7 +97,7 @@ def made(found):
         heading("Model cards"),
         *model_cards(),
     ]
-    return page(TITLE, parts)
+    return page(TITLE, parts, PARTS)
 
 
 def overview(found):
@@ -121,6 +119,8 @@ def section(claim, found):
     """What there is of one claim."""
     yield heading(claim.item, 3, claim.experiment)
     yield paragraph("The paper: ", claim.text)
+    if claim.beside:
+        yield paragraph("It also says, what the rule does not judge: ", claim.beside)
     result, folder = found.get(claim.experiment, (None, None))
     if result is None:
         yield paragraph("Verdict: not run.")
@@ -137,12 +137,12 @@ def section(claim, found):
             *("Row", "Measure", "Paper, ERM", "Paper, mixup", "Ours, ERM"),
             *("Ours, mixup", "Difference to ERM", "Seeds", "Verdict"),
         ],
-        [row_of(cell, verdict, result) for cell, verdict in judged.items()],
+        [row_of(cell, judged[cell], result, claim.paper(result)) for cell in judged],
     )
     yield from whole_of(result, folder)
 
 
-def row_of(cell, verdict, result):
+def row_of(cell, verdict, result, paper):
     """A row of a claim's table."""
     row, _, measure = cell.rpartition("/")
     group = row.rpartition("/")[0]
@@ -155,7 +155,7 @@ def row_of(cell, verdict, result):
             difference += f" ± {paired['standard_error']:.2f}"
     return [
         *(row, measure.replace("_", " ")),
-        *(_number(result["paper"].get(name)) for name in (baseline, cell)),
+        *(_number(paper.get(name)) for name in (baseline, cell)),
         *(_mean(result["summary"].get(name)) for name in (baseline, cell)),
         *(difference, paired["seeds"] if paired else 0, verdict),
     ]
@@ -167,19 +167,44 @@ def whole_of(result, folder):
     for number, markdown in enumerate(experiment.tables(result), start=1):
         yield from_markdown(f"{result['item']}, table {number}", markdown)
     for path in sorted(folder.glob("*.png")):
-        yield picture(path, f"{result['item']}: {path.stem.replace('_', ' ')}")
-    flags = "" if result["preset"] == "cpu" else f" --preset {result['preset']}"
-    yield command(f"python -m experiments {result['experiment']}{flags}")
+        yield picture(path, captions.caption(result["experiment"], path))
+    yield command(typed(experiment, result))
     environment = result["environment"]
-    hours = sum(run["seconds"] for run in result["runs"]) / 3600
+    # Rows may share a training: Table 3 attacks each network by several epsilons.
+    trained = {(run["method"], run["seed"], run["seconds"]) for run in result["runs"]}
+    minutes = sum(seconds for *_, seconds in trained) / 60
     devices = ", ".join(environment.get("accelerators", [])) or "no accelerator"
+    processor = environment.get("processor")
+    cores = f"{environment['cores']} cores" + (f" of {processor}" if processor else "")
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
     revisions = sorted({str(run.get("revision")) for run in result["runs"]} - {"None"})
     yield paragraph(
-        f"{len(result['runs'])} runs, {hours:.1f} hours in all on {environment['cores']} "
-        f"cores ({devices}), {environment['date']}. {versions}. Code: "
+        f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks (sets "
+        f"that ran at one time shared the cores), {cores} ({devices}), "
+        f"{environment['date']}. {versions}. Code: "
         f"{', '.join(revisions) or environment['revision']}."
     )
+
+
+def typed(experiment, result):
+    """The command that makes a result: the flags that its preset does not give."""
+    presets = experiment.PRESETS[result["preset"]]
+    named = dataclasses.asdict(experiment.Settings(preset=result["preset"], **presets))
+    line = ["python -m experiments", result["experiment"]]
+    if result["preset"] != "cpu":
+        line.append(f"--preset {result['preset']}")
+    for name, value in result["settings"].items():
+        if name in ("preset", "publish", "run_dir") or name not in named:
+            continue
+        usual = named[name]
+        if value == (list(usual) if isinstance(usual, tuple) else usual):
+            continue
+        if isinstance(value, bool):
+            line.append(f"--{'' if value else 'no'}{name}")
+        else:
+            values = value if isinstance(value, list) else [value]
+            line.append(" ".join([f"--{name}", *map(str, values)]))
+    return " ".join(line)
 
 
 def further(found):

@@ -38,7 +38,8 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 .skip { position: absolute; left: -99rem; }
 .skip:focus { left: 1rem; }
 @media print { body { max-width: none; } pre, .table { overflow: visible; }
-  h2, figure, tr { break-inside: avoid; } nav { display: none; } }
+  pre { white-space: pre-wrap; } h2, figure, tr { break-inside: avoid; }
+  nav { display: none; } }
 """
 
 SCRIPT = """
@@ -56,7 +57,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const key = (row) => row.cells[column].textContent.trim();
       const rows = [...table.tBodies[0].rows].sort((a, b) => {
         const [x, y] = [key(a), key(b)];
-        const [m, n] = [parseFloat(x), parseFloat(y)];
+        const [m, n] = [x, y].map((text) => parseFloat(text.replaceAll(",", "")));
         const order = isNaN(m) || isNaN(n) ? x.localeCompare(y) : m - n;
         return up ? order : -order;
       });
@@ -67,9 +68,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
 """
 
 
-def page(title, parts):
-    """The whole page, from its parts."""
+def page(title, parts, linked=()):
+    """The whole page, from its parts; `linked` are the headings that it links to first."""
     body = "\n".join(parts)
+    links = "".join(f"<li>{link(name)}</li>" for name in linked)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -77,6 +79,7 @@ def page(title, parts):
         '<link rel="icon" href="data:,">\n'
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#content">To the content</a>\n'
+        f'<nav aria-label="Parts"><ul>{links}</ul></nav>\n'
         f'<main id="content">\n<h1>{html.escape(title)}</h1>\n{body}\n</main>\n'
         f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )

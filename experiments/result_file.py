@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import platform
 import statistics
 import subprocess
 import tempfile
@@ -204,7 +205,7 @@ def read(path):
 
 
 def environment():
-    """Versions, cores, accelerators, git revision and date."""
+    """Versions, processor and cores, accelerators, git revision and date."""
     import tensorflow as tf
 
     versions = {}
@@ -218,10 +219,21 @@ def environment():
     return {
         "versions": versions,
         "cores": os.cpu_count(),
+        "processor": _processor(),
         "accelerators": accelerators,
         "revision": revision(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _processor():
+    """The name of the processor, as far as the system says it."""
+    with contextlib.suppress(OSError):
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def revision():

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from experiments import claims, report, report_page, result_file, verdicts
+from experiments import captions, claims, report, report_page, result_file, verdicts
 from experiments.__main__ import main
 from experiments.report_page import Markup
 
@@ -55,10 +55,54 @@ def test_each_claim_finds_its_rows_in_what_is_published(claim, found):
     result, _ = found[claim.experiment]
     cells = claim.cells(result)
     assert {cell.rpartition("/")[2] for cell in cells} == set(claim.measures)
-    assert all(cell in result["paired"] for cell in cells)
+    assert any(cell in result["paired"] for cell in cells)
     assert result["preset"] in claim.settings
     judged = verdicts.of_claim(claim, result)
     assert set(judged) == set(cells)
+    for cell, verdict in judged.items():
+        assert (verdict == "not run") == (cell not in result["paired"])
+
+
+def test_the_rows_of_the_paper_that_were_not_run_are_named():
+    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
+    none = {"summary": {}, "paper": {}, "paired": {}, "preset": "paper"}
+    table_1 = verdicts.of_claim(by_name["table1_imagenet"], none)
+    assert set(table_1.values()) == {"not run"}
+    # ResNet-101 and ResNeXt-101 32x4d of both lengths, 64x4d of one.
+    assert len(table_1) == 5
+    assert by_name["table1_imagenet"].paper(none)[
+        "ResNeXt-101 32x4d, 200 epochs/mixup 0.4/last_error"
+    ] == pytest.approx(20.1)
+    assert verdicts.of_claim(by_name["figure5_gan"], none) == {
+        "grid/mixup 0.2/late_modes_covered": "not run"
+    }
+    three = {"a/mixup 1/median_error": 1.0}
+    figure_3 = verdicts.of_claim(by_name["figure3_cifar"], none | {"paper": three})
+    assert figure_3 == {"a/mixup 1/median_error": "not run"}
+
+
+def test_the_table_on_other_data_than_the_papers_is_never_full():
+    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
+    assert by_name["figure3_cifar"].is_full("paper")
+    assert not by_name["table3_adversarial"].is_full("paper")
+
+
+def test_a_command_has_the_flags_that_its_preset_does_not_give():
+    from experiments import figure5_gan
+
+    made = {
+        "experiment": "figure5_gan",
+        "preset": "paper",
+        "settings": {
+            **{"preset": "paper", "publish": True, "run_dir": "runs", "seeds": [0]},
+            **{"further_alphas": [], "data_sets": ["ring", "grid"], "width": 512},
+            **{"jit_compile": False, "no_flag_of_today": 3},
+        },
+    }
+    assert report.typed(figure5_gan, made) == (
+        "python -m experiments figure5_gan --preset paper --seeds 0 --further_alphas "
+        "--nojit_compile"
+    )
 
 
 def test_verdicts_that_were_worked_out_by_hand(found):
@@ -68,7 +112,11 @@ def test_verdicts_that_were_worked_out_by_hand(found):
         return verdicts.of_claim(by_name[name], found[name][0])
 
     # README: +4.2 and +-1.2 points for the median of the last ten epochs.
-    assert list(of("figure3_cifar").values()) == ["opposite at reduced setting"]
+    figure_3 = of("figure3_cifar")
+    run = "cifar10, PreAct ResNet-18/mixup 1/median_error"
+    assert figure_3.pop(run) == "opposite at reduced setting"
+    # The paper's other five: two networks, and CIFAR-100 by all three.
+    assert list(figure_3.values()) == ["not run"] * 5
     # README: 44.2 against 46.2, +2.0 and +-0.5, in the paper's setting.
     assert of("table4_tabular")["arrhythmia/mixup 1/test_error"] == (
         "opposite at full setting"
@@ -114,6 +162,9 @@ def test_the_page_is_one_file_and_needs_no_network(written):
     assert all(link[0] == "#" and link[1:] in parsed.ids for link in parsed.links)
     published = list(result_file.RESULTS.glob("*/*.png"))
     assert len(parsed.pictures) == len(published)
+    assert {f"{path.parent.name}/{path.stem}" for path in published} == set(
+        captions.CAPTIONS
+    )
     for picture in parsed.pictures:
         assert picture["src"].startswith("data:image/png;base64,")
         assert picture["alt"]
@@ -177,6 +228,11 @@ document.querySelector("iframe").addEventListener("load", (event) => {
   const page = event.target.contentDocument;
   const images = [...page.images];
   const table = page.querySelector("table.sortable");
+  // What is written with separators is sorted as a number too.
+  const separated = [...page.querySelectorAll("table.sortable")].find((other) =>
+    [...other.tHead.rows[0].cells].some((head) => head.textContent === "Batch"));
+  const batches = () => [...separated.tBodies[0].rows].map((r) => r.cells[0].textContent);
+  separated.tHead.rows[0].cells[0].querySelector("button").click();
   const column = () => [...table.tBodies[0].rows].map((r) => r.cells[4].textContent);
   const button = table.tHead.rows[0].cells[4].querySelector("button");
   button.focus();
@@ -193,7 +249,7 @@ document.querySelector("iframe").addEventListener("load", (event) => {
     buttons: page.querySelectorAll("th button").length,
     heads: page.querySelectorAll("th").length,
     sorted: table.tHead.rows[0].cells[4].getAttribute("aria-sort"),
-    focused, up, down,
+    focused, up, down, batches: batches(),
     missing: [...page.querySelectorAll("a")].filter(
       (a) => !page.querySelector(a.getAttribute("href"))).length,
   };
@@ -247,3 +303,6 @@ def test_a_browser_shows_it(written, tmp_path, width, dark):
     assert list(map(int, found["up"])) == seeds
     assert list(map(int, found["down"])) == seeds[::-1]
     assert found["sorted"] == "descending"
+    batches = [int(batch.replace(",", "")) for batch in found["batches"]]
+    assert batches == sorted(batches)
+    assert batches[-1] >= 1024

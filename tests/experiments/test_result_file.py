@@ -121,6 +121,7 @@ def test_a_result_says_where_it_comes_from():
     assert environment["versions"]["tensorflow"] == tf.__version__
     assert environment["versions"]["keras"] == keras.__version__
     assert environment["cores"] == os.cpu_count()
+    assert isinstance(environment["processor"], str)
     assert datetime.date.fromisoformat(environment["date"])
     assert {"accelerators", "revision"} <= set(environment)
 
