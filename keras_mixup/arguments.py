@@ -22,6 +22,7 @@ def check_alpha(alpha):
 
 def assert_alpha(alpha):
     """Fails, where the graph runs, unless alpha is a finite float >= 0."""
+    alpha = tf.cast(alpha, tf.float32)
     tf.debugging.Assert(
         tf.math.is_finite(alpha) & (alpha >= 0),
         [

@@ -139,8 +139,12 @@ def _read_dict(batch, passthrough):
             'are there "segmentation_masks", "bounding_boxes" and "sample_weight". '
             f"Received: entries {sorted(batch)}"
         )
-    features, put_features = split_features({"images": batch["images"]}, passthrough)
     named = {key: batch[key] for key in _TARGET_KEYS if key in batch}
+    inputs = {"images": batch["images"]}
+    if not named and "sample_weight" in batch:
+        # Boxes have weights of their own; the image's is mixed as it is.
+        inputs["sample_weight"] = tf.cast(batch["sample_weight"], tf.float32)
+    features, put_features = split_features(inputs, passthrough)
     leaves, put_targets = _split(named, passthrough)
     spread = spread_weights(batch.get("sample_weight"), named, leaves)
     boxes = batch.get("bounding_boxes")
@@ -152,11 +156,11 @@ def _read_dict(batch, passthrough):
         mixed = {**batch, **put_features(features), **put_targets(targets)}
         if boxes is not None:
             mixed["bounding_boxes"] = boxes
-        for (path, _), weight in zip(leaves, weights, strict=True):
-            if weight is None:
+        for key, weight in put_targets(weights, passing=None).items():
+            if all(one is None for one in keras.tree.flatten(weight)):
                 continue
-            own = path[0] == "labels" or ("sample_weight" in batch and len(leaves) == 1)
-            mixed["sample_weight" if own else f"{path[0]}_weight"] = weight
+            own = key == "labels" or ("sample_weight" in batch and len(leaves) == 1)
+            mixed["sample_weight" if own else f"{key}_weight"] = weight
         return mixed
 
     paths = [path for path, _ in leaves]

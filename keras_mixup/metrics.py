@@ -8,6 +8,8 @@ from keras_mixup import targets
 # Measured against the mixed target; every other metric against each clean
 # target, weighted by its share, since classes cannot be averaged.
 _OF_MIXED_TARGETS = (
+    keras.metrics.ConcordanceCorrelation,
+    keras.metrics.PearsonCorrelation,
     keras.metrics.MeanSquaredError,
     keras.metrics.RootMeanSquaredError,
     keras.metrics.MeanAbsoluteError,
@@ -111,6 +113,12 @@ def _whole(shares):
 
 
 def _share_of_predicted_class(y_true, y_pred):
+    if not tf.TensorShape(y_true.shape).is_compatible_with(y_pred.shape):
+        raise ValueError(
+            "MixedAccuracy compares rows. Expected targets of the shape of the "
+            f"predictions, {y_pred.shape}. Received: shape {y_true.shape}. For integer "
+            'labels take "accuracy"; mixed labels are rows (MixUp(num_classes=...)).'
+        )
     predicted = tf.one_hot(
         tf.argmax(y_pred, axis=-1), y_pred.shape[-1], dtype=y_true.dtype
     )

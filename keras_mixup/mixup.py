@@ -1,6 +1,7 @@
 """MixUp: the policy. It decides when to draw and what to mix with what."""
 
 import functools
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -28,9 +29,10 @@ class MixUp:
             come from a symmetric Dirichlet law (section 2).
         targets: `"mix"`, or `"closer"`: the target of the heaviest example.
         num_classes: Number of classes of integer targets, which become float32
-            one-hot rows; a dict or list of them for several targets.
+            one-hot rows; a dict or list of them for several targets, None in it for
+            one that is no class.
         label_smoothing: Float in [0, 1): `(1 - s) y + s / classes`, applied to
-            one-hot targets.
+            one-hot targets: all, or those that a dict or list of `num_classes` names.
         probability: Probability that mixing happens, drawn per batch or per
             example as `per` says.
         passthrough: Name or names of entries of x or y that pass as they are.
@@ -142,7 +144,8 @@ class MixUp:
                 "`between` mixes two examples. Expected examples=2. "
                 f"Received: examples={self.examples}"
             )
-        step = self._own_step() if step is None else step
+        if step is None:
+            step = self._own_step("mixup.between(batch, other, step=step)")
         return self._mixed(batch, other, step, replica)
 
     @property
@@ -189,8 +192,15 @@ class MixUp:
             target_rules.target_coefficients(coefficients, self.targets),
             num_classes=target_rules.per_target(self.num_classes, path),
             ignore_class=self.ignore_class,
-            label_smoothing=self.label_smoothing,
+            label_smoothing=self.smoothing_of(path),
         )
+
+    def smoothing_of(self, path):
+        """The label smoothing of one target: none where `num_classes` leaves it out."""
+        named = isinstance(self.num_classes, (Mapping, tuple, list))
+        if named and target_rules.per_target(self.num_classes, path) is None:
+            return 0.0
+        return self.label_smoothing
 
     def get_config(self):
         """The arguments of the constructor; a schedule as its own config."""
@@ -212,16 +222,15 @@ class MixUp:
             config["alpha"] = alpha
         return cls(**config)
 
-    def _own_step(self):
+    def _own_step(self, call="dataset.enumerate().map(mixup.at_step)"):
         if self.seed is None and not callable(self.alpha):
             return 0
         if tf.inside_function():
             what = f"seed={self.seed}" if self.seed is not None else "a schedule"
             raise ValueError(
                 f"MixUp with {what} needs to know the step, which a graph cannot "
-                "count by itself. Write "
-                "`dataset.enumerate().map(mixup.at_step)` instead of "
-                "`dataset.map(mixup)`."
+                "count by itself. `dataset.enumerate()` counts it: write "
+                f"`{call}`."
             )
         self._eager_step += 1
         return self._eager_step - 1

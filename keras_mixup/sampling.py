@@ -211,4 +211,4 @@ def _classes(labels):
 
 
 def _unpacked(shape):
-    return tf.unstack(shape) if tf.is_tensor(shape) else list(shape)
+    return tf.unstack(tf.reshape(shape, [-1])) if tf.is_tensor(shape) else list(shape)

@@ -171,6 +171,19 @@ def _check_classes(labels, num_classes, ignore_class, name):
     )
 
 
+def _check_rows(target, num_classes, name):
+    """Raises where floats are no rows of that many classes."""
+    if num_classes is None or isinstance(target, tf.RaggedTensor):
+        return
+    if target.shape.rank < 2 or target.shape[-1] not in (None, num_classes):
+        raise ValueError(
+            f"Float target `{name}` of a shape that is no row of classes: class numbers "
+            "cannot be averaged. Expected integer labels, or one-hot rows of shape "
+            f"(batch_size, ..., {num_classes}). Received: shape {target.shape} and dtype "
+            f"{target.dtype.name}, num_classes={num_classes}"
+        )
+
+
 def per_target(value, path):
     """What a setting says for one target: one for all, by name, or by position."""
     if isinstance(value, Mapping):
@@ -192,11 +205,13 @@ def check_targets(leaves, paths, num_classes, ignore_class, choosing):
     """
     for leaf, path in zip(leaves, paths, strict=True):
         name = "/".join(map(str, path)) or "y"
+        classes = per_target(num_classes, path)
         if isinstance(leaf, tf.RaggedTensor) or not is_integer(leaf):
             check_mixable(leaf, name)
-            continue
-        classes = per_target(num_classes, path)
-        if classes is not None:
+            # One number for several targets may be meant for the others.
+            if isinstance(num_classes, (Mapping, tuple, list)) or len(leaves) == 1:
+                _check_rows(leaf, classes, name)
+        elif classes is not None:
             _check_classes(leaf, classes, ignore_class, name)
         elif not choosing:
             raise ValueError(

@@ -84,6 +84,18 @@ def test_void_labels_are_in_range_only_where_a_void_class_is_named():
         keras_mixup.MixUp(num_classes=3)(X, labels)
 
 
+@pytest.mark.parametrize("classes", [3, {"y": 3}])
+@pytest.mark.parametrize("target", [Y.astype("float32"), np.zeros((4, 5), "float32")])
+def test_floats_that_are_no_rows_of_the_named_number_of_classes(classes, target):
+    y = target if isinstance(classes, int) else {"y": target}
+    with pytest.raises(
+        ValueError, match=r"class numbers cannot be averaged.*num_class"
+    ):
+        keras_mixup.MixUp(num_classes=classes)(X, y)
+    rows = np.eye(3, dtype="float32")[Y]
+    keras_mixup.MixUp(num_classes=3)(X, rows)
+
+
 def test_smoothing_of_what_has_no_classes():
     policy = keras_mixup.MixUp(label_smoothing=0.1)
     with pytest.raises(ValueError, match="spreads weight over classes"):
@@ -99,6 +111,13 @@ def test_a_seed_or_a_schedule_in_a_plain_map(policy):
     dataset = tf.data.Dataset.from_tensors((X, X))
     with pytest.raises(ValueError, match=r"dataset.enumerate\(\).map\(mixup.at_step\)"):
         dataset.map(keras_mixup.MixUp(**policy))
+
+
+def test_a_seed_in_a_graph_of_two_batches_names_the_step_of_between():
+    policy = keras_mixup.MixUp(seed=1)
+    dataset = tf.data.Dataset.from_tensors(((X, X), (X, X)))
+    with pytest.raises(ValueError, match=r"`mixup.between\(batch, other, step=step\)`"):
+        dataset.map(policy.between)
 
 
 def test_between_two_batches_that_differ():

@@ -73,3 +73,10 @@ def test_clean_accuracy_reads_the_form_of_the_targets(form):
     metric = keras_mixup.metrics.CleanAccuracy()
     metric.update_state(y, p)
     assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("y", [Y, Y[:, None], Y[:4].astype("float32")])
+def test_class_numbers_are_no_rows(y):
+    metric = keras_mixup.metrics.MixedAccuracy()
+    with pytest.raises(ValueError, match=r"Expected targets of the shape.*\(\d, 4\)"):
+        metric.update_state(y, P[: len(y)])

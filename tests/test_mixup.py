@@ -273,3 +273,53 @@ def test_the_configuration_makes_the_round_trip(settings):
     assert set(policy.get_config()) >= set(settings)
     for step in (0, 5):
         np.testing.assert_array_equal(again.alpha_at(step), policy.alpha_at(step))
+
+
+@pytest.mark.parametrize("alpha", [0, 1, np.int64(2), np.float32(1)])
+def test_a_whole_number_is_an_alpha(alpha):
+    whole, floating = (
+        keras_mixup.MixUp(a, num_classes=3, seed=1) for a in (alpha, float(alpha))
+    )
+    for mixed, expected in zip(whole(X, Y), floating(X, Y), strict=True):
+        np.testing.assert_array_equal(mixed, expected)
+    dataset = tf.data.Dataset.from_tensors((X, Y)).enumerate()
+    x, _ = next(iter(dataset.map(whole.at_step)))
+    np.testing.assert_allclose(x, floating.at_step(0, (X, Y))[0], atol=1e-6)
+
+
+def test_smoothing_is_of_the_targets_that_num_classes_names():
+    box = np.full((6, 4), 100, "float32")
+    policy = rolling(num_classes={"class": 3, "value": None}, label_smoothing=0.3)
+    _, y = policy.at_step(3, (X, {"class": Y, "box": box, "value": X[:, :1]}))
+    smooth = oracles.one_hot(Y, 3) * 0.7 + 0.1
+    np.testing.assert_allclose(
+        y["class"], oracles.mix(smooth, lam_of(), ROLLED), atol=1e-6
+    )
+    np.testing.assert_allclose(y["box"], box, rtol=1e-6)
+    expected = oracles.mix(X[:, :1], lam_of(), ROLLED)
+    np.testing.assert_allclose(y["value"], expected, atol=1e-6)
+
+
+def test_boxes_alone_have_the_weight_of_their_image_mixed():
+    weights = np.array([1, 2, 3, 4, 5, 6], "float32")
+    batch = {
+        "images": X,
+        "bounding_boxes": {"boxes": np.zeros((6, 1, 4)), "classes": np.zeros((6, 1))},
+        "sample_weight": weights,
+    }
+    mixed = rolling().at_step(3, batch)
+    expected = oracles.mix(weights, lam_of(), ROLLED)
+    np.testing.assert_allclose(mixed["sample_weight"], expected, atol=1e-5)
+    with pytest.raises(ValueError, match="Batch sizes differ"):
+        rolling().at_step(3, {**batch, "sample_weight": np.ones(7)})
+
+
+def test_each_of_several_labels_has_a_weight_for_its_void_positions():
+    dense = np.stack([Y, Y], 1)
+    labels = {"whole": Y, "dense": np.where(dense == 1, 255, dense)}
+    policy = rolling(num_classes=3, ignore_class=255)
+    found = policy.at_step(3, {"images": X, "labels": labels})["sample_weight"]
+    np.testing.assert_allclose(found["whole"], np.ones(6), atol=1e-6)
+    valid = (dense != 1).astype("float32")
+    expected = oracles.mix(valid, lam_of(), ROLLED)
+    np.testing.assert_allclose(found["dense"], expected, atol=1e-6)

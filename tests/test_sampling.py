@@ -71,6 +71,7 @@ def test_mean_and_variance_of_lambda(alpha):
 
 def test_alpha_zero_is_erm_exactly():
     assert (keras_mixup.sample_lambda(0.0, COUNT).numpy() == 1).all()
+    assert keras_mixup.sample_lambda(0.0, tf.constant(COUNT)).shape == (COUNT,)
     weights = keras_mixup.sample_weights(0, (5,), examples=4).numpy()
     np.testing.assert_array_equal(weights, np.tile([1, 0, 0, 0], (5, 1)))
 

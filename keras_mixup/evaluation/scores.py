@@ -79,7 +79,16 @@ def label_rows(y, logits):
 
 
 def predicted_class(scores):
-    """The class of the largest score, int64 of shape (batch,); -1 where any is NaN."""
+    """The class of the largest score, int64 of shape (batch,); -1 where any is NaN.
+
+    Raises:
+        ValueError: for a single score, which has no largest.
+    """
+    if scores.shape[-1] == 1:
+        raise ValueError(
+            "Invalid output of the model. Expected scores of shape (batch, classes) with "
+            f"two classes or more. Received: shape {scores.shape}"
+        )
     failed = tf.reduce_any(tf.math.is_nan(scores), axis=-1)
     return tf.where(failed, tf.constant(-1, tf.int64), tf.argmax(scores, axis=-1))
 

@@ -114,6 +114,11 @@ class WarnOfMixedLabels(keras.callbacks.Callback):
         super().__init__()
         self._done = False
 
+    def on_train_begin(self, logs=None):
+        """Forgets what an earlier `fit` has found."""
+        del logs
+        self.model._soft_labels.assign(0.0)
+
     def on_train_batch_end(self, batch, logs=None):
         """Looks at what the first step has found."""
         del batch, logs

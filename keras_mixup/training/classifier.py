@@ -178,6 +178,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
         if _is_keras_loss(self.loss):
             mixed_targets.check_shapes(y.parts[0], predictions)
         terms = y.loss_terms(predictions)
+        if y.weighs_examples and not _is_keras_loss(self.loss):
+            losses = mixed_targets.in_output_order(self.loss, self.network)
+            mixed_targets.check_one_loss_an_example(losses, terms[0][0], predictions)
         total = 0.0
         for target, weight in terms:
             total += super().compute_loss(x, target, y_pred, weight, training)
@@ -206,6 +209,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             "mixup": keras.saving.serialize_keras_object(self.mixup),
             "mix_at": self.mix_at,
             "clean_accuracy": self.clean_accuracy,
+            "seed": self.seed,
         }
 
     @classmethod
@@ -216,14 +220,22 @@ class MixUpModel(SeveralWorkers, keras.Model):
             config[name] = keras.saving.deserialize_keras_object(
                 config[name], custom_objects
             )
-        return cls(**config)
+        seed = config.pop("seed", None)
+        model = cls(**config)
+        # A seed that was drawn is kept: a loaded model goes on with the same draws.
+        model.seed = model.seed if seed is None else seed
+        return model
 
     def _draw(self, y, sample_weight):
+        given = y
         y, sample_weight = (
             mixed_targets.in_output_order(nest, self.network)
             for nest in (y, sample_weight)
         )
-        parts, weights = mixed_targets.read_targets(y, sample_weight, self.mixup)
+        names = self.output_names if isinstance(y, list) and y is not given else None
+        parts, weights, paths = mixed_targets.read_targets(
+            y, sample_weight, self.mixup, names
+        )
         soft = mixed_targets.any_soft_rows(parts)
         if soft is not None:
             self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
@@ -240,6 +252,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             parts=[part for part, _ in gathered],
             weights=[weight for _, weight in gathered],
             like=y,
+            paths=paths,
             batch_size=size,
         )
         return mixed, draw, key
@@ -250,7 +263,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
                 "`clean_accuracy` is of one output. Expected one target. Received: "
                 f"{len(keras.tree.flatten(y))} targets"
             )
-        logits = getattr(self.loss, "from_logits", False)
+        loss = next(iter(keras.tree.flatten(self.loss)), None)
+        logits = getattr(loss, "from_logits", False)
         y_pred = self(x, training=False)
         self._clean.update_state(y, y_pred, sample_weight, threshold=0.5 * (not logits))
 
@@ -265,7 +279,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
         )
 
     def _mix_inputs(self, x, draw):
-        leaves, put_back = batches.split_features(x, self.mixup.passthrough)
+        passthrough = cuts.passing(self.network, x, self.mixup.passthrough)
+        leaves, put_back = batches.split_features(x, passthrough)
         parts = mixing.gather_parts([leaves], draw.partners)
         return put_back(mixing.mix_parts(parts, draw.coefficients))
 

@@ -73,6 +73,15 @@ def check_input_dtype(network, passthrough=()):
             )
 
 
+def passing(network, x, passthrough):
+    """`passthrough` for inputs x: in a list each input has its place for a name."""
+    inputs = getattr(_graph(network), "input", None)
+    if not (isinstance(x, (list, tuple)) and isinstance(inputs, (list, tuple))):
+        return passthrough
+    places = [i for i, one in enumerate(inputs) if one.name in passthrough]
+    return (*passthrough, *places)
+
+
 def run_segments(segments, names, inputs, points, training):
     """Runs the segments of a cut network and mixes between them."""
     features = inputs

@@ -21,7 +21,8 @@ class MixedTargets:
 
     `coefficients` are the shares t_k of the targets, each () or (batch,);
     `parts[k]` and `weights[k]` the targets and sample weights (or None) of the
-    k-th example, `like` a nest with their structure.
+    k-th example, `like` a nest with their structure, `paths` where each target was
+    given, for what the policy says of it alone.
     """
 
     policy: object
@@ -29,12 +30,20 @@ class MixedTargets:
     parts: list
     weights: list
     like: object
+    paths: list
     batch_size: object
+
+    @property
+    def weighs_examples(self):
+        """Whether integer targets have a share for each example of the batch."""
+        return any(map(targets.is_integer, self.parts[0])) and any(
+            share.shape.rank for share in self.coefficients
+        )
 
     def loss_terms(self, predictions):
         """(y, sample_weight) for each call of the compiled loss."""
         count = len(self.coefficients)
-        mixed, totals = self._mixed(self.policy.label_smoothing)
+        mixed, totals = self._mixed(self.policy.smoothing_of)
         integer = [targets.is_integer(leaf) for leaf in self.parts[0]]
         ranks = [prediction.shape.rank - 1 for prediction in predictions]
         if not any(integer):
@@ -69,10 +78,10 @@ class MixedTargets:
 
     def mixed_term(self):
         """The mixed targets and their weights, unsmoothed."""
-        mixed, totals = self._mixed(0)
+        mixed, totals = self._mixed(lambda path: 0)
         return self._pack(mixed), self._pack(totals)
 
-    def _mixed(self, label_smoothing):
+    def _mixed(self, smoothing_of):
         """Each float target mixed; an integer one as the first example has it."""
         mixed, totals = [], []
         for i, first in enumerate(self.parts[0]):
@@ -84,7 +93,7 @@ class MixedTargets:
                     [part[i] for part in self.parts],
                     weights,
                     self.coefficients,
-                    label_smoothing=label_smoothing,
+                    label_smoothing=smoothing_of(self.paths[i]),
                 )
             mixed.append(target)
             totals.append(total)
@@ -109,8 +118,11 @@ class MixedTargets:
         return keras.tree.pack_sequence_as(self.like, leaves)
 
 
-def read_targets(y, sample_weight, policy):
-    """Flat targets and weights of one batch, checked for a train step."""
+def read_targets(y, sample_weight, policy, names=None):
+    """Flat targets, weights and paths of one batch, checked for a train step.
+
+    `names` are those of the targets, where y was a dict of them and is a list now.
+    """
     if y is None:
         raise ValueError("MixUpModel mixes targets too. Expected y. Received: y=None")
     flat = [
@@ -119,10 +131,19 @@ def read_targets(y, sample_weight, policy):
     ]
     weights = batches.spread_weights(sample_weight, y, flat)
     leaves = [leaf for _, leaf in flat]
-    for leaf in leaves:
+    paths = [path for path, _ in flat]
+    if names is not None:
+        paths = [(names[path[0]], *path[1:]) for path in paths]
+    for leaf, path in zip(leaves, paths, strict=True):
+        if any(key in policy.passthrough for key in path):
+            raise ValueError(
+                "MixUpModel mixes every target. Expected names of inputs in "
+                f"MixUp(passthrough=...). Received: {list(policy.passthrough)}, a target "
+                f"at {'/'.join(map(str, path))}"
+            )
         if not targets.is_integer(leaf):
             mixing.check_mixable(leaf, "y")
-        elif policy.label_smoothing:
+        elif policy.smoothing_of(path):
             raise ValueError(
                 "Integer labels cannot be smoothed: a sparse loss has no place for the "
                 "other classes. Expected one-hot labels and CategoricalCrossentropy, "
@@ -131,7 +152,7 @@ def read_targets(y, sample_weight, policy):
             )
     present = [weight for weight in weights if weight is not None]
     mixing.check_batch_sizes([*leaves, *present])
-    return leaves, weights
+    return leaves, weights, paths
 
 
 def any_soft_rows(leaves):
@@ -152,14 +173,18 @@ def any_soft_rows(leaves):
 
 
 def in_output_order(nest, network):
-    """Targets or weights by output name, as a list where the network's output is one.
+    """Targets or weights in the form of the network's output, a list or a dict.
 
     Keras does so with targets, but not with their weights.
     """
     outputs = getattr(network, "output", None)
-    if not isinstance(nest, dict) or not isinstance(outputs, (list, tuple)):
-        return nest
-    return [nest.get(name) for name in network.output_names]
+    if isinstance(nest, dict) and isinstance(outputs, (list, tuple)):
+        return [nest.get(name) for name in network.output_names]
+    if isinstance(nest, (list, tuple)) and isinstance(outputs, dict):
+        names = [path[0] for path, _ in keras.tree.flatten_with_path(outputs)]
+        if len(names) == len(nest):
+            return dict(zip(names, nest, strict=True))
+    return nest
 
 
 def predictions_of(y_pred, like):
@@ -184,6 +209,32 @@ def check_reductions(losses):
                 "A loss that divides by the sum of its sample weights divides lam out. "
                 'Expected reduction "sum_over_batch_size", "mean" or "sum". '
                 f"Received: {loss.name} with reduction={loss.reduction!r}"
+            )
+
+
+def check_one_loss_an_example(losses, y, predictions):
+    """Raises for a loss that has averaged already: lam of each example comes too late."""
+    losses, leaves = keras.tree.flatten(losses), keras.tree.flatten(y)
+    if not len(losses) == len(leaves) == len(predictions):
+        return
+    for loss, target, prediction in zip(losses, leaves, predictions, strict=True):
+        if loss is None or isinstance(loss, str):
+            continue
+        # As Keras gives them to a loss: floats, and to a function of one rank.
+        target = tf.cast(target, keras.config.floatx())
+        prediction = tf.cast(prediction, keras.config.floatx())
+        if not isinstance(loss, keras.losses.Loss):
+            more = prediction.shape.rank - target.shape.rank
+            if more == 1 and prediction.shape[-1] == 1:
+                target = target[..., tf.newaxis]
+            elif more == -1:
+                target = targets.without_column(target)
+        value = getattr(loss, "call", loss)(target, prediction)
+        if getattr(value, "shape", None) is not None and value.shape.rank == 0:
+            raise ValueError(
+                "A loss that averages over the batch leaves no place for a weight of each "
+                "example. Expected one loss an example, of shape (batch_size, ...), or "
+                f'MixUp(per="batch"). Received: a scalar from {loss}'
             )
 
 

@@ -5,7 +5,7 @@ Two places in Keras's trainer break (keras-team/keras#20585, seen with 3.15):
 - before the first step it reduces a batch over the replicas to learn its shapes, and
   stops at "unsupported type PerReplica". Here they are read from the dataset's spec;
 - it averages what a step returns over axis 0, which a scalar has not: "Invalid reduction
-  dimension 0". Here these numbers have one.
+  dimension 0". Here each value has one more, in front.
 
 `FIXED_IN` is to name the first Keras that does without: from there on Keras's own code
 runs.
@@ -59,7 +59,7 @@ class SeveralWorkers:
             )
         return super()._make_function(
             lambda data: tf.nest.map_structure(
-                lambda value: tf.reshape(value, [1]), step_function(data)
+                lambda value: tf.expand_dims(value, 0), step_function(data)
             )
         )
 
@@ -73,7 +73,9 @@ def average_statistics(model):
     if not is_of_several_workers(strategy):
         return
     weights = [w for w in model.non_trainable_weights if "float" in w.dtype]
-    if not hasattr(model, "_means_of_statistics"):
+    ids = [id(weight) for weight in weights]
+    of, _ = getattr(model, "_means_of_statistics", (None, None))
+    if of != ids:  # Layers may have been frozen since.
 
         @tf.function(autograph=False)
         def means():
@@ -81,8 +83,9 @@ def average_statistics(model):
             return [strategy.reduce("MEAN", value, axis=None) for value in values]
 
         # Out of Keras's tracking, and traced once.
-        object.__setattr__(model, "_means_of_statistics", means)
-    for weight, mean in zip(weights, model._means_of_statistics(), strict=True):
+        object.__setattr__(model, "_means_of_statistics", (ids, means))
+    _, means = model._means_of_statistics
+    for weight, mean in zip(weights, means(), strict=True):
         weight.assign(mean)
 
 

@@ -72,3 +72,11 @@ def test_wrong_predictions_are_told(predicted):
         ValueError, match=r"`predicted`. Expected integers of shape \(5,\)"
     ):
         memorisation_errors(predicted, GIVEN, CORRUPTED)
+
+
+def test_one_unit_has_no_largest_score():
+    model = lambda x, training: x[:, :1]  # noqa: E731
+    with pytest.raises(ValueError, match=r"two classes or more.*\(None|\(2, 1\)"):
+        memorisation(
+            model, np.ones((2, 3), "float32"), np.array([0, 1]), np.zeros(2, bool)
+        )

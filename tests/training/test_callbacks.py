@@ -81,6 +81,9 @@ def test_soft_labels_are_warned_of_once(jit_compile):
     with pytest.warns(UserWarning, match="not one-hot.*mixed twice") as found:
         one.fit(X, mixed_rows(), epochs=3, batch_size=5, verbose=0)
     assert sum("mixed twice" in str(w.message) for w in found) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one.fit(X, np.eye(3, dtype="float32")[Y], batch_size=5, verbose=0)
 
 
 def test_clean_labels_are_not_warned_of():

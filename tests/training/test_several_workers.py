@@ -8,10 +8,12 @@ import sys
 import types
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_mixup
 from benchmarks.workers import free_ports
 from keras_mixup.training import several_workers
 from tests import oracles
@@ -235,3 +237,34 @@ def test_the_way_around_keras_is_taken_where_it_is_needed(monkeypatch):
         assert not several_workers.needs_this(several, "4.0.0")
     with pytest.warns(UserWarning, match="tested with Keras 3.15. This is Keras 3.16"):
         assert several_workers.needs_this(several, "3.16.0")
+
+
+def test_statistics_are_averaged_anew_after_layers_were_frozen(monkeypatch):
+    monkeypatch.setattr(several_workers, "is_of_several_workers", lambda _: True)
+    layers = [keras.layers.Dense(4), keras.layers.BatchNormalization()]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    before = [weight.numpy() for weight in model.weights]
+    for trainable in ([], layers, layers[:1]):
+        for layer in layers:
+            layer.trainable = layer in trainable
+        several_workers.average_statistics(model)
+        # One replica is its own mean.
+        for weight, value in zip(model.weights, before, strict=True):
+            np.testing.assert_array_equal(weight.numpy(), value)
+
+
+def test_a_metric_may_be_a_vector(monkeypatch):
+    monkeypatch.setattr(several_workers, "needs_this", lambda _: True)
+    monkeypatch.setattr(
+        several_workers.SeveralWorkers,
+        "_maybe_symbolic_build",
+        keras.Model._maybe_symbolic_build,
+    )
+    model = keras_mixup.MixUpModel(
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]),
+        keras_mixup.MixUp(),
+    )
+    model.compile("sgd", "categorical_crossentropy", metrics=[keras.metrics.F1Score()])
+    rows = np.eye(3, dtype="float32")
+    found = model.fit(rows, rows, verbose=0).history["f1_score"]
+    assert np.shape(found) == (1, 3)

@@ -1,0 +1,181 @@
+"""MixUpModel on the forms that targets, inputs and losses come in."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(6, 3)).astype("float32")
+Y = np.array([0, 1, 2, 1, 0, 2])
+VALUE = GENERATOR.normal(size=(6, 1)).astype("float32")
+# Rows that are all alike: however they are mixed, the loss is that of plain Keras.
+SAME = np.repeat(X[:1], 6, axis=0)
+SAME_Y, SAME_VALUE = np.ones(6, "int32"), np.full((6, 1), 2, "float32")
+SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+DENSE = keras.losses.CategoricalCrossentropy(from_logits=True)
+
+
+def two_outputs(form=dict):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((3,))
+    logits = keras.layers.Dense(3, name="z_class")(inputs)
+    value = keras.layers.Dense(1, name="value")(inputs)
+    outputs = {"z_class": logits, "value": value}
+    return keras.Model(inputs, outputs if form is dict else [logits, value])
+
+
+def mixing(network, **settings):
+    policy = keras_mixup.MixUp(**{"alpha": 1.0, "seed": 1, **settings})
+    return keras_mixup.MixUpModel(network, policy)
+
+
+def logits():
+    keras.utils.set_random_seed(1)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+
+
+def losses_of(model, x, y, loss, jit_compile=False, **compiled):
+    compiled = {"jit_compile": jit_compile, **compiled}
+    model.compile(keras.optimizers.SGD(0.0), loss, **compiled)
+    return model.fit(x, y, batch_size=6, verbose=0).history
+
+
+@pytest.mark.parametrize("given", ["tuple", "dict"])
+@pytest.mark.parametrize("form", [dict, list])
+def test_the_loss_of_examples_that_are_alike_is_that_of_plain_keras(form, given):
+    loss = {"z_class": SPARSE, "value": "mse"}
+    if form is dict and given == "tuple":
+        y = (SAME_VALUE, SAME_Y)  # In the order of the sorted names, as Keras has it.
+    else:
+        y = (SAME_Y, SAME_VALUE)
+    if given == "dict":
+        y = {"z_class": SAME_Y, "value": SAME_VALUE}
+    plain = losses_of(two_outputs(form), SAME, y, loss)
+    mixed = losses_of(mixing(two_outputs(form)), SAME, y, loss)
+    assert set(plain) == set(mixed)
+    for name, values in plain.items():
+        np.testing.assert_allclose(mixed[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", [dict, list])
+def test_smoothing_is_of_the_targets_that_num_classes_names(form):
+    rows = np.eye(3, dtype="float32")[SAME_Y]
+    smooth = rows * 0.7 + 0.1
+    loss = {"z_class": DENSE, "value": "mse"}
+    model = mixing(
+        two_outputs(form),
+        num_classes={"z_class": 3, "value": None},
+        label_smoothing=0.3,
+    )
+    y = {"z_class": rows, "value": SAME_VALUE}
+    found = losses_of(model, SAME, y, loss)
+    y["z_class"] = smooth
+    expected = losses_of(two_outputs(form), SAME, y, loss)
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
+
+
+def test_a_target_named_in_passthrough_is_refused():
+    model = mixing(two_outputs(), passthrough="value")
+    with pytest.raises(
+        ValueError, match=r"every target.*\['value'\], a target at value"
+    ):
+        losses_of(model, X, {"z_class": Y, "value": VALUE}, "mse")
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+@pytest.mark.parametrize("nest", [list, dict])
+def test_an_input_named_in_passthrough_passes_in_a_list_too(dtype, nest):
+    features = keras.Input((3,), name="features")
+    index = keras.Input((1,), dtype=dtype, name="index")
+    seen = keras.ops.cast(index, "float32") + 0 * keras.ops.sum(features)
+    model = mixing(keras.Model([features, index], seen), passthrough="index")
+    given = np.arange(6, dtype=dtype)[:, None]
+    x = [X, given] if nest is list else {"features": X, "index": given}
+    # Targets that are alike stay what they are, so only mixed inputs can change it.
+    found = losses_of(model, x, np.zeros((6, 1), "float32"), "mse")
+    np.testing.assert_allclose(found["loss"], np.mean(given**2.0), rtol=1e-5)
+
+
+def of_each(y, p):
+    return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
+
+
+def of_all(y, p):
+    return tf.reduce_mean(of_each(y, p))
+
+
+class OfAll(keras.losses.Loss):
+    def call(self, y, p):
+        return of_all(y, p)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_loss_of_ones_own_is_that_of_keras(jit_compile):
+    found, expected = (
+        losses_of(mixing(logits(), per="example"), X, Y, loss, jit_compile)["loss"]
+        for loss in (of_each, SPARSE)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # One lam a batch has no need of a loss for each example.
+    found, expected = (
+        losses_of(mixing(logits()), X, Y, loss, jit_compile)["loss"]
+        for loss in (of_all, SPARSE)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [of_all, OfAll()])
+def test_a_loss_that_has_averaged_is_refused_where_each_example_has_a_weight(loss):
+    for settings in ({"per": "example"}, {"per": "example", "targets": "closer"}):
+        with pytest.raises(ValueError, match='averages over the batch.*per="batch"'):
+            losses_of(mixing(logits(), **settings), X, Y, loss)
+
+
+def test_a_loss_of_ones_own_for_one_unit_takes_labels_without_a_column():
+    def squared(y, p):
+        return tf.square(y - p)[:, 0]
+
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    found = losses_of(mixing(network, per="example"), SAME, SAME_Y, squared)
+    expected = losses_of(network, SAME, SAME_VALUE / 2, "mse")
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["alone", "list", "dict"])
+def test_clean_accuracy_of_one_unit_by_the_form_of_the_loss(form):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, keras.layers.Dense(1, name="o")(inputs))
+    binary = keras.losses.BinaryCrossentropy(from_logits=True)
+    loss = {"alone": binary, "list": [binary], "dict": {"o": binary}}[form]
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(), clean_accuracy=True)
+    y = np.array([0, 1, 1, 0, 1, 0])
+    expected = np.mean((network.predict(X, verbose=0)[:, 0] > 0) == y)
+    found = losses_of(model, X, y, loss)["clean_accuracy"]
+    np.testing.assert_allclose(found, [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "metric", [keras.metrics.PearsonCorrelation, keras.metrics.ConcordanceCorrelation]
+)
+def test_correlations_are_those_with_the_mixed_target(metric):
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
+    network(X)
+    found = losses_of(mixing(network), X, X, "mse", metrics=[metric(name="r")])
+    np.testing.assert_allclose(found["loss"], [0], atol=1e-10)
+    np.testing.assert_allclose(found["r"], [1], atol=1e-4)
+
+
+def test_a_loaded_model_goes_on_with_the_seed_that_was_drawn(tmp_path):
+    model = keras_mixup.MixUpModel(logits(), keras_mixup.MixUp(1.0))
+    model.compile("sgd", SPARSE)
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.seed == model.seed and loaded.mixup.seed is None
+    losses = [one.fit(X, Y, verbose=0).history["loss"] for one in (model, loaded)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
