@@ -21,7 +21,7 @@ def main(arguments=None):
     parser.add_argument("--sizes", nargs="+", choices=NAMES, default=NAMES)
     flags = parser.parse_args(arguments)
     check_device(flags.device)
-    command.conclude("accelerator", flags, measured, tables)
+    command.conclude("accelerator", flags, measured, table)
 
 
 def check_device(name):
@@ -112,8 +112,8 @@ def loop_of(function, batch):
     return iterate
 
 
-def tables(result):
-    """The three Markdown tables of a result."""
+def table(result):
+    """The three Markdown tables of a result, and its GPUs."""
     rows = []
     for where, cell in result["mixing"].items():
         for name, its in cell.items():
@@ -132,7 +132,7 @@ def tables(result):
     for module, name in ((limit, "limit"), (train_step, "train_step")):
         settings = {"settings": result["settings"]}
         parts.append(module.table({**result[name], **settings}))
-    return "\n\n".join([f"GPUs: {result['gpus'] or 'none'}", *parts])
+    return "\n\n".join([*parts, f"GPUs: {result['gpus'] or 'none'}"])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import tensorflow as tf
 import keras_mixup
 from experiments import image_classifier, running, training, whole_network
 from experiments.datasets import augmentation, corruption, images, pipeline
-from experiments.datasets.sources import UnknownData
 from experiments.recipes import Recipe
 from keras_mixup import keys
 
@@ -53,11 +52,7 @@ def load(settings):
     found = images.load_images(
         settings.dataset, splits, places, settings.image_size or None
     )
-    if found.shape[0] is None:
-        raise UnknownData(
-            "Images of different sizes. Expected one size, or --image_size to scale "
-            f"them to. Received: dataset={settings.dataset!r}"
-        )
+    images.check_one_size(found, settings.dataset)
     arrays = {
         split: next(data.batch(found.counts[split]).as_numpy_iterator())
         for split, data in found.datasets.items()

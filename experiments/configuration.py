@@ -193,6 +193,12 @@ def check_gan(settings):
             "Invalid value received for `snapshots`. Expected iterations from 1 to "
             f"{settings.iterations}. Received: {list(settings.snapshots)}"
         )
+    if settings.checkpoint_steps:
+        raise ValueError(
+            "Invalid value received for `checkpoint_steps`. Expected 0: a GAN is saved "
+            "at each of its measurements, of which `every` says how many there are. "
+            f"Received: {settings.checkpoint_steps}"
+        )
     if settings.mix_in == "pipeline":
         raise ValueError(
             "Invalid value received for `mix_in`. Expected train_step: what is "

@@ -107,6 +107,7 @@ def run(settings):
 
     splits = (settings.train_split, settings.test_split)
     data = images.load_images(settings.dataset, splits, running.places_of(settings))
+    images.check_one_size(data, settings.dataset)
     runs = [
         running.Run(settings.dataset, method, seed, {"alpha": alpha}, data.counts)
         for seed in settings.seeds

@@ -130,6 +130,8 @@ def run(settings):
         name: images.load_images(name, splits, places, size)
         for name in settings.datasets
     }
+    for name, data in loaded.items():
+        images.check_one_size(data, name)
     runs = [
         running.Run(
             f"{dataset}, {NETWORKS[network]}",

@@ -111,6 +111,12 @@ class Settings(configuration.TrainingConfiguration):
         """Checks the settings before anything is trained."""
         super().__post_init__()
         configuration.check_names("networks", self.networks, NETWORKS)
+        if self.data_service and self.mix_in == "pipeline" and self.clean_epochs:
+            raise ValueError(
+                "Invalid value received for `clean_epochs`. Expected 0 where a tf.data "
+                "service mixes: it does not know the step, and would mix from the first "
+                f"on. Received: {self.clean_epochs}"
+            )
         if self.mix_in == "pipeline" and self.mix_at == "spectrogram":
             raise ValueError(
                 "Invalid value received for `mix_in`. Expected `train_step`, since "

@@ -119,6 +119,11 @@ class Settings(configuration.TrainingConfiguration):
         configuration.check_names("data_sets", self.data_sets, ("ring", "grid"))
         configuration.check_names("mode", self.mode, ("author_code", "objective"))
         configuration.check_gan(self)
+        if self.data_service:
+            raise ValueError(
+                "Invalid value received for `data_service`. Expected none: the points are "
+                f"made in the train step. Received: {self.data_service}"
+            )
         for name in ("shown", "grid_seeds", "objective_seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -19,7 +19,6 @@ paper's table.
 import dataclasses
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -58,10 +57,26 @@ class Settings(configuration.Configuration):
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        if not self.alphas or not all(alpha > 0 for alpha in self.alphas):
+        if (
+            not self.alphas
+            or not all(0 < alpha < float("inf") for alpha in self.alphas)
+            or len(set(self.alphas)) < len(self.alphas)
+        ):
             raise ValueError(
-                "Invalid value received for `alphas`. Expected at least one, all above "
-                f"0 (ERM is run beside them). Received: {list(self.alphas)}"
+                "Invalid value received for `alphas`. Expected at least one, all "
+                "different, finite and above 0 (ERM is run beside them). "
+                f"Received: {list(self.alphas)}"
+            )
+        for name in ("epochs", "batch_size", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Invalid value received for `{name}`. Expected a number >= 1. "
+                    f"Received: {getattr(self, name)}"
+                )
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(
+                "Invalid value received for `learning_rate`. Expected a finite number "
+                f"above 0. Received: {self.learning_rate}"
             )
         if not 0 < self.corrupted < 1:
             raise ValueError(
@@ -72,6 +87,8 @@ class Settings(configuration.Configuration):
 
 def run(settings):
     """Trains, measures, exports, serves; prints the table and gives the result."""
+    from experiments import running
+
     folder = pathlib.Path(settings.run_dir) / "quickstart"
     folder.mkdir(parents=True, exist_ok=True)
     alphas = [0.0, *settings.alphas]
@@ -100,11 +117,7 @@ def run(settings):
         print(f"Wrote {path}")
     export_and_serve(kept, result, settings, folder)
     if settings.publish:
-        place = result_file.RESULTS / "quickstart"
-        place.mkdir(parents=True, exist_ok=True)
-        for path in (written, *pictures):
-            shutil.copyfile(path, place / path.name)
-        print(f"Published to {place}")
+        running.copy_to_results(result, written.name, pictures)
     return result
 
 

@@ -105,7 +105,8 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     Args:
         steps_per_epoch: Integer.
-        batches: Function from an epoch to its batches, asked for the one that is to blame.
+        batches: Function from an epoch to its batches, asked for the one that is to blame;
+            None where they cannot be had again.
         begun: Function without arguments that gives the batches that were done of the
             open epoch before the run was resumed.
     """
@@ -124,10 +125,14 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
             return
         batch += self.begun()
         step = self._epoch * self.steps_per_epoch + batch
-        found = non_finite(next(iter(self.batches(self._epoch).skip(batch))))
-        blamed = "; ".join(found) or (
-            "its batch is finite: a lower learning rate or --precision float32 may help"
-        )
+        if self.batches is None:
+            blamed = "its batch came from a tf.data service and cannot be had again"
+        else:
+            again = self.batches(self._epoch).skip(batch)
+            blamed = "; ".join(non_finite(next(iter(again)))) or (
+                "its batch is finite: a lower learning rate or --precision float32 may "
+                "help"
+            )
         raise NonFiniteLoss(
             f"The loss is {logs['loss']} at step {step} (epoch {self._epoch + 1}, "
             f"batch {batch + 1}): {blamed}. The run's folder holds what came before it."

@@ -6,13 +6,12 @@ opens from disk.
 """
 
 import argparse
-import dataclasses
 import importlib
 import os
 import pathlib
 import re
 
-from experiments import captions, claims, result_file, verdicts
+from experiments import captions, claims, commands, result_file, verdicts
 from experiments.report_page import (
     Markup,
     command,
@@ -106,7 +105,7 @@ def overview(found):
     for claim in claims.CLAIMS:
         result, _ = found.get(claim.experiment, (None, None))
         seeds = len(result["settings"]["seeds"]) if result else 0
-        setting = claim.settings.get(result["preset"], "") if result else ""
+        setting = claim.setting(result) if result else ""
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
         rows.append(
             [link(claim.item, claim.experiment), claim.text, verdict, setting, seeds]
@@ -130,7 +129,7 @@ def section(claim, found):
     yield paragraph(
         Markup("<strong>Verdict: "), verdicts.summary(judged), Markup(".</strong> ")
     )
-    yield paragraph(claim.settings.get(result["preset"], ""))
+    yield paragraph(claim.setting(result))
     yield table(
         f"{claim.item}: the rows of the claim",
         [
@@ -168,7 +167,7 @@ def whole_of(result, folder):
         yield from_markdown(f"{result['item']}, table {number}", markdown)
     for path in sorted(folder.glob("*.png")):
         yield picture(path, captions.caption(result["experiment"], path))
-    yield command(typed(experiment, result))
+    yield command(commands.typed(result))
     environment = result["environment"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.
     trained = {(run["method"], run["seed"], run["seconds"]) for run in result["runs"]}
@@ -184,27 +183,6 @@ def whole_of(result, folder):
         f"{environment['date']}. {versions}. Code: "
         f"{', '.join(revisions) or environment['revision']}."
     )
-
-
-def typed(experiment, result):
-    """The command that makes a result: the flags that its preset does not give."""
-    presets = experiment.PRESETS[result["preset"]]
-    named = dataclasses.asdict(experiment.Settings(preset=result["preset"], **presets))
-    line = ["python -m experiments", result["experiment"]]
-    if result["preset"] != "cpu":
-        line.append(f"--preset {result['preset']}")
-    for name, value in result["settings"].items():
-        if name in ("preset", "publish", "run_dir") or name not in named:
-            continue
-        usual = named[name]
-        if value == (list(usual) if isinstance(usual, tuple) else usual):
-            continue
-        if isinstance(value, bool):
-            line.append(f"--{'' if value else 'no'}{name}")
-        else:
-            values = value if isinstance(value, list) else [value]
-            line.append(" ".join([f"--{name}", *map(str, values)]))
-    return " ".join(line)
 
 
 def further(found):

@@ -76,6 +76,12 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         if name not in _NOT_OF_A_RUN and name not in plan_fields
     }
     folders = [root / run.folder_name for run in runs]
+    twice = {folder.name for folder in folders if folders.count(folder) > 1}
+    if twice:
+        raise Refusal(
+            "Runs whose names differ in case or punctuation alone would share a folder. "
+            f"Expected others. Received: {sorted(twice)}"
+        )
     if settings.strategy != "one":
         replicas = distribution.strategy_of(settings).num_replicas_in_sync
         shared["replicas"] = replicas
@@ -108,9 +114,9 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
 def _do(run, folder, claim, train):
     """Trains one run in a folder that is ours, and leaves its record there."""
     record = folder / "record.json"
-    # Unless a process that held the folder before has done it meanwhile.
+    # A process that held the folder before may have begun or done it meanwhile.
+    _compare(folder, claim)
     if not record.exists():
-        _compare(folder, claim)
         result_file.write(folder / "settings.json", claim)
         result_file.write(record, _train(run, folder, train))
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -200,11 +206,16 @@ def publish(result, settings, pictures=()):
     result_file.write(written, result)
     print(f"Wrote {written}")
     if settings.publish:
-        place = result_file.RESULTS / result["experiment"]
-        place.mkdir(parents=True, exist_ok=True)
-        result_file.write(place / written.name, result)
-        for picture in pictures:
-            scratch = place / f".{picture.name}"
-            shutil.copyfile(picture, scratch)
-            os.replace(scratch, place / picture.name)
-        print(f"Published to {place}")
+        copy_to_results(result, written.name, pictures)
+
+
+def copy_to_results(result, name, pictures):
+    """Puts a result file and its pictures below `experiments/results`, each whole."""
+    place = result_file.RESULTS / result["experiment"]
+    place.mkdir(parents=True, exist_ok=True)
+    result_file.write(place / name, result)
+    for picture in pictures:
+        scratch = place / f".{picture.name}"
+        shutil.copyfile(picture, scratch)
+        os.replace(scratch, place / picture.name)
+    print(f"Published to {place}")

@@ -207,11 +207,14 @@ def _callbacks(
         recording.MeasureAtEnd(state.epochs, sets, epochs, at_end),
         *own_files,
         recording.StopAtNonFiniteLoss(
-            data.steps_per_epoch, data.batches, lambda: state.batch
+            data.steps_per_epoch,
+            None if settings.data_service else data.batches,
+            lambda: state.batch,
         ),
     ]
     if settings.data_service:
-        callbacks.append(StopWithoutInput(settings.data_service_timeout))
+        # Before all others: what they do at an epoch's end is not waiting.
+        callbacks.insert(0, StopWithoutInput(settings.data_service_timeout))
     every, inside = settings.checkpoint_every, settings.checkpoint_steps
     if every or inside:
         callbacks.append(checkpoints.SaveRunState(state, every, inside, steps, clock))

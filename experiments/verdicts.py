@@ -40,9 +40,7 @@ def of_claim(claim, result):
     if result is None:
         return {}
     return {
-        cell: verdict(
-            result["paired"].get(cell), direction, claim.is_full(result["preset"])
-        )
+        cell: verdict(result["paired"].get(cell), direction, claim.is_full(result))
         for cell, direction in claim.cells(result).items()
     }
 

@@ -53,3 +53,11 @@ def test_the_model_on_paper_is_its_formula():
     assert parts["step"] == 7
     alone = scale_out.projected(1)
     assert alone["gradients"] == 0
+
+
+def test_every_benchmark_has_the_table_that_the_pages_and_the_report_ask_for():
+    folder = pathlib.Path(command.__file__).parent
+    for path in folder.glob("*.py"):
+        if "command.conclude(" in path.read_text() and path.stem != "command":
+            module = importlib.import_module(f"benchmarks.{path.stem}")
+            assert callable(module.table)

@@ -90,6 +90,15 @@ def load_images(name, splits, places, size=None):
     return images if size is None else _resized(images, size)
 
 
+def check_one_size(images, name):
+    """Raises where the images of a set differ in size."""
+    if None in images.shape:
+        raise sources.UnknownData(
+            "Images of different sizes. Expected one size, or --image_size (where there "
+            f"is one) to scale them to. Received: dataset={name!r}"
+        )
+
+
 def _load(name, splits, places):
     if name == "digits":
         return _digits(splits)

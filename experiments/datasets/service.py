@@ -12,6 +12,7 @@ The dispatcher's folder outlives it: started again with the same port, it goes o
 """
 
 import argparse
+import math
 import os
 import sys
 import threading
@@ -59,10 +60,11 @@ def fingerprint(batch):
 
 
 class StopWithoutInput(keras.callbacks.Callback):
-    """Ends the process when no batch is done for so long.
+    """Ends the process when no batch of an epoch is done for so long.
 
     A worker of the service that does not come back leaves TensorFlow waiting for ever,
-    where no exception can reach it.
+    where no exception can reach it. Put before callbacks that evaluate or save at the
+    end of an epoch, which is not watched.
 
     Args:
         seconds: The longest wait, compiling included.
@@ -77,20 +79,20 @@ class StopWithoutInput(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Starts to watch."""
         self._done.clear()
-        self._last = time.monotonic()
+        self._last = math.inf
         threading.Thread(target=self._watch, daemon=True).start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """From here on batches are waited for."""
+        self._last = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         """A batch came."""
         self._last = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """What an evaluation took is not waiting."""
-        self._last = time.monotonic()
-
-    def on_test_batch_end(self, batch, logs=None):
-        """A batch came."""
-        self._last = time.monotonic()
+        """None is waited for until the next epoch begins."""
+        self._last = math.inf
 
     def on_train_end(self, logs=None):
         """Ends the watch."""

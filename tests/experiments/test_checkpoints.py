@@ -226,6 +226,14 @@ def test_a_second_process_on_a_run_folder_is_refused(tmp_path):
         pass
 
 
+def test_a_batch_of_a_service_is_not_asked_for_again():
+    watch = recording.StopAtNonFiniteLoss(10, None, lambda: 2)
+    watch.on_epoch_begin(1)
+    message = "nan at step 15 .*came from a tf.data service and cannot be had again"
+    with pytest.raises(recording.NonFiniteLoss, match=message):
+        watch.on_train_batch_end(3, {"loss": float("nan")})
+
+
 def test_what_is_not_finite_in_a_batch_is_named():
     x = {"image": np.zeros((4, 2, 2), "float32"), "age": np.zeros(4, "float32")}
     x["age"][[1, 3]] = np.nan, np.inf

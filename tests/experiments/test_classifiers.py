@@ -9,7 +9,14 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import classifiers, image_classifier, running, training
+from experiments import (
+    classifiers,
+    dcgan,
+    figure3_cifar,
+    image_classifier,
+    running,
+    training,
+)
 from experiments.datasets import sources
 from experiments.recipes import ClassifierConfiguration, Recipe
 from tests import oracles
@@ -392,6 +399,12 @@ def test_images_of_different_sizes_are_refused_before_training(tmp_path):
     settings = settings_for(tmp_path, dataset=str(folder))
     with pytest.raises(sources.UnknownData, match="--image_size"):
         classifiers.load(settings)
+    for experiment in (figure3_cifar, dcgan):
+        name = "datasets" if experiment is figure3_cifar else "dataset"
+        own = {"train_split": "train", "test_split": "test", "run_dir": str(tmp_path)}
+        own[name] = (str(folder),) if name == "datasets" else str(folder)
+        with pytest.raises(sources.UnknownData, match="Images of different sizes"):
+            experiment.run(experiment.Settings(preset="cpu", **own))
     found = classifiers.load(dataclasses.replace(settings, image_size=8))
     assert found.train[0].shape == (2, 8, 8, 3)
     assert found.counts == {"train": 2, "test": 1}

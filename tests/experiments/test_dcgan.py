@@ -57,6 +57,7 @@ def test_images_are_scaled_to_the_generators_range():
         (["--mode", "author_code", "--alphas", "2"], "Expected numbers in (0, 1]"),
         (["--snapshots", "0"], "`snapshots`. Expected iterations from 1"),
         (["--mix_in", "pipeline"], "`mix_in`. Expected train_step"),
+        (["--checkpoint_steps", "5"], "`checkpoint_steps`. Expected 0: a GAN is saved"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(flags, message, capsys):

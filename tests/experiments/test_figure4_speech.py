@@ -348,6 +348,13 @@ def test_waveforms_are_mixed_in_the_pipeline_after_the_clean_epochs(
         (["--mix_at", "logits"], "invalid choice: 'logits'"),
         (["--alphas", "0.1", "0.1"], "`alphas`. Expected different numbers"),
         (["--epochs", "0"], "`epochs`. Expected a number >= 1"),
+        (
+            [
+                *("--mix_in", "pipeline", "--mix_at", "waveform"),
+                *("--data_service", "grpc://localhost:1"),
+            ],
+            "`clean_epochs`. Expected 0 where a tf.data service mixes",
+        ),
         (["--max_steps", "-1"], "`max_steps`. Expected a number >= 0"),
     ],
 )

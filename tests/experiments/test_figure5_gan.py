@@ -100,6 +100,8 @@ def test_flags_choose_among_the_runs():
         (["--further_alphas", "0"], "Expected numbers in (0, 1]"),
         (["--snapshots", "10", "30000"], "`snapshots`. Expected iterations from 1 to"),
         (["--mix_in", "pipeline"], "`mix_in`. Expected train_step"),
+        (["--checkpoint_steps", "5"], "`checkpoint_steps`. Expected 0: a GAN is saved"),
+        (["--data_service", "grpc://localhost:1"], "`data_service`. Expected none"),
         (["--every", "0"], "`every`. Expected a number >= 1. Received: 0"),
         (["--grid_seeds", "0"], "`grid_seeds`. Expected a number >= 1. Received: 0"),
     ],

@@ -211,3 +211,22 @@ def test_the_last_alpha_is_exported_and_what_was_written_is_published(
     assert [(r["method"], r["seed"]) for r in runs] == [
         (method, seed) for method in methods for seed in (4, 5)
     ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--alphas", "8", "8"], "`alphas`. Expected at least one, all different"),
+        (["--alphas", "inf"], "finite and above 0"),
+        (["--alphas", "0"], "finite and above 0"),
+        (["--epochs", "0"], "`epochs`. Expected a number >= 1. Received: 0"),
+        (["--batch_size", "-1"], "`batch_size`. Expected a number >= 1"),
+        (["--width", "0"], "`width`. Expected a number >= 1"),
+        (["--learning_rate", "nan"], "`learning_rate`. Expected a finite number"),
+        (["--corrupted", "1"], "`corrupted`. Expected a share in (0, 1)"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, capsys, flags, message):
+    with pytest.raises(SystemExit):
+        settings_for(tmp_path, *flags)
+    assert message in capsys.readouterr().err

@@ -11,7 +11,15 @@ import threading
 
 import pytest
 
-from experiments import captions, claims, report, report_page, result_file, verdicts
+from experiments import (
+    captions,
+    claims,
+    commands,
+    report,
+    report_page,
+    result_file,
+    verdicts,
+)
 from experiments.__main__ import main
 from experiments.report_page import Markup
 
@@ -65,43 +73,57 @@ def test_each_claim_finds_its_rows_in_what_is_published(claim, found):
 
 def test_the_rows_of_the_paper_that_were_not_run_are_named():
     by_name = {claim.experiment: claim for claim in claims.CLAIMS}
-    none = {"summary": {}, "paper": {}, "paired": {}, "preset": "paper"}
-    table_1 = verdicts.of_claim(by_name["table1_imagenet"], none)
+    none = {"summary": {}, "paper": {}, "paired": {}, "preset": "paper", "settings": {}}
+
+    def of(name, **changed):
+        return verdicts.of_claim(by_name[name], none | {"experiment": name} | changed)
+
+    table_1 = of("table1_imagenet")
     assert set(table_1.values()) == {"not run"}
     # ResNet-101 and ResNeXt-101 32x4d of both lengths, 64x4d of one.
     assert len(table_1) == 5
     assert by_name["table1_imagenet"].paper(none)[
         "ResNeXt-101 32x4d, 200 epochs/mixup 0.4/last_error"
     ] == pytest.approx(20.1)
-    assert verdicts.of_claim(by_name["figure5_gan"], none) == {
-        "grid/mixup 0.2/late_modes_covered": "not run"
-    }
+    assert of("figure5_gan") == {"grid/mixup 0.2/late_modes_covered": "not run"}
     three = {"a/mixup 1/median_error": 1.0}
-    figure_3 = verdicts.of_claim(by_name["figure3_cifar"], none | {"paper": three})
+    figure_3 = of("figure3_cifar", paper=three)
     assert figure_3 == {"a/mixup 1/median_error": "not run"}
 
 
 def test_the_table_on_other_data_than_the_papers_is_never_full():
+    assert of_paper("figure3_cifar")
+    assert not of_paper("table3_adversarial")
+
+
+def of_paper(name, **changed):
+    """Whether a result of the preset with these settings is the paper's."""
     by_name = {claim.experiment: claim for claim in claims.CLAIMS}
-    assert by_name["figure3_cifar"].is_full("paper")
-    assert not by_name["table3_adversarial"].is_full("paper")
+    made = {"experiment": name, "preset": "paper", "settings": changed}
+    return by_name[name].is_full(made)
+
+
+def test_a_preset_with_other_settings_is_not_full():
+    assert of_paper("figure3_cifar", seeds=[0, 1, 2], run_dir="x", progress="none")
+    assert not of_paper("figure3_cifar", epochs=20)
+    assert not of_paper("figure3_cifar", width=8)
+    assert of_paper("table4_tabular")
+    assert not of_paper("table4_tabular", epochs=3)
 
 
 def test_a_command_has_the_flags_that_its_preset_does_not_give():
-    from experiments import figure5_gan
-
     made = {
         "experiment": "figure5_gan",
         "preset": "paper",
         "settings": {
             **{"preset": "paper", "publish": True, "run_dir": "runs", "seeds": [0]},
             **{"further_alphas": [], "data_sets": ["ring", "grid"], "width": 512},
-            **{"jit_compile": False, "no_flag_of_today": 3},
+            **{"jit_compile": False, "no_flag_of_today": 3, "data_dir": "my data"},
         },
     }
-    assert report.typed(figure5_gan, made) == (
+    assert commands.typed(made) == (
         "python -m experiments figure5_gan --preset paper --seeds 0 --further_alphas "
-        "--nojit_compile"
+        "--nojit_compile --data_dir 'my data'"
     )
 
 

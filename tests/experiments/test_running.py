@@ -126,6 +126,27 @@ def test_a_folder_of_another_configuration_is_refused(tmp_path, changed, differe
     assert trainer.asked == []
 
 
+def test_names_that_would_share_a_folder_are_refused(tmp_path):
+    trainer = Trainer()
+    with pytest.raises(Refusal, match=r"share a folder.*'cats_erm_seed_0'"):
+        run_all(settings_for(tmp_path, tables=("Cats", "cats")), trainer)
+    assert trainer.asked == []
+
+
+def test_a_record_that_another_process_left_meanwhile_is_compared_too(tmp_path):
+    class Other(Trainer):
+        """While the first run is trained, the second is done with other settings."""
+
+        def __call__(self, run, folder):
+            if not self.asked:
+                settings = settings_for(tmp_path, seeds=(1,), epochs=3)
+                run_all(settings, Trainer())
+            return super().__call__(run, folder)
+
+    with pytest.raises(running.OtherSettings, match="epochs: 3 there, 200 now"):
+        run_all(settings_for(tmp_path, seeds=(0, 1)), Other())
+
+
 def test_a_folder_that_lacks_a_setting_is_refused(tmp_path):
     settings = settings_for(tmp_path, seeds=(0,))
     run_all(settings, Trainer())

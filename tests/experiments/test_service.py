@@ -221,14 +221,23 @@ def test_the_watch_ends_with_the_training():
     said = []
     watch = service.StopWithoutInput(0.2, leave=said.append)
     watch.on_train_begin()
+    watch.on_epoch_begin(0)
     watch.on_train_end()
     time.sleep(0.5)
     assert said == []
     watch.on_train_begin()
+    time.sleep(0.5)
+    assert said == []
+    watch.on_epoch_begin(0)
     for _ in range(4):
         time.sleep(0.1)
         watch.on_train_batch_end(0)
     assert said == []
+    # What is measured and saved between two epochs may take its time.
+    watch.on_epoch_end(0)
+    time.sleep(0.5)
+    assert said == []
+    watch.on_epoch_begin(1)
     time.sleep(0.5)
     assert len(said) == 1
     assert said[0].startswith("No batch for 0 seconds")
