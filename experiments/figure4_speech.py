@@ -23,7 +23,7 @@ mixup 5 epochs on clean examples first. One GPU trains VGG-11 in about an hour
 Not in the paper, and set here: weight decay (none), and the epoch of the table (the
 best on the validation set, as the code that it builds on has it; the last stands
 beside it). Spectrograms have 161 bins, not 160, as that code's do; its STFT mirrors
-the ends, ours pads with zeros.
+the ends, ours pads with zeros. Adam's epsilon is Keras's, 1e-7, where that code's is 1e-8.
 
 Deviations of preset `cpu`: three words, bed, cat and happy, with the utterances of
 them that DATA holds, LeNet at half and VGG-11 at an eighth of its width. (At full width

@@ -199,8 +199,8 @@ def conformance():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     part = readme.partition("## Against other implementations")[2]
     yield paragraph(
-        "Reproduced on the versions named; each row is a test (tests/test_peers.py). An "
-        "empty cell was not tried."
+        "What the others do was reproduced on the versions named; what ours does is a "
+        "test for each row (tests/test_peers.py). An empty cell was not tried."
     )
     block = re.search(r"(^\|.*\n)+", part, re.MULTILINE)
     yield from_markdown("What other implementations do", block[0])

@@ -26,8 +26,8 @@ the first 5 epochs, per iteration, then divided by 10 after 30, 60 and 80 epochs
 or 60, 120 and 180 of 200; alpha 0.2 for ResNets and 0.4 for ResNeXts; random resized
 crops and flips; tested on the central 224 x 224 pixels. What it does not say is as in
 Goyal et al. (2017), its recipe: Nesterov momentum .9, weight decay 1e-4 on all but
-batch norms, He-normal convolutions, the last gamma of a block 0. One lam for each
-replica's batch. The last epoch is reported, with the median of the last ten and the
+batch norms, He-normal convolutions, the last gamma of a block 0. One lam, and one set of
+batch-norm statistics, for each replica's batch (that recipe's is 32 images). The last epoch is reported, with the median of the last ten and the
 best (chosen on the validation set, an oracle) beside it. The whole preset is weeks
 on one GPU (estimated); not run.
 

@@ -86,6 +86,13 @@ def test_the_api_page_has_every_public_name():
         assert re.search(rf"::: keras_mixup\.{name}$", text, flags=re.M), name
 
 
+def test_the_api_page_has_every_builder():
+    text = (DOCS / "api.md").read_text()
+    listed = re.findall(r"::: keras_mixup\.models\..*\n.*members: \[(.*)\]", text)
+    listed = {name for line in listed for name in line.split(", ")}
+    assert listed - {"bottleneck_resnet"} == set(keras_mixup.models.names())
+
+
 def test_links_lead_to_pages_that_are_there():
     for name in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", (DOCS / name).read_text()):
