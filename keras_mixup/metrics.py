@@ -84,7 +84,9 @@ def update_compiled(compiled, y_pred, plain, weighted, mixed):
     for metrics_lists, terms, is_weighted in zip(
         lists, (plain, weighted), (False, True), strict=True
     ):
-        for index, metrics_list in enumerate(metrics_lists):
+        # Outputs without a target have no metrics, as in Keras.
+        given = len(compiled._flatten_y(terms[0][0]))
+        for index, metrics_list in enumerate(metrics_lists[:given]):
             for metric in metrics_list.metrics if metrics_list else ():
                 used = terms
                 if isinstance(metric, _OF_MIXED_TARGETS):

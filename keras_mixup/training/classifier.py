@@ -174,12 +174,12 @@ class MixUpModel(SeveralWorkers, keras.Model):
         if not isinstance(y, mixed_targets.MixedTargets):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         mixed_targets.check_reductions(self.loss)
-        predictions = mixed_targets.predictions_of(y_pred, y.like)
+        losses = mixed_targets.in_output_order(self.loss, self.network)
+        predictions = mixed_targets.predictions_of(y_pred, y.like, losses)
         if _is_keras_loss(self.loss):
             mixed_targets.check_shapes(y.parts[0], predictions)
         terms = y.loss_terms(predictions)
         if y.weighs_examples and not _is_keras_loss(self.loss):
-            losses = mixed_targets.in_output_order(self.loss, self.network)
             mixed_targets.check_one_loss_an_example(losses, terms[0][0], predictions)
         total = 0.0
         for target, weight in terms:
@@ -191,7 +191,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
         if not isinstance(y, mixed_targets.MixedTargets):
             return super().compute_metrics(x, y, y_pred, sample_weight)
         if self._compile_metrics is not None:
-            predictions = mixed_targets.predictions_of(y_pred, y.like)
+            losses = mixed_targets.in_output_order(self.loss, self.network)
+            predictions = mixed_targets.predictions_of(y_pred, y.like, losses)
             metrics.update_compiled(
                 self._compile_metrics,
                 y_pred,

@@ -187,16 +187,27 @@ def in_output_order(nest, network):
     return nest
 
 
-def predictions_of(y_pred, like):
-    """Predictions as a flat list, in the order of the flattened targets."""
+def predictions_of(y_pred, like, losses=None):
+    """Predictions as a flat list, in the order of the flattened targets.
+
+    Where there are fewer targets than outputs, they are those of the outputs that have a
+    loss; `losses` are in the structure of `y_pred`.
+    """
     if isinstance(y_pred, dict) and isinstance(like, dict):
         y_pred = {key: y_pred[key] for key in like if key in y_pred}
-    predictions = keras.tree.flatten(y_pred)
-    if len(predictions) != len(keras.tree.flatten(like)):
+    predictions, targets_of = keras.tree.flatten(y_pred), keras.tree.flatten(like)
+    losses = keras.tree.flatten(losses)
+    if len(predictions) == len(losses) > len(targets_of):
+        predictions = [
+            prediction
+            for prediction, loss in zip(predictions, losses, strict=True)
+            if loss is not None
+        ]
+    if len(predictions) != len(targets_of):
         raise ValueError(
             "The number of targets is not that of the outputs. Expected a target for "
             f"each of {len(predictions)} outputs, in their structure. Received: "
-            f"{len(keras.tree.flatten(like))} targets"
+            f"{len(targets_of)} targets"
         )
     return predictions
 

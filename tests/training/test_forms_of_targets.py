@@ -18,13 +18,14 @@ SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 DENSE = keras.losses.CategoricalCrossentropy(from_logits=True)
 
 
-def two_outputs(form=dict):
+def two_outputs(form=dict, flip=False):
     keras.utils.set_random_seed(1)
     inputs = keras.Input((3,))
     logits = keras.layers.Dense(3, name="z_class")(inputs)
     value = keras.layers.Dense(1, name="value")(inputs)
     outputs = {"z_class": logits, "value": value}
-    return keras.Model(inputs, outputs if form is dict else [logits, value])
+    listed = [value, logits] if flip else [logits, value]
+    return keras.Model(inputs, outputs if form is dict else listed)
 
 
 def mixing(network, **settings):
@@ -55,6 +56,24 @@ def test_the_loss_of_examples_that_are_alike_is_that_of_plain_keras(form, given)
         y = {"z_class": SAME_Y, "value": SAME_VALUE}
     plain = losses_of(two_outputs(form), SAME, y, loss)
     mixed = losses_of(mixing(two_outputs(form)), SAME, y, loss)
+    assert set(plain) == set(mixed)
+    for name, values in plain.items():
+        np.testing.assert_allclose(mixed[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("form", "flip", "loss", "metrics"),
+    [
+        (list, False, [SPARSE, None], [["accuracy"], None]),
+        (list, True, [None, SPARSE], [None, ["accuracy"]]),
+        (dict, False, {"z_class": SPARSE, "value": None}, None),
+    ],
+)
+def test_an_output_without_a_loss_needs_no_target(form, flip, loss, metrics):
+    plain, mixed = (
+        losses_of(model, SAME, SAME_Y, loss, metrics=metrics)
+        for model in (two_outputs(form, flip), mixing(two_outputs(form, flip)))
+    )
     assert set(plain) == set(mixed)
     for name, values in plain.items():
         np.testing.assert_allclose(mixed[name], values, rtol=1e-5)
