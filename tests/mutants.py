@@ -238,6 +238,38 @@ MUTANTS = {
         "inside = wide >= 0",
         "tests/test_bad_input.py",
     ),
+    "class numbers that are floats pass": (
+        "keras_mixup/targets.py",
+        "if target.shape.rank < 2 or target.shape[-1] not in (None, num_classes):",
+        "if target.shape.rank < 1:",
+        "tests/test_bad_input.py",
+    ),
+    "all targets are smoothed": (
+        "keras_mixup/mixup.py",
+        "named = isinstance(self.num_classes, (Mapping, tuple, list))",
+        "named = False",
+        "tests/test_mixup.py tests/training/test_forms_of_targets.py",
+    ),
+    "means of weights that were frozen before": (
+        "keras_mixup/training/several_workers.py",
+        "if of != ids:",
+        "if of is None:",
+        "tests/training/test_several_workers.py",
+    ),
+    "the input's name is no place in a list": (
+        "keras_mixup/training/cuts.py",
+        "return (*passthrough, *places)",
+        "return passthrough",
+        "tests/training/test_forms_of_targets.py",
+    ),
+    "the watch goes on between epochs": (
+        "experiments/datasets/service.py",
+        """None is waited for until the next epoch begins.\"\"\"
+        self._last = math.inf""",
+        """None is waited for until the next epoch begins.\"\"\"
+        self._last = time.monotonic()""",
+        "tests/experiments/test_service.py",
+    ),
     "export the training mode": (
         "keras_mixup/export.py",
         "network(features, training=False)",
