@@ -69,6 +69,11 @@ def read_batch(batch, passthrough=()):
             f'"images" and "labels". Received: {kind}'
         )
     tensors = read.tensors() + list((read.boxes or {}).values())
+    if not tensors:
+        raise ValueError(
+            "Nothing to mix. Expected an entry that is not named in `passthrough`. "
+            f"Received: passthrough={list(passthrough)}"
+        )
     mixing.check_batch_sizes(tensors, names=_names(read))
     return read
 
@@ -114,6 +119,14 @@ def spread_weights(weights, y, leaves):
 
 def _read_tuple(batch, passthrough):
     x, y, weights = batch if len(batch) == 3 else (*batch, None)
+    if y is None:
+        raise ValueError("mixup mixes targets too. Expected (x, y). Received: y=None")
+    if isinstance(y, Mapping) and "boxes" in y:
+        raise ValueError(
+            "Boxes are joined, not averaged. Expected a batch that is a dict, "
+            '{"images": x, "bounding_boxes": boxes}. Received: a tuple whose y has '
+            f"{sorted(y)}"
+        )
     features, put_features = split_features(x, passthrough)
     leaves, put_targets = _split(y, passthrough)
     spread = spread_weights(weights, y, leaves)
@@ -207,12 +220,12 @@ def check_alike(batch, other):
         (len(one.features), one.paths, [weight is None for weight in one.weights])
         for one in (batch, other)
     ]
-    boxes = [sorted(one.boxes or {}) for one in (batch, other)]
+    boxes = [(sorted(one.boxes or {}), one.is_ragged()) for one in (batch, other)]
     if forms[0] != forms[1] or boxes[0] != boxes[1]:
         raise ValueError(
             "`between` needs two batches of the same structure. Received: "
             f"{forms[0] + (boxes[0],)} and {forms[1] + (boxes[1],)} "
-            "(features, targets, missing weights, boxes)"
+            "(features, targets, missing weights, boxes and whether they are ragged)"
         )
     for one, two in zip(batch.tensors(), other.tensors(), strict=True):
         if not one.shape.is_compatible_with(two.shape) or one.dtype != two.dtype:

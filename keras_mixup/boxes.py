@@ -59,6 +59,11 @@ def class_key_of(boxes):
 
 def _with_weights(boxes, coefficient, class_key):
     classes = boxes[class_key]
+    if classes.shape.rank != 2:
+        raise ValueError(
+            f"Invalid shape received for `{class_key}` of the boxes. Expected one class "
+            f"a box, (batch_size, boxes). Received: {classes.shape}"
+        )
     coefficient = tf.cast(coefficient, tf.float32)
     prior = boxes.get("weights", tf.ones_like(classes, dtype=tf.float32))
     return {**boxes, "weights": prior * expand_to_rank(coefficient, 2)}

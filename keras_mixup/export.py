@@ -199,8 +199,20 @@ def _checked_labels(labels, classes):
     return labels
 
 
+def _last_that_changes(output):
+    """The operation that gives an output, behind those that only cast it."""
+    last, node, _ = output._keras_history
+    linear = getattr(last, "activation", None) is keras.activations.linear
+    identity = isinstance(last, keras.layers.Identity) or (
+        isinstance(last, keras.layers.Activation) and linear
+    )
+    if not identity:
+        return last
+    return _last_that_changes(last._inbound_nodes[node].input_tensors[0])
+
+
 def _ends_in_logits(network):
-    last = network.outputs[0]._keras_history.operation
+    last = _last_that_changes(network.outputs[0])
     activation = getattr(last, "activation", None)
     probabilities = (keras.activations.softmax, keras.activations.sigmoid)
     if activation in probabilities or isinstance(last, keras.layers.Softmax):

@@ -64,20 +64,26 @@ def _mix_with_mask(features, draw, name):
     mixed = mixing.mix_parts(parts, coefficients)
     mask = getattr(features, "_keras_mask", None)
     if mask is not None:
-        mixed._keras_mask = _any_of(mask, partners)
+        mixed._keras_mask = _any_of(mask, draw)
     return mixed
 
 
-def _any_of(mask, partners):
-    """A mixed sequence is as long as the longest of its parts."""
-    return tf.reduce_any(tf.stack(mixing.gather_parts([mask], partners)), axis=0)
+def _any_of(mask, draw):
+    """A mixed sequence is as long as the longest of its parts, those of weight 0 aside."""
+    coefficients, partners = draw
+    parts = mixing.gather_parts([mask], partners)
+    present = [
+        part & mixing.expand_to_rank(coefficient > 0, part.shape.rank)
+        for part, coefficient in zip(parts, coefficients, strict=True)
+    ]
+    return tf.reduce_any(tf.stack(present), axis=0)
 
 
 def _mix_mask(point, mask):
     points = active_points()
     if points is None or point not in points.draws:
         return mask
-    return _any_of(mask, points.draws[point].partners)
+    return _any_of(mask, points.draws[point])
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -150,6 +156,7 @@ class MixUp(keras.layers.Layer):
     Args:
         alpha: Float >= 0 or a schedule.
         data_format: Accepted for compatibility; mixing does not depend on it.
+        bounding_box_format: The same; boxes keep the format that they have.
         seed: Integer or None.
         **kwargs: Further arguments of `keras_mixup.MixUp`, and of a Keras layer.
 
@@ -162,7 +169,14 @@ class MixUp(keras.layers.Layer):
     >>> ds = ds.batch(64).map(keras_mixup.layers.MixUp(alpha=0.2))
     """
 
-    def __init__(self, alpha=0.2, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        alpha=0.2,
+        data_format=None,
+        seed=None,
+        bounding_box_format=None,
+        **kwargs,
+    ):
         of_layer = {
             key: kwargs.pop(key)
             for key in ("name", "dtype", "trainable")
@@ -172,6 +186,7 @@ class MixUp(keras.layers.Layer):
         settings = {"per": "example", **kwargs}
         self.policy = mixup.MixUp(alpha=alpha, seed=seed, **settings)
         self.data_format = data_format
+        self.bounding_box_format = bounding_box_format
 
     def __call__(self, inputs, training=True):
         if not isinstance(inputs, dict) or (
@@ -189,12 +204,14 @@ class MixUp(keras.layers.Layer):
             return super().__call__(inputs)
         return self._with_images(self.policy(inputs))
 
-    def call(self, inputs):
-        return self._with_images(self.policy(inputs))
+    def call(self, inputs, training=True):
+        # Containers hand `training` on to those that have it.
+        return self._with_images(self.policy(inputs) if training else inputs)
 
     def get_config(self):
         config = {**super().get_config(), **self.policy.get_config()}
-        return {**config, "data_format": self.data_format}
+        names = ("data_format", "bounding_box_format")
+        return {**config, **{name: getattr(self, name) for name in names}}
 
     @classmethod
     def from_config(cls, config):

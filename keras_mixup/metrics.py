@@ -57,11 +57,16 @@ class CleanAccuracy(keras.metrics.Mean):
             matches = keras.metrics.binary_accuracy(
                 tf.reshape(y_true, [-1, 1]), y_pred, threshold
             )
-        elif targets.is_integer(y_true):
+        elif targets.is_integer(y_true) and not _are_rows(y_true, y_pred):
             matches = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
         else:
             matches = keras.metrics.categorical_accuracy(y_true, y_pred)
         super().update_state(matches, sample_weight)
+
+
+def _are_rows(y_true, y_pred):
+    """Whether integers or booleans are one-hot rows, by their shape."""
+    return y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1] != 1
 
 
 def update_compiled(compiled, y_pred, plain, weighted, mixed):
@@ -96,7 +101,22 @@ def update_compiled(compiled, y_pred, plain, weighted, mixed):
                     shares = _whole(shares)
                 for (y, _), share in zip(used, shares, strict=True):
                     y_true = compiled._flatten_y(y)[index]
+                    share = _of_rank(metric, y_true, predictions[index], share)
                     metric.update_state(y_true, predictions[index], share)
+
+
+def _of_rank(metric, y_true, y_pred, share):
+    """The weight, for a metric function of one's own that gives less than a value each.
+
+    Keras's own give a value for each weight.
+    """
+    function = getattr(metric, "_fn", None)
+    own = not getattr(function, "__module__", "keras.").startswith(("keras.", __name__))
+    if share is None or function is None or not own:
+        return share
+    value = tf.convert_to_tensor(function(y_true, y_pred, **metric._fn_kwargs))
+    axes = range(value.shape.rank, share.shape.rank)
+    return tf.reduce_mean(share, axis=list(axes)) if axes else share
 
 
 def _of_mixed(compiled, terms, mixed, index, is_weighted):

@@ -216,6 +216,6 @@ def check_targets(leaves, paths, num_classes, ignore_class, choosing):
         elif not choosing:
             raise ValueError(
                 f"Integer labels `{name}` cannot be mixed without their number of "
-                "classes. Expected MixUp(num_classes=...), or one-hot labels. "
+                "classes. Expected MixUp(num_classes=...), or one-hot rows of floats. "
                 f"Received: dtype {leaf.dtype.name} and num_classes={num_classes}"
             )

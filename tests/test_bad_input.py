@@ -43,6 +43,7 @@ def test_settings(settings, message):
         ((X, np.float32(1)), "scalar"),
         ((np.float32(1), X), "scalar"),
         ((X, X, X, X), "length 4"),
+        ((X, {"boxes": X, "classes": X}), "joined, not averaged"),
         ({"x": X, "y": Y}, r'"images" and "labels".*\[\'x\', \'y\'\]'),
         ({"images": X, "bounding_boxes": {"boxes": X}}, "bounding_boxes.*classes"),
     ],
@@ -56,6 +57,14 @@ def test_batches(mapped, batch, message):
             policy(batch)
         else:
             policy(*batch)
+
+
+def test_a_batch_without_targets_or_without_anything_to_mix():
+    with pytest.raises(ValueError, match=r"Expected \(x, y\). Received: y=None"):
+        keras_mixup.MixUp()(X, None)
+    policy = keras_mixup.MixUp(passthrough=["x", "y"])
+    with pytest.raises(ValueError, match="Nothing to mix"):
+        policy({"x": X}, {"y": Y})
 
 
 def test_batch_sizes_that_differ_only_when_the_graph_runs():

@@ -134,3 +134,25 @@ def test_on_blood_cells_every_box_of_both_images_is_there():
         weights = [lam] * len(boxes[i]) + [1 - lam] * len(boxes[j])
         np.testing.assert_allclose(found["weights"][i, :count], weights, atol=1e-6)
         assert (found["labels"][i, count:].numpy() == -1).all()
+
+
+def test_boxes_in_a_tuple_and_rows_of_classes_are_refused():
+    boxes = {"boxes": np.zeros((4, 2, 4), "float32"), "classes": np.zeros((4, 2))}
+    images = np.zeros((4, 3, 3, 1), "float32")
+    with pytest.raises(ValueError, match="joined, not averaged.*bounding_boxes"):
+        keras_mixup.MixUp(1.0)(images, boxes)
+    boxes["classes"] = np.zeros((4, 2, 5), "float32")
+    with pytest.raises(ValueError, match=r"`classes` of the boxes.*\(4, 2, 5\)"):
+        keras_mixup.MixUp(1.0)({"images": images, "bounding_boxes": boxes})
+
+
+def test_ragged_boxes_are_not_mixed_with_dense_ones():
+    dense = {"boxes": np.zeros((2, 1, 4), "float32"), "classes": np.zeros((2, 1), "f")}
+    ragged = {
+        name: tf.RaggedTensor.from_tensor(value, ragged_rank=1)
+        for name, value in dense.items()
+    }
+    images = np.zeros((2, 3, 3, 1), "float32")
+    one, other = ({"images": images, "bounding_boxes": b} for b in (dense, ragged))
+    with pytest.raises(ValueError, match="same structure.*ragged"):
+        keras_mixup.MixUp(1.0).between(one, other)

@@ -221,3 +221,22 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path, arguments, message
     with pytest.raises(ValueError, match=message):
         export_saved_model(linear_network(), tmp_path / "2", **arguments)
     assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "linear"])
+def test_a_cast_behind_the_activation_does_not_hide_it(tmp_path, last):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(1 if last == "sigmoid" else 3, last)(inputs)
+    outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
+    network = keras.Model(inputs, keras.layers.Identity()(outputs))
+    keras_mixup.export_saved_model(network, tmp_path / "1")
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    found = served(inputs=tf.constant(x))["probabilities"].numpy()
+    scores = network.predict(x, verbose=0)
+    if last == "sigmoid":
+        scores = np.concatenate([1 - scores, scores], axis=1)
+    elif last == "linear":
+        scores = tf.nn.softmax(scores).numpy()
+    np.testing.assert_allclose(found, scores, atol=1e-6)

@@ -41,6 +41,25 @@ def test_training_false_gives_the_batch_back():
     np.testing.assert_array_equal(same["labels"], np.arange(8))
 
 
+def test_a_container_hands_training_on():
+    flip = keras.layers.RandomFlip(seed=1)
+    batch = {"images": X, "labels": Y}
+    for make in (keras.Sequential, keras.layers.Pipeline):
+        container = make([flip, keras_mixup.layers.MixUp(1.0)])
+        np.testing.assert_array_equal(container(batch, training=False)["labels"], Y)
+        assert (np.asarray(container(batch, training=True)["labels"]) != Y).any()
+
+
+def test_the_format_of_boxes_is_accepted_and_kept():
+    layer = keras_mixup.layers.MixUp(0.2, bounding_box_format="xyxy")
+    boxes = {"boxes": np.zeros((8, 1, 4), "float32"), "labels": np.zeros((8, 1))}
+    mixed = layer({"images": X, "labels": Y, "bounding_boxes": boxes})
+    assert mixed["bounding_boxes"]["boxes"].shape == (8, 2, 4)
+    assert layer.get_config()["bounding_box_format"] == "xyxy"
+    again = keras_mixup.layers.MixUp.from_config(layer.get_config())
+    assert again.bounding_box_format == "xyxy"
+
+
 def test_integer_labels_take_num_classes():
     mixer = keras_mixup.layers.MixUp(0.0, num_classes=8)
     np.testing.assert_array_equal(

@@ -23,7 +23,7 @@ layers metrics
 models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
-training.mixed_targets
+training.mixed_targets training.loss_checks
 training.cuts
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
@@ -127,7 +127,8 @@ SIGNATURES = {
     "export_saved_model": "(model, path, labels=None, preprocess=None, "
     "from_logits=None, input_dtype=None, card=None)",
     "export_generator": "(model, path, postprocess=None, card=None)",
-    "layers.MixUp": "(alpha=0.2, data_format=None, seed=None, **kwargs)",
+    "layers.MixUp": "(alpha=0.2, data_format=None, seed=None, bounding_box_format=None, "
+    "**kwargs)",
     "layers.MixFeatures": "(**kwargs)",
     "metrics.MixedAccuracy": "(name='accuracy', dtype=None)",
     "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",

@@ -91,17 +91,20 @@ class MixUpSummary(keras.callbacks.Callback):
         return tf.concat([draw(step) for step in steps], axis=0)
 
     def _grid(self, step):
+        # The labels are not shown: what is said of them alone is left out.
+        own = {"seed": self.model.seed, "num_classes": None, "label_smoothing": 0.0}
         policy = self.model.mixup.__class__.from_config(
-            {**self.model.mixup.get_config(), "seed": self.model.seed}
+            {**self.model.mixup.get_config(), **own}
         )
         x = policy.at_step(step, self._paired_batch())[0]
         return image_grid(x[: self.images])
 
     def _paired_batch(self):
         x, y = self.batch[:2]
+        if self.model.mixup.pairing != "same_class":
+            return x, tf.zeros([len(x), 1])
         y = tf.convert_to_tensor(y)
         if y.dtype.is_integer:
-            # The labels are not shown; floats spare the number of classes.
             y = tf.reshape(tf.cast(y, tf.int32), [-1])
             y = tf.one_hot(y, tf.reduce_max(y) + 1)
         return x, y

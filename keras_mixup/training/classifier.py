@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_mixup import batches, keys, layers, metrics, mixing, sampling
 from keras_mixup.mixup import MixUp
 from keras_mixup.targets import target_coefficients
-from keras_mixup.training import counting, cuts, mixed_targets
+from keras_mixup.training import counting, cuts, loss_checks, mixed_targets
 from keras_mixup.training.callbacks import WarnOfMixedLabels
 from keras_mixup.training.several_workers import SeveralWorkers
 
@@ -59,7 +59,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
     def __init__(
         self, network, mixup, mix_at=(cuts.INPUT,), clean_accuracy=False, **kwargs
     ):
-        super().__init__(**kwargs)
+        # The network casts its inputs where it wants them cast.
+        super().__init__(**{"autocast": False, **kwargs})
         if not isinstance(mixup, MixUp):
             raise ValueError(
                 "Invalid value received for argument `mixup`. Expected a "
@@ -148,6 +149,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
     def train_step(self, data):
         """One step on a mixed batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.built:
+            # Outside of the step, in which a mixing point may be called once.
+            self(x, training=False)
         if self.clean_accuracy:
             self._update_clean_accuracy(x, y, sample_weight)
         if self.mixup.is_identity and not self.mixup.label_smoothing:
@@ -173,14 +177,15 @@ class MixUpModel(SeveralWorkers, keras.Model):
         """The compiled loss; of a mixed batch the mean of its terms."""
         if not isinstance(y, mixed_targets.MixedTargets):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        mixed_targets.check_reductions(self.loss)
+        loss_checks.check_reductions(self.loss)
         losses = mixed_targets.in_output_order(self.loss, self.network)
         predictions = mixed_targets.predictions_of(y_pred, y.like, losses)
-        if _is_keras_loss(self.loss):
-            mixed_targets.check_shapes(y.parts[0], predictions)
-        terms = y.loss_terms(predictions)
-        if y.weighs_examples and not _is_keras_loss(self.loss):
-            mixed_targets.check_one_loss_an_example(losses, terms[0][0], predictions)
+        if loss_checks.is_keras_loss(self.loss):
+            loss_checks.check_shapes(y.parts[0], predictions)
+        ranks = loss_checks.ranks_of_losses(losses, y.parts[0], predictions)
+        if y.weighs_examples:
+            loss_checks.check_one_loss_an_example(ranks, y.parts[0], self.loss)
+        terms = y.loss_terms(predictions, ranks)
         total = 0.0
         for target, weight in terms:
             total += super().compute_loss(x, target, y_pred, weight, training)
@@ -284,13 +289,3 @@ class MixUpModel(SeveralWorkers, keras.Model):
         leaves, put_back = batches.split_features(x, passthrough)
         parts = mixing.gather_parts([leaves], draw.partners)
         return put_back(mixing.mix_parts(parts, draw.coefficients))
-
-
-def _is_keras_loss(loss):
-    """Whether the shapes that the loss takes are known: it is one of Keras's."""
-    return all(
-        isinstance(one, str)
-        or getattr(one, "__module__", type(one).__module__).startswith("keras.")
-        for one in keras.tree.flatten(loss)
-        if one is not None
-    )

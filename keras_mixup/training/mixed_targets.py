@@ -40,16 +40,25 @@ class MixedTargets:
             share.shape.rank for share in self.coefficients
         )
 
-    def loss_terms(self, predictions):
-        """(y, sample_weight) for each call of the compiled loss."""
+    def loss_terms(self, predictions, loss_ranks):
+        """(y, sample_weight) for each call of the compiled loss.
+
+        `loss_ranks` are the ranks of what the losses give, or None where unknown: one
+        of few axes takes no weight for each position.
+        """
         count = len(self.coefficients)
         mixed, totals = self._mixed(self.policy.smoothing_of)
         integer = [targets.is_integer(leaf) for leaf in self.parts[0]]
-        ranks = [prediction.shape.rank - 1 for prediction in predictions]
+        ranks = [
+            min(given or prediction.shape.rank, prediction.shape.rank - 1)
+            for given, prediction in zip(loss_ranks, predictions, strict=True)
+        ]
         if not any(integer):
             if all(total is None for total in totals):
                 return [(self._pack(mixed), None)]
-            totals = [self._spread(t, r) for t, r in zip(totals, ranks, strict=True)]
+            totals = [
+                self._of_rank(t, rank) for t, rank in zip(totals, ranks, strict=True)
+            ]
             return [(self._pack(mixed), self._pack(totals))]
         terms = []
         for k in range(count):
@@ -57,7 +66,7 @@ class MixedTargets:
             for i, rank in enumerate(ranks):
                 share = self._share(k, i) * count if integer[i] else totals[i]
                 y.append(self.parts[k][i] if integer[i] else mixed[i])
-                weights.append(self._spread(share, rank))
+                weights.append(self._of_rank(share, rank))
             terms.append((self._pack(y), self._pack(weights)))
         return terms
 
@@ -105,6 +114,12 @@ class MixedTargets:
         if weight is None or not weighted:
             return share
         return mixing.expand_to_rank(share, weight.shape.rank) * weight
+
+    def _of_rank(self, weight, rank):
+        """A weight of that rank: the mean of its further axes, or new ones of size one."""
+        weight = self._spread(weight, rank)
+        axes = list(range(max(rank, 1), weight.shape.rank))
+        return tf.reduce_mean(weight, axes) if axes else weight
 
     def _spread(self, weight, rank):
         """A weight of at least shape (batch, 1, ...): a vector would broadcast."""
@@ -210,60 +225,3 @@ def predictions_of(y_pred, like, losses=None):
             f"{len(targets_of)} targets"
         )
     return predictions
-
-
-def check_reductions(losses):
-    """Raises for a loss in which lam, a sample weight, would cancel."""
-    for loss in keras.tree.flatten(losses):
-        if getattr(loss, "reduction", None) == "mean_with_sample_weight":
-            raise ValueError(
-                "A loss that divides by the sum of its sample weights divides lam out. "
-                'Expected reduction "sum_over_batch_size", "mean" or "sum". '
-                f"Received: {loss.name} with reduction={loss.reduction!r}"
-            )
-
-
-def check_one_loss_an_example(losses, y, predictions):
-    """Raises for a loss that has averaged already: lam of each example comes too late."""
-    losses, leaves = keras.tree.flatten(losses), keras.tree.flatten(y)
-    if not len(losses) == len(leaves) == len(predictions):
-        return
-    for loss, target, prediction in zip(losses, leaves, predictions, strict=True):
-        if loss is None or isinstance(loss, str):
-            continue
-        # As Keras gives them to a loss: floats, and to a function of one rank.
-        target = tf.cast(target, keras.config.floatx())
-        prediction = tf.cast(prediction, keras.config.floatx())
-        if not isinstance(loss, keras.losses.Loss):
-            more = prediction.shape.rank - target.shape.rank
-            if more == 1 and prediction.shape[-1] == 1:
-                target = target[..., tf.newaxis]
-            elif more == -1:
-                target = targets.without_column(target)
-        value = getattr(loss, "call", loss)(target, prediction)
-        if getattr(value, "shape", None) is not None and value.shape.rank == 0:
-            raise ValueError(
-                "A loss that averages over the batch leaves no place for a weight of each "
-                "example. Expected one loss an example, of shape (batch_size, ...), or "
-                f'MixUp(per="batch"). Received: a scalar from {loss}'
-            )
-
-
-def check_shapes(leaves, predictions):
-    """Raises where a float target would broadcast against its prediction."""
-    for target, prediction in zip(leaves, predictions, strict=True):
-        if targets.is_integer(target):
-            continue
-        shape, expected = target.shape, prediction.shape
-        column = expected.rank == shape.rank + 1 and expected[-1] == 1
-        if column:
-            expected = expected[:-1]
-        if shape.rank != expected.rank or any(
-            None not in (a, b) and a != b
-            for a, b in zip(shape[1:], expected[1:], strict=True)
-        ):
-            raise ValueError(
-                "Float targets of a shape that would broadcast. Expected the shape of "
-                f"the predictions, {prediction.shape}. Received: {target.shape}. "
-                "Classes are integers (a sparse loss) or one-hot rows."
-            )

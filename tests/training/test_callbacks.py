@@ -57,6 +57,26 @@ def test_it_shows_the_lambdas_that_training_draws(tmp_path):
     np.testing.assert_allclose(picture[..., 0], expected[..., 0], atol=1.5)
 
 
+@pytest.mark.parametrize(
+    ("y", "settings"),
+    [
+        (Y[:6].clip(0, 1), {"num_classes": 3, "label_smoothing": 0.1}),
+        (np.zeros((6, 4, 4), "int32"), {}),
+        ({"a": Y[:6], "b": X[:6]}, {}),
+        (Y[:6], {"pairing": "same_class", "num_classes": 3}),
+    ],
+)
+def test_labels_of_any_form_do_not_matter_to_the_grid(tmp_path, y, settings):
+    summary = keras_mixup.MixUpSummary(tmp_path, (X[:6], y))
+    one = model(**settings)
+    summary.set_model(one)
+    found = summary._grid(0)
+    if "pairing" not in settings:
+        mixed, _ = keras_mixup.MixUp(seed=3).at_step(0, (X[:6], np.zeros((6, 1))))
+        np.testing.assert_allclose(found, callbacks.image_grid(mixed), atol=1e-6)
+    assert found.shape == (8, 12, 1)
+
+
 def test_the_grid_is_the_images_side_by_side():
     images = GENERATOR.random((5, 2, 3, 1))
     grid = callbacks.image_grid(images).numpy()

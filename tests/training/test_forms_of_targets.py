@@ -198,3 +198,85 @@ def test_a_loaded_model_goes_on_with_the_seed_that_was_drawn(tmp_path):
     assert loaded.seed == model.seed and loaded.mixup.seed is None
     losses = [one.fit(X, Y, verbose=0).history["loss"] for one in (model, loaded)]
     np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+IMAGES = GENERATOR.normal(size=(6, 2, 2, 1)).astype("float32")
+MASKS = GENERATOR.integers(0, 2, (6, 2, 2))
+
+
+def dense(last=2):
+    keras.utils.set_random_seed(1)
+    return keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Dense(last)])
+
+
+def of_each_position(y, p):
+    return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
+
+
+def of_each_image(y, p):
+    return tf.reduce_mean(of_each_position(y, p), axis=[1, 2])
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(6.0, dtype="float32")])
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_one_loss_an_image_is_the_mean_of_its_positions(per, weights):
+    found = []
+    for loss in (of_each_image, of_each_position):
+        model = mixing(dense(), per=per)
+        model.compile(keras.optimizers.SGD(0.0), loss)
+        fitted = model.fit(
+            IMAGES, MASKS, sample_weight=weights, batch_size=6, verbose=0
+        )
+        found.append(fitted.history["loss"])
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [keras.losses.Dice(), "dice", keras.losses.Tversky()])
+def test_a_loss_of_keras_that_averages_is_refused_as_well(loss):
+    with pytest.raises(ValueError, match="averages over the batch"):
+        losses_of(mixing(dense(1), per="example"), IMAGES, MASKS[..., None], loss)
+    losses_of(mixing(dense(1)), IMAGES, MASKS[..., None], loss)
+
+
+def root(y, p):
+    return keras.ops.sqrt(keras.ops.mean(keras.ops.square(y - p)))
+
+
+def each(y, p):
+    return keras.ops.mean(keras.ops.square(y - p), axis=list(range(1, len(p.shape))))
+
+
+@pytest.mark.parametrize("function", [root, each])
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_a_metric_of_ones_own_may_give_less_than_a_value_each(function, per):
+    same = np.repeat(IMAGES[:1], 6, axis=0)
+    for metrics in ({"metrics": [function]}, {"weighted_metrics": [function]}):
+        expected = losses_of(dense(1), same, same, "mse", **metrics)
+        found = losses_of(mixing(dense(1), per=per), same, same, "mse", **metrics)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
+def test_clean_accuracy_takes_rows_of_any_dtype(dtype):
+    rows = np.eye(3)[Y].astype(dtype)
+    metric = keras_mixup.metrics.CleanAccuracy()
+    p = GENERATOR.normal(size=(6, 3)).astype("float32")
+    metric.update_state(rows, p)
+    assert float(metric.result()) == pytest.approx(np.mean(p.argmax(-1) == Y))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_the_network_alone_casts_its_inputs(policy):
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        scaling = keras.layers.Rescaling(1.0, -1000.0, dtype="float32")
+        network = keras.Sequential([keras.Input((1,)), scaling])
+        model = mixing(network)
+        x = np.array([[1001], [1002], [999], [70000]], "float32")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), x - 1000)
+        same = np.repeat(x[:1], 4, axis=0)
+        assert losses_of(model, same, np.ones_like(same), "mse")["loss"] == [0]
+    finally:
+        keras.config.set_dtype_policy(former)

@@ -181,6 +181,55 @@ def test_batch_normalisation_sees_the_mixed_features_and_is_updated():
     np.testing.assert_allclose(net.get_layer("norm").moving_mean, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_network_that_is_built_by_its_first_step(jit_compile):
+    point = keras_mixup.layers.MixFeatures(name="point")
+    network = keras.Sequential([keras.layers.Dense(4), point, keras.layers.Dense(3)])
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=1), "point")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, jit_compile=jit_compile)
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    history = model.fit(x, np.arange(6) % 3, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def words_model(alpha, mix_at, **settings):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((5,), dtype="int32")
+    features = keras.layers.Embedding(9, 4, mask_zero=True)(inputs)
+    for name in ("one", "two"):
+        features = keras_mixup.layers.MixFeatures(name=name)(features)
+    pooled = keras.layers.GlobalAveragePooling1D()(features)
+    network = keras.Model(inputs, keras.layers.Dense(3)(pooled))
+    if alpha is None:
+        return network
+    policy = keras_mixup.MixUp(alpha, seed=2, **settings)
+    return keras_mixup.MixUpModel(network, policy, mix_at)
+
+
+def loss_of_words(model):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    x = np.array([[1, 2, 0, 0, 0], [3, 4, 5, 6, 0], [7, 0, 0, 0, 0], [8, 1, 2, 3, 4]])
+    return model.fit(x, np.array([0, 1, 2, 0]), verbose=0).history["loss"]
+
+
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_the_mask_of_a_partner_of_weight_zero_is_left_out(per):
+    plain = loss_of_words(words_model(None, None))
+    warm = keras_mixup.AlphaSchedule(1.0, warm_up=100)
+    for alpha, settings in ((warm, {}), (1.0, {"probability": 1e-9})):
+        model = words_model(alpha, ["one"], per=per, **settings)
+        np.testing.assert_allclose(loss_of_words(model), plain, rtol=1e-6)
+
+
+def test_a_point_that_is_not_drawn_leaves_the_mask_alone():
+    found = [loss_of_words(words_model(1.0, at)) for at in (["one"], ["two"])]
+    np.testing.assert_allclose(*found, rtol=1e-6)
+    both = loss_of_words(words_model(1.0, ["one", "two"]))
+    np.testing.assert_allclose(both, found[0], rtol=1e-6)
+
+
 @keras.saving.register_keras_serializable("tests")
 class Watch(keras.layers.Layer):
     """A layer that uses its mask and shows it."""
