@@ -39,7 +39,8 @@ def logits():
 
 
 def losses_of(model, x, y, loss, jit_compile=False, **compiled):
-    compiled = {"jit_compile": jit_compile, **compiled}
+    # One step each: tracing it would take far longer than the step.
+    compiled = {"jit_compile": jit_compile, "run_eagerly": not jit_compile} | compiled
     model.compile(keras.optimizers.SGD(0.0), loss, **compiled)
     return model.fit(x, y, batch_size=6, verbose=0).history
 
@@ -55,7 +56,7 @@ def test_the_loss_of_examples_that_are_alike_is_that_of_plain_keras(form, given)
     if given == "dict":
         y = {"z_class": SAME_Y, "value": SAME_VALUE}
     plain = losses_of(two_outputs(form), SAME, y, loss)
-    mixed = losses_of(mixing(two_outputs(form)), SAME, y, loss)
+    mixed = losses_of(mixing(two_outputs(form)), SAME, y, loss, run_eagerly=False)
     assert set(plain) == set(mixed)
     for name, values in plain.items():
         np.testing.assert_allclose(mixed[name], values, rtol=1e-5)
@@ -131,17 +132,20 @@ class OfAll(keras.losses.Loss):
         return of_all(y, p)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_loss_of_ones_own_is_that_of_keras(jit_compile):
+@pytest.mark.parametrize(
+    ("loss", "per", "jit_compile"),
+    [
+        (of_each, "example", True),
+        (of_each, "example", False),
+        # One lam a batch has no need of a loss for each example.
+        (of_all, "batch", False),
+        pytest.param(of_all, "batch", True, marks=pytest.mark.slow),
+    ],
+)
+def test_a_loss_of_ones_own_is_that_of_keras(loss, per, jit_compile):
     found, expected = (
-        losses_of(mixing(logits(), per="example"), X, Y, loss, jit_compile)["loss"]
-        for loss in (of_each, SPARSE)
-    )
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    # One lam a batch has no need of a loss for each example.
-    found, expected = (
-        losses_of(mixing(logits()), X, Y, loss, jit_compile)["loss"]
-        for loss in (of_all, SPARSE)
+        losses_of(mixing(logits(), per=per), X, Y, one, jit_compile)["loss"]
+        for one in (loss, SPARSE)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -223,7 +227,7 @@ def test_one_loss_an_image_is_the_mean_of_its_positions(per, weights):
     found = []
     for loss in (of_each_image, of_each_position):
         model = mixing(dense(), per=per)
-        model.compile(keras.optimizers.SGD(0.0), loss)
+        model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
         fitted = model.fit(
             IMAGES, MASKS, sample_weight=weights, batch_size=6, verbose=0
         )
