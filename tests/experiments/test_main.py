@@ -173,7 +173,10 @@ def test_settings_cannot_change():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--alphas", "0"], "`alphas`. Expected at least one, all above 0"),
+        (
+            ["--alphas", "0"],
+            "`alphas`. Expected at least one, all different, finite and above 0",
+        ),
         (["--alphas"], "`alphas`. Expected at least one"),
         (["--seeds"], "`seeds`. Expected at least one"),
         (["--seeds", "1", "1"], "all different. Received: [1, 1]"),

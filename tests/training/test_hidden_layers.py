@@ -181,7 +181,9 @@ def test_batch_normalisation_sees_the_mixed_features_and_is_updated():
     np.testing.assert_allclose(net.get_layer("norm").moving_mean, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_a_network_that_is_built_by_its_first_step(jit_compile):
     point = keras_mixup.layers.MixFeatures(name="point")
     network = keras.Sequential([keras.layers.Dense(4), point, keras.layers.Dense(3)])
