@@ -35,7 +35,8 @@ class MixUp:
             one-hot targets: all, or those that a dict or list of `num_classes` names.
         probability: Probability that mixing happens, drawn per batch or per
             example as `per` says.
-        passthrough: Name or names of entries of x or y that pass as they are.
+        passthrough: Name or names of entries of x or y that pass as they are; in
+            `MixUpModel`, which has a loss for each target, of x alone.
         seed: Integer, for draws that depend on (seed, step, replica) alone. It
             needs a step: `ds.enumerate().map(mixup.at_step)`. None draws anew
             at every call.

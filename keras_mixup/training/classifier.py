@@ -26,8 +26,12 @@ class MixUpModel(SeveralWorkers, keras.Model):
 
     Metrics keep their names. In training, classification metrics are weighted:
     `lam acc(y_i) + (1 - lam) acc(y_j)`; regression metrics are those of the
-    mixed target, and IoU, which counts in whole numbers, of the heavier one. Losses must average over the batch or sum; one of reduction
-    "mean_with_sample_weight" would divide lam out and raises.
+    mixed target, and IoU, which counts in whole numbers, of the heavier one.
+
+    Losses must average over the batch or sum; one of reduction
+    "mean_with_sample_weight" would divide lam out and raises. With integer targets and
+    `per="example"` a loss has to give a value for each example: one that has averaged
+    already raises. Outputs without a loss need no target.
 
     Args:
         network: A `keras.Model` or layer: functional, sequential or subclassed.
