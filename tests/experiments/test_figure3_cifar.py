@@ -37,6 +37,7 @@ def normalised(pixels):
     return (np.asarray(pixels, "float64") / 255 - MEAN) / STD
 
 
+@pytest.mark.slow
 def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
     settings, result, _ = smoke
     runs.check_result(
@@ -55,6 +56,7 @@ def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
     }
 
 
+@pytest.mark.slow
 def test_the_picture_and_the_tables_are_made(smoke):
     settings, result, printed = smoke
     folder = pathlib.Path(settings.run_dir) / "figure3_cifar"
@@ -71,6 +73,7 @@ def test_the_picture_and_the_tables_are_made(smoke):
         assert f"| {DIGITS} | {method} | {cells} |" in lines
 
 
+@pytest.mark.slow
 def test_the_test_error_is_that_of_the_saved_network_on_clean_images(smoke):
     settings, result, _ = smoke
     found = images.load_images("digits", ("test[:200]",), sources.Places())
@@ -87,11 +90,13 @@ def test_the_test_error_is_that_of_the_saved_network_on_clean_images(smoke):
     assert last["loss"] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_up_the_records(smoke, monkeypatch):
     settings, result, _ = smoke
     runs.check_reused(figure3_cifar, settings, result, monkeypatch)
 
 
+@pytest.mark.slow
 def test_another_seed_trains_only_the_new_runs(smoke, monkeypatch, tmp_path):
     settings, before, _ = smoke
     (result, printed), calls = runs.added(
