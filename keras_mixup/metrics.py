@@ -8,8 +8,12 @@ from keras_mixup import targets
 # Measured against the mixed target; every other metric against each clean
 # target, weighted by its share, since classes cannot be averaged.
 _OF_MIXED_TARGETS = (
-    keras.metrics.ConcordanceCorrelation,
-    keras.metrics.PearsonCorrelation,
+    # The correlations are younger than Keras 3.5.
+    *(
+        getattr(keras.metrics, name)
+        for name in ("ConcordanceCorrelation", "PearsonCorrelation")
+        if hasattr(keras.metrics, name)
+    ),
     keras.metrics.MeanSquaredError,
     keras.metrics.RootMeanSquaredError,
     keras.metrics.MeanAbsoluteError,
