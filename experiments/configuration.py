@@ -172,15 +172,20 @@ def check_names(setting, received, known):
         )
 
 
-def check_gan(settings):
-    """Raises unless the settings of a GAN fit each other."""
-    counts = "iterations every discriminator_steps latent_dim width samples"
-    for name in counts.split():
+def check_counts(settings, names):
+    """Raises unless each of these settings is a number >= 1."""
+    for name in names:
         if getattr(settings, name) < 1:
             raise ValueError(
                 f"Invalid value received for `{name}`. Expected a number >= 1. "
                 f"Received: {getattr(settings, name)}"
             )
+
+
+def check_gan(settings):
+    """Raises unless the settings of a GAN fit each other."""
+    counts = "iterations every discriminator_steps latent_dim width samples"
+    check_counts(settings, counts.split())
     alphas = (*settings.alphas, *getattr(settings, "further_alphas", ()))
     wrong = [alpha for alpha in alphas if not 0 < alpha <= 1]
     if wrong and "author_code" in settings.mode:

@@ -124,12 +124,7 @@ class Settings(configuration.TrainingConfiguration):
                 "Invalid value received for `data_service`. Expected none: the points are "
                 f"made in the train step. Received: {self.data_service}"
             )
-        for name in ("shown", "grid_seeds", "objective_seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Invalid value received for `{name}`. Expected a number >= 1. "
-                    f"Received: {getattr(self, name)}"
-                )
+        configuration.check_counts(self, ("shown", "grid_seeds", "objective_seeds"))
 
 
 def run(settings):

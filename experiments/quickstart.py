@@ -67,12 +67,7 @@ class Settings(configuration.Configuration):
                 "different, finite and above 0 (ERM is run beside them). "
                 f"Received: {list(self.alphas)}"
             )
-        for name in ("epochs", "batch_size", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Invalid value received for `{name}`. Expected a number >= 1. "
-                    f"Received: {getattr(self, name)}"
-                )
+        configuration.check_counts(self, ("epochs", "batch_size", "width"))
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(
                 "Invalid value received for `learning_rate`. Expected a finite number "
