@@ -189,11 +189,15 @@ def test_an_alpha_that_is_wrong_only_when_the_graph_runs(bad):
     with pytest.raises(tf.errors.InvalidArgumentError, match="`alpha`"):
         next(iter(dataset))
 
+
+def test_weights_of_a_wrong_alpha_are_no_numbers_where_xla_cannot_raise():
     @tf.function(jit_compile=True)
     def draw(alpha):
         return keras_mixup.sample_lambda(alpha, (3,), seed=1)
 
-    assert np.isnan(draw(tf.constant(bad))).all()
+    for bad in (-1.0, float("nan"), float("inf")):
+        assert np.isnan(draw(tf.constant(bad))).all()
+    assert np.isfinite(draw(tf.constant(1.0))).all()
 
 
 def test_seeds_of_numpy_are_seeds():

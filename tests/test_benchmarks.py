@@ -1,12 +1,13 @@
 """What the benchmarks' pages show is what their result files hold."""
 
 import importlib
+import itertools
 import pathlib
 import re
 
 import pytest
 
-from benchmarks import command, readme, scale_out
+from benchmarks import command, readme, scale_out, turns
 from experiments import result_file
 
 RESULTS = sorted(command.RESULTS.glob("*.json"))
@@ -40,6 +41,25 @@ def test_make_bench_runs_every_benchmark_that_has_a_command():
     }
     # That of a GPU is started by those who have one.
     assert set(listed.split()) == commands - {"accelerator", "command"}
+
+
+def test_rounds_are_whole_and_neighbours_change():
+    taken = []
+
+    def measure(name):
+        taken.append(name)
+        return len(taken)
+
+    names = ["a", "b", "c", "d"]
+    found = turns.in_rounds(names, 40, measure)
+    orders = [taken[begin : begin + 4] for begin in range(0, 160, 4)]
+    assert all(sorted(order) == names for order in orders)
+    for name in names:
+        assert [taken[at - 1] for at in found[name]] == [name] * 40
+        assert found[name] == sorted(found[name])
+    after = [b for order in orders for a, b in itertools.pairwise(order) if a == "a"]
+    # Of 30 followers of "a" each of the others is one in three.
+    assert min(after.count(name) for name in names[1:]) >= 4
 
 
 def test_the_model_on_paper_is_its_formula():

@@ -25,7 +25,15 @@ def end_of(folder):
     return json.loads((folder / "end.json").read_text())
 
 
-@pytest.fixture(scope="module", params=killed_runs.KINDS)
+# Both trainers: the classifier that mixes its input, and the GAN. The classifier that
+# mixes its hidden layer is tried by `make test-all`.
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.slow if kind == "hidden" else ())
+    for kind in killed_runs.KINDS
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def whole(request, tmp_path_factory):
     """A run that nobody killed: its kind, its end, and the seconds it took."""
     folder = tmp_path_factory.mktemp("whole")

@@ -61,7 +61,7 @@ def results(folder, count, names):
 
 
 # A case takes seconds of two processes: the others are tried by `make test-all`.
-FEW = ("even", "uneven", "mixed")
+FEW = ("uneven", "mixed")
 MORE = tuple(case for case in worker_program.CASES if case not in FEW)
 
 
@@ -98,10 +98,11 @@ def test_workers_end_with_the_same_weights_statistics_and_numbers(case, request)
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
-def test_even_batches_without_mixing_are_those_of_one_process(two):
+@pytest.mark.slow
+def test_even_batches_without_mixing_are_those_of_one_process(more):
     expected = worker_program.CASES["even"](tf.distribute.get_strategy())
     assert len(expected["history/val_loss"]) == worker_program.EPOCHS
-    assert_alike(two["even"][0], expected)
+    assert_alike(more["even"][0], expected)
 
 
 def test_an_uneven_last_batch_is_the_mean_of_the_replicas_means(two):
