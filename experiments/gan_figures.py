@@ -14,24 +14,34 @@ CURVES = {
 
 
 def draw(result, folder):
-    """Panels of samples, and curves of the measures; gives the paths."""
+    """Panels of samples, the paper's and others, and curves; gives the paths."""
+    methods = ["ERM", *(f"mixup {alpha:g}" for alpha in result["settings"]["alphas"])]
+    rows = kept_samples(result)
+    papers = {row: kept for row, kept in rows.items() if row[1] in methods} or rows
+    others = {row: kept for row, kept in rows.items() if row not in papers}
     return [
-        *samples(result, folder / "samples.png"),
+        *samples(papers, folder / "samples.png"),
+        *samples(others, folder / "other_samples.png"),
         *curves(result, folder / "curves.png"),
     ]
 
 
-def samples(result, path):
-    """The paper's panels: a row a data set and method, a column a snapshot.
-
-    Points of the data lie below the samples of the first seed; what is outside of the
-    frame is counted in the corner.
-    """
+def kept_samples(result):
+    """By data set and method, the snapshots of the first seed by iteration."""
     rows = {}
     for run in result["runs"]:
         kept = {e["iteration"]: e["samples"] for e in run["epochs"] if "samples" in e}
         if kept:
             rows.setdefault((run["group"], run["method"]), kept)
+    return rows
+
+
+def samples(rows, path):
+    """The paper's panels: a row a data set and method, a column a snapshot.
+
+    Points of the data lie below the samples; what is outside of the frame is counted
+    in the corner.
+    """
     if not rows:
         return []
     columns = sorted({iteration for kept in rows.values() for iteration in kept})
@@ -53,7 +63,7 @@ def samples(result, path):
                     axis.text(0, -1.2, text, fontsize="x-small", ha="center")
             if number == 0:
                 axis.set_title(f"{iteration:,}", fontsize="medium")
-        line[0].set_ylabel(f"{group}, {method}", fontsize="small")
+        line[0].set_ylabel(f"{group}\n{method}", fontsize="small")
     picture.supxlabel("generator iterations above; data blue, samples orange", size=8)
     picture.savefig(path, dpi=110)
     return [path]

@@ -150,4 +150,31 @@ def test_pictures_are_made_from_the_result_alone(smoke, tmp_path):
     for run in result["runs"]:
         for entry in run["epochs"]:
             entry.pop("samples", None)
-    assert gan_figures.samples(result, tmp_path / "none.png") == []
+    kept = gan_figures.kept_samples(result)
+    assert gan_figures.samples(kept, tmp_path / "none.png") == []
+
+
+def test_the_papers_panels_are_apart_from_those_of_other_methods(monkeypatch, tmp_path):
+    drawn = {}
+    monkeypatch.setattr(gan_figures, "curves", lambda result, path: [])
+    monkeypatch.setattr(
+        gan_figures, "samples", lambda rows, path: drawn.update({path.name: rows}) or []
+    )
+    papers, others = ["ERM", "mixup 0.2"], ["mixup 0.2, objective", "mixup 0.5"]
+    runs = [
+        {
+            "group": group,
+            "method": method,
+            "epochs": [{"iteration": 10, "samples": "0,0"}],
+        }
+        for group in ("ring", "grid")
+        for method in papers + others
+    ]
+    gan_figures.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
+    for name, methods in (("samples.png", papers), ("other_samples.png", others)):
+        assert list(drawn[name]) == [(g, m) for g in ("ring", "grid") for m in methods]
+    # Without a row of the paper there is one picture.
+    runs = [run for run in runs if run["method"] in others]
+    gan_figures.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
+    assert len(drawn["samples.png"]) == 4
+    assert drawn["other_samples.png"] == {}
