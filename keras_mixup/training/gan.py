@@ -35,7 +35,9 @@ class MixUpGAN(TwoNetworks):
             with weights uniform in (0, alpha), and g on unmixed examples.
         discriminator_steps: Integer >= 1, steps of d before each step of g.
         generator_loss: `"minimax"`, the negative of d's (its part without g left
-            out), or `"non_saturating"`, which has all targets 1.
+            out), or `"non_saturating"`, which has all targets 1. In "objective" the
+            first lets g run away from the data, since the cross-entropy of a target
+            between 0 and 1 has no bound on either side: prefer the second.
         seed: Integer. None takes one from Python's generator.
 
     Raises:
