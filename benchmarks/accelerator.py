@@ -75,24 +75,28 @@ def in_place(size, dtype, flags):
     import tensorflow as tf
 
     forms = contestants.make_batches(size, dtype)
-    loops = {}
-    for name, (form, function) in contestants.contestants(size).items():
+    loops, dtypes = {}, {}
+    for name, (form, function) in contestants.contestants(size, dtype).items():
         if function is not None:
             batch = tf.nest.map_structure(tf.identity, next(iter(forms[form])))
-            loops[name] = loop_of(tf.function(function, autograph=False), batch)
+            batch = batch if isinstance(batch, tuple) else (batch,)
+            mixing = tf.function(function, autograph=False)
+            dtypes[name] = mixing(*batch)["images"].dtype.name
+            loops[name] = loop_of(mixing, batch)
             turns.repeat(loops[name], 0.3)
     rates = turns.in_rounds(
         list(loops),
         flags.rounds,
         lambda name: size[0] * turns.repeat(loops[name], flags.seconds),
     )
-    ours = rates[contestants.OURS]
+    ours = {name: rates[contestants.ours_beside(name, dtypes)] for name in rates}
     return {
         name: {
             "rounds": rates[name],
+            "gives": dtypes[name],
             "images_per_second": turns.median_interval(rates[name]),
             "ours_over_it": turns.median_interval(
-                [a / b for a, b in zip(ours, rates[name], strict=True)]
+                [a / b for a, b in zip(ours[name], rates[name], strict=True)]
             ),
         }
         for name in rates
@@ -105,7 +109,7 @@ def loop_of(function, batch):
 
     def iterate(count):
         for _ in range(count):
-            function(batch)
+            function(*batch)
         tf.test.experimental.sync_devices()
         return count
 

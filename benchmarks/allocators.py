@@ -1,8 +1,8 @@
 """How memory comes to a batch: with the system's pages anew each time, or kept.
 
 glibc gives a block of more than 32 MB back to the system as soon as it is free, and asks
-for the next one anew, whose pages the system clears one by one: a batch of 64 x 224 x
-224 x 3 floats waits longer for its 9,400 pages than for the mixing. Three variables of
+for the next one anew, whose pages the system clears one by one: 9,400 of them for a batch
+of 64 x 224 x 224 x 3 floats. Three variables of
 its environment make a process keep what it was given. What is measured apart runs in a
 process of its own, with those variables or without.
 """
@@ -27,6 +27,12 @@ VARIABLES = {
     },
 }
 LARGEST_KEPT_BY_DEFAULT = 32 * 2**20
+# Seconds after which a process hangs, rather than measures.
+LONGEST = 3600
+
+
+class Failed(RuntimeError):
+    """A process that measured apart gave nothing."""
 
 
 def of_size(shape):
@@ -38,20 +44,27 @@ def apart(memory, function, *arguments):
     """What a function of a benchmark's module gives, in a process with that memory.
 
     Arguments and result pass as JSON.
+
+    Raises:
+        Failed: where it ended before its time, or did not end.
     """
     module = function.__module__
     if module == "__main__":
         module = sys.modules[module].__spec__.name
     call = json.dumps([module, function.__name__, arguments])
     variables = {"TF_CPP_MIN_LOG_LEVEL": "3", **(VARIABLES | _ENVIRONMENT)[memory]}
-    process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.allocators", call],
-        check=True,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **variables},
-        text=True,
-    )
-    return json.loads(process.stdout.splitlines()[-1])
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "benchmarks.allocators", call],
+            check=True,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **variables},
+            text=True,
+            timeout=LONGEST,
+        )
+        return json.loads(process.stdout.splitlines()[-1])
+    except (subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise Failed(f"{function.__name__}{arguments}: {error!r}") from error
 
 
 if __name__ == "__main__":

@@ -11,17 +11,18 @@ import functools
 
 ALPHA = 0.2
 CLASSES = 10
-# So that no batch is still in the cache when it comes again.
 DISTINCT_BATCHES = 4
 
 OURS = "keras_mixup.MixUp"
+# For dtypes of 16 bits, which ours keeps and the peers of TensorFlow do not.
+OURS_CAST = f"{OURS}, cast to float32 before"
 KERAS = "keras.layers.MixUp"
 PEERS = (KERAS, "keras_cv.layers.MixUp", "formula of the keras.io example")
 FLOOR = "cast only"
 
 
-def contestants(shape):
-    """By name: the form of the labels, and what `map` calls (None: not installed).
+def contestants(shape, dtype):
+    """By name: the form of the batches, and what `map` calls (None: not installed).
 
     `shape` is that of a batch; layers for images are left out where it is of another
     rank.
@@ -43,57 +44,66 @@ def contestants(shape):
         return {**batch, "images": tf.cast(batch["images"], tf.float32)}
 
     ours = functools.partial(keras_mixup.MixUp, alpha=ALPHA, per="example")
+    plain = ours()
     entered = {
-        OURS: ("one-hot", ours()),
+        OURS: ("one-hot", plain),
         f"{OURS}, integer labels": ("integer", ours(num_classes=CLASSES)),
         f"{OURS}(jit_compile=False)": ("one-hot", ours(jit_compile=False)),
         f"{OURS}(per='batch')": ("one-hot", ours(per="batch")),
         **{name: ("one-hot", layer) for name, layer in of_images.items()},
-        PEERS[2]: ("one-hot", formula_of_the_example),
+        PEERS[2]: ("pairs", formula_of_the_example),
         FLOOR: ("one-hot", cast_only),
     }
+    if dtype == "bfloat16":
+        entered[OURS_CAST] = ("one-hot", lambda batch: plain(cast_only(batch)))
     if len(shape) != 4:
         entered = {k: v for k, v in entered.items() if k not in of_images}
     return entered
 
 
-def formula_of_the_example(batch):
-    """As keras.io's example on mixup has it: Beta by two Gammas, and a second batch.
-
-    The example zips two shuffled datasets; here the second batch is the first one
-    reversed, which costs less.
-    """
+def formula_of_the_example(one, two):
+    """As keras.io's example on mixup has it: Beta by two Gammas, of two batches."""
     import tensorflow as tf
 
-    images = tf.cast(batch["images"], tf.float32)
+    images, others = (tf.cast(batch["images"], tf.float32) for batch in (one, two))
     size = tf.shape(images)[0]
     first, second = tf.unstack(tf.random.gamma([2, size], ALPHA), 2)
     lam = first / (first + second)
     of_images = tf.reshape(lam, [-1] + [1] * (images.shape.rank - 1))
-    labels, of_labels = batch["labels"], lam[:, tf.newaxis]
+    of_labels = lam[:, tf.newaxis]
     return {
-        "images": images * of_images + images[::-1] * (1 - of_images),
-        "labels": labels * of_labels + labels[::-1] * (1 - of_labels),
+        "images": images * of_images + others * (1 - of_images),
+        "labels": one["labels"] * of_labels + two["labels"] * (1 - of_labels),
     }
 
 
 def make_batches(size, dtype):
-    """A dataset without end of a few batches in memory, by the form of its labels."""
+    """Datasets without end of a few batches in memory, by their form.
+
+    "one-hot" and "integer" are those of the labels; "pairs" are of two batches each.
+    """
     import numpy as np
     import tensorflow as tf
 
     generator = np.random.default_rng(0)
-    distinct = 1 if is_large(size) else DISTINCT_BATCHES
+    distinct = distinct_batches(size)
     images = generator.integers(0, 256, (distinct, *size), np.uint8)
     images = tf.cast(tf.constant(images), dtype)
     classes = generator.integers(0, CLASSES, (distinct, size[0]), np.int32)
     labels = {"one-hot": tf.one_hot(classes, CLASSES), "integer": tf.constant(classes)}
-    return {
+    batches = {
         form: tf.data.Dataset.from_tensor_slices(
             {"images": images, "labels": values}
         ).repeat()
         for form, values in labels.items()
     }
+    one = batches["one-hot"]
+    return {**batches, "pairs": tf.data.Dataset.zip((one, one.skip(1)))}
+
+
+def distinct_batches(size):
+    """How many batches lie in memory."""
+    return 1 if is_large(size) else DISTINCT_BATCHES
 
 
 def is_large(size):
@@ -101,6 +111,14 @@ def is_large(size):
     import math
 
     return math.prod(size) > 1e8
+
+
+def ours_beside(peer, dtypes):
+    """Which row of ours a peer is compared with: the one that gives the same dtype.
+
+    `dtypes` are those of the mixed images, by contestant.
+    """
+    return OURS_CAST if dtypes[peer] != dtypes[OURS] else OURS
 
 
 def check(name, batch, size):

@@ -57,14 +57,15 @@ def measure(rounds, seconds):
         return 1e6 / (size * turns.repeat(iterate, seconds))
 
     found = turns.in_rounds(list(BATCH_SIZES), rounds, time_of)
-    columns = zip(*found.values(), strict=True)
+    times = {size: turns.median_interval(found[size]) for size in found}
+    longest, shortest = (
+        choose(times, key=lambda size: times[size]["median"]) for choose in (max, min)
+    )
+    # Of two sizes, not of each round's extremes: these lie apart by noise alone.
+    pairs = zip(found[longest], found[shortest], strict=True)
     return {
-        "microseconds_an_image": {
-            size: turns.median_interval(found[size]) for size in found
-        },
-        "longest_over_shortest": turns.median_interval(
-            [max(times) / min(times) for times in columns]
-        ),
+        "microseconds_an_image": times,
+        "longest_over_shortest": turns.median_interval([a / b for a, b in pairs]),
         "rounds": found,
     }
 

@@ -5,29 +5,19 @@
 
 Contestants of TensorFlow (contestants.py) map the same batches, held in memory, with
 the same alpha and one lam an example, the only way that most peers know. Each runs with
-one parallel call or two, whichever was faster in a trial turn. Those of PyTorch
-(torch_contestants.py) mix the same batch in processes of their own, with one thread or
+one parallel call or two, whichever was faster in three trial turns. Those of PyTorch
+(torch_contestants.py) mix as many batches in processes of their own, with one thread or
 two. Batches too large for glibc to keep their memory are measured by default and with
-memory that is kept (allocators.py). An iterator lives through all rounds (turns.py), but for the largest batch, of which
-only one contestant at a time may hold copies.
+memory that is kept (allocators.py). An iterator lives through all rounds (turns.py), but
+for the largest batch: of it one contestant at a time holds copies, and makes nothing ahead.
+
+A run that was stopped goes on with the first cell that is not there (command.py).
 """
 
-import argparse
-import contextlib
-import subprocess
-import time
+import pathlib
 
-from benchmarks import allocators, command, report, torch_contestants, turns
-from benchmarks.contestants import (
-    KERAS,
-    OURS,
-    PEERS,
-    check,
-    contestants,
-    is_large,
-    make_batches,
-)
-from benchmarks.workers import fastest
+from benchmarks import allocators, command, pipeline_cell, report, torch_contestants
+from benchmarks.contestants import KERAS, OURS, PEERS
 
 SIZES = {
     "CIFAR": (128, 32, 32, 3),
@@ -46,23 +36,31 @@ AGAINST_TORCH = ("ImageNet", "1 GB")
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    command.conclude("pipeline", parse(arguments), measured, table, schema=3)
+    command.conclude("pipeline", parse(arguments), measured, table, schema=4)
 
 
 def measured(flags):
     """What the result file keeps."""
-    cells = []
-    for name in flags.sizes:
-        for dtype in flags.dtypes:
-            for memory in allocators.of_size(SIZES[name]):
-                print(f"Measuring {name} {dtype}, memory {memory} ...", flush=True)
-                how = {"rounds": flags.rounds, "seconds": flags.seconds}
-                cell = {"memory": memory, "name": name, "dtype": dtype}
-                cell |= {"batch": list(SIZES[name]), "missing": [], "contestants": {}}
-                # One that fails does not take those before it along.
-                with contextlib.suppress(subprocess.CalledProcessError):
-                    cell |= allocators.apart(memory, measure, name, dtype, how)
-                cells.append(cell)
+    keys = [
+        (name, dtype, memory)
+        for name in flags.sizes
+        for dtype in flags.dtypes
+        for memory in allocators.of_size(SIZES[name])
+    ]
+    how = (flags.rounds, flags.seconds)
+
+    def cell_of(name, dtype, memory):
+        # One that fails does not take the others along.
+        try:
+            found = allocators.apart(
+                memory, pipeline_cell.measure, SIZES[name], dtype, *how
+            )
+        except allocators.Failed as error:
+            found = {"missing": [], "failed": {"all": str(error)}, "contestants": {}}
+        own = {"memory": memory, "name": name, "dtype": dtype}
+        return own | {"batch": list(SIZES[name])} | found
+
+    cells = command.piecewise(flags, keys, cell_of)
     packages = ("keras-cv", "torch", "torchvision", "timm")
     return {
         "cells": cells,
@@ -77,90 +75,19 @@ def parse(arguments):
     add("--seconds", type=float, help="of a turn (0.25; quick: 0.1)")
     add("--sizes", nargs="+", choices=SIZES, help="(all; quick: the small ones)")
     add("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="(all)")
-    add("--quick", action="store_true", help="few and short rounds")
+    add(
+        "--quick",
+        action="store_true",
+        help="few and short rounds, to runs/pipeline_quick.json",
+    )
     flags = parser.parse_args(arguments)
+    if flags.quick and flags.output == parser.get_default("output"):
+        flags.output = pathlib.Path("runs") / "pipeline_quick.json"
     whole = {"sizes": tuple(SIZES), "rounds": 11, "seconds": 0.25}
     for name, value in (QUICK if flags.quick else whole).items():
         if getattr(flags, name) is None:
             setattr(flags, name, value)
     return flags
-
-
-def measure(name, dtype, how):
-    """One cell, in a process: all contestants on batches of one size and dtype."""
-    size, flags = SIZES[name], argparse.Namespace(**how)
-    missing, entered = [], {}
-    batches = make_batches(size, dtype)
-    for peer, (form, function) in contestants(size).items():
-        if function is None:
-            missing.append(peer)
-        else:
-            entered[peer] = _best_mapped(peer, batches[form], function, size, flags)
-    label = f"{'x'.join(map(str, size))} {dtype}"
-    for peer in torch_contestants.names(size):
-        module = torch_contestants.__name__
-        found = fastest(module, f"{peer} {label}", flags.seconds)
-        if found is None:
-            missing.append(peer)
-        else:
-            entered[peer] = found
-    # A gigabyte takes seconds a turn.
-    rounds = max(3, flags.rounds // 4) if is_large(size) else flags.rounds
-    rates = turns.in_rounds(
-        list(entered),
-        rounds,
-        lambda peer: size[0] * entered[peer]["rate"](flags.seconds),
-    )
-    for peer in entered:
-        entered[peer].pop("rate")
-        entered[peer].pop("close", lambda: None)()
-    return {
-        "missing": missing,
-        "contestants": {
-            peer: {
-                **entered[peer],
-                "rounds": rates[peer],
-                "images_per_second": turns.median_interval(rates[peer]),
-                "ours_over_it": turns.median_interval(
-                    [a / b for a, b in zip(rates[OURS], rates[peer], strict=True)]
-                ),
-            }
-            for peer in entered
-        },
-    }
-
-
-def _best_mapped(peer, batches, function, size, flags):
-    """A contestant of TensorFlow with its best number of parallel calls."""
-    found = []
-    for calls in (1, 2):
-        start = time.perf_counter()
-        mapped = batches.map(function, num_parallel_calls=calls)
-        if not is_large(size):
-            mapped = mapped.prefetch(2)
-        rate, first = _rate_of(mapped, is_large(size))
-        check(peer, first, size)
-        seconds = time.perf_counter() - start
-        found.append(
-            (
-                rate(flags.seconds),
-                {"rate": rate, "parallel_calls": calls, "first_seconds": seconds},
-            )
-        )
-    return max(found, key=lambda pair: pair[0])[1]
-
-
-def _rate_of(mapped, afresh):
-    """Function of the seconds of a turn that gives batches per second; a first batch."""
-    iterator = iter(mapped)
-    first = next(iterator)
-    if not afresh:
-        return lambda seconds: turns.turn(iterator, seconds), first
-
-    def rate(seconds):
-        return turns.turn(iter(mapped), seconds)
-
-    return rate, first
 
 
 def table(result):
@@ -180,26 +107,33 @@ def table(result):
                     where,
                     f"`{peer}`",
                     str(threads),
-                    f"{its['first_seconds']:.2f}",
+                    _first(its),
                     report.interval(its["images_per_second"], ",.0f"),
                     "" if peer == OURS else report.interval(ratio, ".2f"),
                     "" if target is None else report.at_least(ratio, target),
                 ]
             )
-        if not cell["contestants"]:
-            rows.append([where, "all", "failed", "", "", "", ""])
         for peer in cell["missing"]:
             rows.append([where, f"`{peer}`", "missing", "", "", "", ""])
+        for peer in cell.get("failed", {}):
+            rows.append([where, f"`{peer}`", "failed", "", "", "", ""])
     counts = {
         len(its["rounds"]): its["ours_over_it"]["coverage"]
         for cell in result["cells"]
         for its in cell["contestants"].values()
     }
     how = ", ".join(f"{n} ({100 * c:.1f} % interval)" for n, c in counts.items())
+    fewest = ", the fewest where a batch has a gigabyte" if len(counts) > 1 else ""
     return report.markdown(head.split("|"), rows) + (
-        f"\n\nMedian of rounds: {how}, the fewest where a batch has a gigabyte. "
-        f'"Ours" is `{OURS}`.'
+        f'\n\nMedian of rounds: {how}{fewest}. "Ours" is `{OURS}`; beside a peer that '
+        "makes float32 of bfloat16 it is the row of ours that does so too."
     )
+
+
+def _first(its):
+    """The seconds of a first batch; an iteration of PyTorch is none."""
+    seconds = its["first_seconds"]
+    return "" if seconds is None or "threads" in its else f"{seconds:.2f}"
 
 
 def target_of(cell, peer):

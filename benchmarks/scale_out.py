@@ -101,7 +101,13 @@ def all_reduce(rounds):
         )
         for index in range(2)
     ]
-    answers = [json.loads(w.communicate()[0].splitlines()[-1]) for w in workers]
+    try:
+        printed = [worker.communicate(timeout=600)[0] for worker in workers]
+    finally:
+        # If one ends before its time, the other waits for it.
+        for worker in workers:
+            worker.kill()
+    answers = [json.loads(text.splitlines()[-1]) for text in printed]
     return [max(pair) for pair in zip(*answers, strict=True)]
 
 

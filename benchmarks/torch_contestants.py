@@ -2,15 +2,17 @@
 
     python -m benchmarks.torch_contestants "timm Mixup 64x224x224x3 uint8"
 
-Run by `workers.py`, in a process of its own. Images lie as PyTorch has them, channels
-first; uint8 is cast to float32 first, since neither mixes it. Both draw one lam a batch,
-as they do by default. timm mixes in place, and so does its contestant.
+Run by `workers.py`, in a process of its own. The same number of batches lies in memory
+as for the others. Images lie as PyTorch has them, channels first; uint8 is cast to float32
+first, since neither mixes it. Both draw one lam a batch, as they do by default. timm mixes
+in place, and so does its contestant.
 """
 
 import contextlib
+import itertools
 import sys
 
-from benchmarks.contestants import ALPHA, CLASSES
+from benchmarks.contestants import ALPHA, CLASSES, distinct_batches
 
 NAMES = ("torchvision.transforms.v2.MixUp", "timm Mixup")
 
@@ -25,17 +27,19 @@ def loop_of(name, size, dtype):
     with contextlib.suppress(ImportError):
         import torch
 
-        images = torch.randint(0, 256, size, dtype=torch.uint8)
-        if len(size) == 4:
-            images = images.permute(0, 3, 1, 2).contiguous()
-        images = images.to(getattr(torch, dtype))
-        labels = torch.randint(0, CLASSES, size[:1])
+        def batch():
+            images = torch.randint(0, 256, size, dtype=torch.uint8)
+            if len(size) == 4:
+                images = images.permute(0, 3, 1, 2).contiguous()
+            labels = torch.randint(0, CLASSES, size[:1])
+            return images.to(getattr(torch, dtype)), labels
+
+        batches = itertools.cycle([batch() for _ in range(distinct_batches(size))])
         mix = _mixing(name)
 
         def iterate(count):
-            for _ in range(count):
-                x = images.float() if dtype == "uint8" else images
-                mix(x, labels)
+            for images, labels in itertools.islice(batches, count):
+                mix(images.float() if dtype == "uint8" else images, labels)
             return count
 
         return iterate

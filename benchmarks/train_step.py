@@ -1,11 +1,15 @@
 """What mixing costs in the train step: MixUpModel against the same network without.
 
 Both steps are compiled and fed alike, from tensors in memory; a ratio is formed within
-a round. The sampler's share is a step's draw of lam and partners alone, compiled by
-XLA, over the mixed step.
+a round. A second plain step is the control: what its ratio to the first is off from 1, the
+machine did, and a ratio of the mixed step says no more than that. The sampler's share is a
+step's draw of lam and partners alone, compiled by XLA, over the mixed step.
 """
 
+import os
+
 from benchmarks import command, report, turns
+from benchmarks.workers import ONEDNN
 
 PREACT = "PreAct ResNet-18, width 16, batch 128"
 TABLE = "MLP 2 x 128, batch 512"
@@ -25,6 +29,8 @@ CLASSES = 10
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
+    # Before TensorFlow is imported; the experiments set it as well.
+    os.environ |= ONEDNN
     parser = command.parser_of("train_step", __doc__, 25, 1.0)
     command.conclude("train_step", parser.parse_args(arguments), measured, table)
 
@@ -44,6 +50,7 @@ def measure(network, compiled, flags):
     """One cell: both steps, and the draw alone."""
     loops = {
         "plain": step_of(network, compiled, alpha=None),
+        "control": step_of(network, compiled, alpha=None),
         "mixed": step_of(network, compiled, alpha=1.0),
         "draw": draw_of(batch_size(network)),
     }
@@ -52,16 +59,20 @@ def measure(network, compiled, flags):
     rates = turns.in_rounds(
         list(loops), flags.rounds, lambda name: turns.repeat(loops[name], flags.seconds)
     )
-    pairs = zip(rates["plain"], rates["mixed"], strict=True)
-    shares = zip(rates["mixed"], rates["draw"], strict=True)
+
+    def ratio(one, other):
+        pairs = zip(rates[one], rates[other], strict=True)
+        return turns.median_interval([a / b for a, b in pairs])
+
     return {
         "rounds": rates,
         "milliseconds": {
             name: turns.median_interval([1000 / rate for rate in rates[name]])
             for name in rates
         },
-        "mixed_over_plain": turns.median_interval([p / m for p, m in pairs]),
-        "sampler_share": turns.median_interval([m / d for m, d in shares]),
+        "mixed_over_plain": ratio("plain", "mixed"),
+        "control_over_plain": ratio("plain", "control"),
+        "sampler_share": ratio("mixed", "draw"),
     }
 
 
@@ -131,7 +142,7 @@ def table(result):
     """The Markdown table of a result."""
     head = [
         *("Network", "Plain step (ms)", "Mixed step (ms)", "Mixed / plain", "Target"),
-        "Sampler's share (%)",
+        *("Control / plain", "Sampler's share (%)"),
     ]
     rows = []
     for name, cell in result["cells"].items():
@@ -144,6 +155,9 @@ def table(result):
                 report.interval(times["mixed"], ".2f"),
                 report.interval(cell["mixed_over_plain"], ".3f"),
                 report.at_most(cell["mixed_over_plain"], cell["target"]),
+                report.interval(cell["control_over_plain"], ".3f")
+                if "control_over_plain" in cell
+                else "not measured",
                 report.interval(share, ".1f"),
             ]
         )

@@ -57,29 +57,28 @@ class Worker:
         )
 
 
-def fastest(module, name, seconds):
-    """A contestant with its best number of threads, one or two; None where missing.
+def fastest(module, name, seconds, threads=(1, 2)):
+    """A contestant with its best number of threads; None where missing.
 
     Returns:
         Dict of "rate" (function of the seconds of a turn), "close" (ends the process),
         "threads" and "first_seconds".
     """
-    found = []
-    for threads in (1, 2):
-        worker = Worker(module, name, threads)
-        if worker.ready is None:
+    workers = {count: Worker(module, name, count) for count in threads}
+    best = None
+    if all(worker.ready for worker in workers.values()):
+        best = turns.best_of(workers, lambda count: workers[count].rate(seconds))
+    for count, worker in workers.items():
+        if count != best:
             worker.close()
-            return None
-        entry = {
-            "rate": worker.rate,
-            "close": worker.close,
-            "threads": threads,
-            "first_seconds": float(worker.ready["ready"]),
-        }
-        found.append((worker.rate(seconds), entry))
-    found.sort(key=lambda pair: pair[0])
-    found[0][1]["close"]()
-    return found[1][1]
+    if best is None:
+        return None
+    return {
+        "rate": workers[best].rate,
+        "close": workers[best].close,
+        "threads": best,
+        "first_seconds": float(workers[best].ready["ready"]),
+    }
 
 
 def side_by_side(module, contestants, ours, flags, counted, each=1):
@@ -136,6 +135,7 @@ def serve(iterate):
     print(f"ready {time.perf_counter() - start}", flush=True)
     iterate(3)
     for line in iter(sys.stdin.readline, ""):
+        turns.repeat(iterate, turns.SETTLE)
         print(f"rate {turns.repeat(iterate, float(line))}", flush=True)
 
 

@@ -2,16 +2,9 @@
 
 import argparse
 import dataclasses
-import os
 from typing import ClassVar, Literal
 
 import simple_parsing
-
-# TensorFlow says at its import what a user of an experiment need not read.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# TensorFlow leaves oneDNN's convolutions off where a CPU has no AVX-512; with them a step
-# of a ResNet takes little more than half of the time there.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # What the cells of the experiments' tables are.
 LEGEND = (

@@ -1,13 +1,17 @@
 """What the benchmarks' pages show is what their result files hold."""
 
+import argparse
 import importlib
 import itertools
+import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from benchmarks import command, readme, scale_out, turns
+from benchmarks import allocators, command, contestants, readme, scale_out, turns
 from experiments import result_file
 
 RESULTS = sorted(command.RESULTS.glob("*.json"))
@@ -60,6 +64,104 @@ def test_rounds_are_whole_and_neighbours_change():
     after = [b for order in orders for a, b in itertools.pairwise(order) if a == "a"]
     # Of 30 followers of "a" each of the others is one in three.
     assert min(after.count(name) for name in names[1:]) >= 4
+
+
+def test_the_best_is_that_of_the_highest_median():
+    rates = {1: iter([9.0, 1.0, 2.0]), 2: iter([3.0, 3.0, 3.0])}
+    assert turns.best_of(rates, lambda key: next(rates[key])) == 2
+    # Without a choice nothing is tried.
+    assert turns.best_of({2: None}, None) == 2
+
+
+def test_a_pipeline_rests_for_what_it_makes_ahead(monkeypatch):
+    rests = []
+    monkeypatch.setattr(turns.time, "sleep", rests.append)
+    for rate in (100.0, 2.0):
+        monkeypatch.setattr(turns, "consume", lambda iterator, seconds, r=rate: r)
+        assert turns.turn(iter([]), 0.1) == rate
+    assert rests == [0.06, 1.0]
+
+
+def test_a_long_run_goes_on_with_the_next_cell(tmp_path, monkeypatch):
+    environment = {"revision": "abc", "date": "today"}
+    monkeypatch.setattr(command.result_file, "environment", lambda: {**environment})
+    flags = argparse.Namespace(output=tmp_path / "found.json", rounds=3)
+    keys, measured = [("a", "x"), ("a", "y"), ("b", "x")], []
+
+    def cell_of(name, dtype, stop=()):
+        if (name, dtype) in stop:
+            raise KeyboardInterrupt
+        measured.append((name, dtype))
+        return {"cell": name + dtype}
+
+    with pytest.raises(KeyboardInterrupt):
+        command.piecewise(flags, keys, lambda *key: cell_of(*key, stop=keys[2:]))
+    assert measured == keys[:2]
+    environment["date"] = "tomorrow"
+    cells = command.piecewise(flags, keys, cell_of)
+    assert cells == [{"cell": name + dtype} for name, dtype in keys]
+    assert measured == keys
+    # What another state of the code measured is not taken.
+    environment["revision"] = "abd"
+    command.piecewise(flags, keys, cell_of)
+    assert measured == keys + keys
+
+
+def test_a_result_is_written_before_its_table_and_names_changes(tmp_path, monkeypatch):
+    revisions = iter(["abc", "abc-dirty"])
+    monkeypatch.setattr(command.result_file, "revision", lambda: next(revisions))
+    flags = argparse.Namespace(output=tmp_path / "found.json", rounds=3)
+
+    def broken(result):
+        raise KeyError("cell")
+
+    with pytest.raises(KeyError):
+        command.conclude("found", flags, lambda flags: {"cells": [1]}, broken)
+    found = json.loads(flags.output.read_text())
+    assert found["cells"] == [1]
+    assert found["settings"] == {"rounds": 3}
+    assert found["environment"]["revision"] == "abc to abc-dirty"
+    assert 0 <= found["cpu_seconds"]["own"] < 60
+
+
+def fails(argument):
+    raise MemoryError(argument)
+
+
+def test_what_fails_apart_says_so():
+    with pytest.raises(allocators.Failed, match=r"fails\(.*CalledProcessError"):
+        allocators.apart(allocators.BY_DEFAULT, fails, 1)
+
+
+def test_peers_are_compared_with_what_gives_their_dtype():
+    dtypes = {contestants.OURS: "bfloat16", "a": "bfloat16", "b": "float32"}
+    assert contestants.ours_beside("a", dtypes) == contestants.OURS
+    assert contestants.ours_beside("b", dtypes) == contestants.OURS_CAST
+
+
+def test_contestants_give_what_they_are_to_give():
+    for size in ((4, 6, 6, 3), (8, 5)):
+        for dtype in ("uint8", "float32", "bfloat16"):
+            batches = contestants.make_batches(size, dtype)
+            entered = contestants.contestants(size, dtype)
+            for name in (contestants.PEERS[2], contestants.FLOOR):
+                form, function = entered[name]
+                batch = next(iter(batches[form].map(function)))
+                contestants.check(name, batch, size)
+                assert batch["images"].dtype == "float32"
+            assert (contestants.OURS_CAST in entered) == (dtype == "bfloat16")
+
+
+def test_the_formula_is_between_two_batches():
+    one = {"images": np.zeros((64, 2), "float32"), "labels": np.zeros((64, 3), "f4")}
+    two = {name: np.ones_like(values) for name, values in one.items()}
+    mixed = contestants.formula_of_the_example(
+        *(tf.nest.map_structure(tf.constant, batch) for batch in (one, two))
+    )
+    lam = mixed["images"].numpy()
+    np.testing.assert_array_equal(lam[:, 0], lam[:, 1])
+    np.testing.assert_allclose(mixed["labels"][:, 0], lam[:, 0])
+    assert 0 <= lam.min() < 0.1 < 0.9 < lam.max() <= 1
 
 
 def test_the_model_on_paper_is_its_formula():
