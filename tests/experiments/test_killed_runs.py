@@ -76,12 +76,17 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_weights(whole, tmp_p
 
 @pytest.mark.slow
 def test_runs_killed_at_20_random_moments_end_with_the_same_weights(whole, tmp_path):
-    assert kill_until(20, whole, tmp_path) >= 2
+    # On a busy machine all of them may fall into one run.
+    assert kill_until(20, whole, tmp_path) >= 1
 
 
 def losses_of(end):
     return [
-        entry[part]["loss"] for entry in end["record"] for part in ("train", "test")
+        value
+        for entry in end["record"]
+        for part in ("train", "test")
+        for name, value in entry[part].items()
+        if name.endswith("loss")
     ]
 
 
@@ -112,4 +117,5 @@ def test_two_workers_one_of_them_killed_end_with_the_same_weights(kind, tmp_path
         found, expected = end_of(folder), end_of(tmp_path / "whole")
         assert found["weights"] == expected["weights"]
         # What the workers had counted in the open epoch is added in another order.
+        assert len(losses_of(expected)) >= len(expected["record"])
         assert losses_of(found) == pytest.approx(losses_of(expected), rel=1e-5)
