@@ -17,7 +17,7 @@ A run that was stopped goes on with the first cell that is not there (command.py
 import pathlib
 
 from benchmarks import allocators, command, pipeline_cell, report, torch_contestants
-from benchmarks.contestants import KERAS, OURS, PEERS
+from benchmarks.contestants import KERAS, OURS, OURS_CAST, PEERS
 
 SIZES = {
     "CIFAR": (128, 32, 32, 3),
@@ -109,7 +109,7 @@ def table(result):
                     str(threads),
                     _first(its),
                     report.interval(its["images_per_second"], ",.0f"),
-                    "" if peer == OURS else report.interval(ratio, ".2f"),
+                    "" if peer in (OURS, OURS_CAST) else report.interval(ratio, ".2f"),
                     "" if target is None else report.at_least(ratio, target),
                 ]
             )
