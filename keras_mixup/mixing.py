@@ -38,8 +38,13 @@ def mix(nest, lam, partner):
 
 
 def convex_combination(parts, coefficients):
-    """`sum_k c_k x_k` in float32 at least; c_k broadcasts to the right of x_k."""
+    """`sum_k c_k x_k` in float32 at least; c_k broadcasts to the right of x_k.
+
+    The coefficients sum to 1: that of a single part is 1, and it passes as it is.
+    """
     dtype = mixed_dtype(parts[0].dtype)
+    if len(parts) == 1:
+        return tf.cast(parts[0], dtype)
     compute = tf.float64 if dtype == tf.float64 else tf.float32
     axes = max(coefficient.shape.rank for coefficient in coefficients)
     total = None

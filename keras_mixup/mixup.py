@@ -252,7 +252,8 @@ class MixUp:
         parts = [one.mixed_parts() for one in read]
         ragged = [part.pop("boxes") for part in parts] if read[0].is_ragged() else None
         compute = functools.partial(self._compute, paths=read[0].paths)
-        if self.jit_compile and tf.inside_function():
+        # ERM has no sums to fuse, and XLA copies what only passes.
+        if self.jit_compile and not self.is_identity and tf.inside_function():
             compute = tf.function(compute, jit_compile=True, autograph=False)
         alpha = self.alpha_at(step)
         # Outside the fused function, which would leave the assertion out.

@@ -323,3 +323,22 @@ def test_each_of_several_labels_has_a_weight_for_its_void_positions():
     valid = (dense != 1).astype("float32")
     expected = oracles.mix(valid, lam_of(), ROLLED)
     np.testing.assert_allclose(found["dense"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"alpha": 0}, {"probability": 0.0}])
+def test_where_nothing_is_mixed_floats_pass_and_nothing_is_compiled(settings):
+    x = np.array([[np.inf, 1.5], [np.nan, -2.0]], "float32")
+    labels = np.array([1, 0])
+    mapped = tf.data.Dataset.from_tensors((x, labels)).map(
+        keras_mixup.MixUp(num_classes=2, **settings)
+    )
+    mixed, rows = next(iter(mapped))
+    np.testing.assert_array_equal(mixed, x)
+    np.testing.assert_array_equal(rows, [[0, 1], [1, 0]])
+
+    def compiled(mixup):
+        graph = tf.function(lambda x, y: mixup(x, y)).get_concrete_function(x, labels)
+        return "_XlaMustCompile" in str(graph.graph.as_graph_def())
+
+    assert not compiled(keras_mixup.MixUp(num_classes=2, **settings))
+    assert compiled(keras_mixup.MixUp(num_classes=2))
