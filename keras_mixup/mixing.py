@@ -49,24 +49,31 @@ def convex_combination(parts, coefficients):
     axes = max(coefficient.shape.rank for coefficient in coefficients)
     total = None
     for part, coefficient in zip(parts, coefficients, strict=True):
-        part = _flattened(part, axes)
+        part = flattened(part, axes)
         coefficient = expand_to_rank(tf.cast(coefficient, compute), part.shape.rank)
         term = coefficient * tf.cast(part, compute)
         total = term if total is None else total + term
-    total = tf.reshape(tf.cast(total, dtype), tf.shape(parts[0]))
-    return tf.ensure_shape(total, parts[0].shape)
+    return shaped_like(tf.cast(total, dtype), parts[0])
 
 
-def _flattened(tensor, axes):
-    """One axis in place of all behind the first ones.
+def flattened(tensor, axes=1):
+    """One axis in place of all behind the first ones: of a batch, rows.
 
     XLA's inner loop runs over the last axis: over 3 colours it is up to a quarter
     slower than over all pixels.
     """
     if tensor.shape.rank <= axes + 1:
         return tensor
-    shape = tf.shape(tensor)
-    return tf.reshape(tensor, [*tf.unstack(shape[:axes]), tf.reduce_prod(shape[axes:])])
+    shape, static = tf.shape(tensor), tensor.shape
+    rows = tf.reshape(tensor, [*tf.unstack(shape[:axes]), tf.reduce_prod(shape[axes:])])
+    return tf.ensure_shape(rows, [*static[:axes], static[axes:].num_elements()])
+
+
+def shaped_like(rows, tensor):
+    """The way back from `flattened`."""
+    if rows.shape.rank == tensor.shape.rank:
+        return tf.ensure_shape(rows, tensor.shape)
+    return tf.ensure_shape(tf.reshape(rows, tf.shape(tensor)), tensor.shape)
 
 
 def gather_parts(parts, partners):

@@ -252,9 +252,13 @@ class MixUp:
         parts = [one.mixed_parts() for one in read]
         ragged = [part.pop("boxes") for part in parts] if read[0].is_ragged() else None
         compute = functools.partial(self._compute, paths=read[0].paths)
+        features = parts[0]["features"]
         # ERM has no sums to fuse, and XLA copies what only passes.
         if self.jit_compile and not self.is_identity and tf.inside_function():
             compute = tf.function(compute, jit_compile=True, autograph=False)
+            # It is given rows: behind axes of size one XLA copies the whole result.
+            for part in parts:
+                part["features"] = [mixing.flattened(x) for x in part["features"]]
         alpha = self.alpha_at(step)
         # Outside the fused function, which would leave the assertion out.
         arguments.assert_alpha(alpha)
@@ -264,6 +268,7 @@ class MixUp:
             ragged = ragged[: len(draw.coefficients)]
             ragged = mixing.gather_parts(ragged, draw.partners)
             result["boxes"] = boxes.mix_boxes(ragged, draw.coefficients)
+        result["features"] = [*map(mixing.shaped_like, result["features"], features)]
         return read[0].rebuild(**result)
 
     def _compute(self, parts, key, alpha, paths):

@@ -342,3 +342,21 @@ def test_where_nothing_is_mixed_floats_pass_and_nothing_is_compiled(settings):
 
     assert not compiled(keras_mixup.MixUp(num_classes=2, **settings))
     assert compiled(keras_mixup.MixUp(num_classes=2))
+
+
+@pytest.mark.parametrize("per", ["batch", "example"])
+@pytest.mark.parametrize("batch_size", [6, None])
+def test_the_fused_function_is_given_rows(per, batch_size):
+    # XLA copies the whole of a result that has an axis of size one.
+    spec = tf.TensorSpec((batch_size, 3, 5, 1))
+    labels = tf.TensorSpec((batch_size,), tf.int32)
+    mixup = rolling(per=per, num_classes=3)
+    whole = tf.function(lambda x, y: mixup.at_step(3, (x, y)))
+    graph = whole.get_concrete_function(spec, labels)
+    calls = [op for op in graph.graph.get_operations() if "PartitionedCall" in op.type]
+    ranks = [tensor.shape.rank for op in calls for tensor in (*op.inputs, *op.outputs)]
+    assert len(calls) == 1 and max(ranks) == 2
+    x = GENERATOR.random((6, 3, 5, 1)).astype("float32")
+    mixed, _ = graph(tf.constant(x), tf.constant(Y, tf.int32))
+    assert graph.structured_outputs[0].shape.as_list() == [batch_size, 3, 5, 1]
+    np.testing.assert_allclose(mixed, oracles.mix(x, lam_of(per), ROLLED), atol=1e-6)
