@@ -75,7 +75,8 @@ def piecewise(flags, keys, cell_of):
         cell_of: Function that measures one cell, and gives what JSON can hold.
 
     Returns:
-        List of the cells.
+        List of the cells, each with its `cpu_seconds`: those of the whole file are only
+        of what ran after the last stop.
     """
     path = _partial(flags)
     identity = {"settings": _settings(flags), **result_file.environment()}
@@ -89,7 +90,10 @@ def piecewise(flags, keys, cell_of):
         name = ", ".join(key)
         if name not in kept["cells"]:
             print(f"Measuring {name} ...", flush=True)
-            kept["cells"][name] = cell_of(*key)
+            start = _cpu_seconds()
+            found = cell_of(*key)
+            busy = {"cpu_seconds": _between(start, _cpu_seconds())}
+            kept["cells"][name] = {**found, **busy}
             result_file.write(path, kept)
     return [kept["cells"][", ".join(key)] for key in keys]
 

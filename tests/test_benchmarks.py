@@ -99,6 +99,7 @@ def test_a_long_run_goes_on_with_the_next_cell(tmp_path, monkeypatch):
     assert measured == keys[:2]
     environment["date"] = "tomorrow"
     cells = command.piecewise(flags, keys, cell_of)
+    assert all(0 <= cell.pop("cpu_seconds")["own"] < 60 for cell in cells)
     assert cells == [{"cell": name + dtype} for name, dtype in keys]
     assert measured == keys
     # What another state of the code measured is not taken.
