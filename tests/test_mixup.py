@@ -336,12 +336,15 @@ def test_where_nothing_is_mixed_floats_pass_and_nothing_is_compiled(settings):
     np.testing.assert_array_equal(mixed, x)
     np.testing.assert_array_equal(rows, [[0, 1], [1, 0]])
 
-    def compiled(mixup):
+    def text_of(mixup):
         graph = tf.function(lambda x, y: mixup(x, y)).get_concrete_function(x, labels)
-        return "_XlaMustCompile" in str(graph.graph.as_graph_def())
+        return str(graph.graph.as_graph_def())
 
-    assert not compiled(keras_mixup.MixUp(num_classes=2, **settings))
-    assert compiled(keras_mixup.MixUp(num_classes=2))
+    erm = text_of(keras_mixup.MixUp(num_classes=2, **settings))
+    assert "_XlaMustCompile" not in erm and 'op: "Mul"' not in erm
+    assert "_XlaMustCompile" in text_of(keras_mixup.MixUp(num_classes=2))
+    plain = text_of(keras_mixup.MixUp(num_classes=2, jit_compile=False))
+    assert 'op: "Mul"' in plain
 
 
 @pytest.mark.parametrize("per", ["batch", "example"])
