@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 ORDER = """
 version arguments keys quantiles sampling neighbour_search neighbours draws mixing targets boxes batches mixup
 layers metrics
-models.convolution models.tabular models.preact_resnet models.wide_resnet
+models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
 training.mixed_targets training.loss_checks

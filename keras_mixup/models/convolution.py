@@ -7,6 +7,7 @@ import numbers
 import keras
 
 from keras_mixup import arguments
+from keras_mixup.models.normalization import BatchNormalization
 
 
 def check(input_shape, num_classes, width, weight_decay, smallest, any_size=True):
@@ -120,7 +121,7 @@ class Parts:
 
     def normalize(self, features, name, gamma="ones"):
         """A batch norm with PyTorch's momentum (0.1, in Keras 0.9) and epsilon."""
-        return keras.layers.BatchNormalization(
+        return BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
             gamma_initializer=gamma,

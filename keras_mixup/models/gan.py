@@ -6,6 +6,7 @@ import keras
 
 from keras_mixup import arguments
 from keras_mixup.models import tabular
+from keras_mixup.models.normalization import BatchNormalization
 
 
 def gan_generator(
@@ -150,7 +151,7 @@ def dcgan_discriminator(input_shape=(28, 28, 1), width=32):
 
 
 def _normalized(features, name):
-    features = keras.layers.BatchNormalization(
+    features = BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0), name=name
     )(features)
     return keras.layers.ReLU(name=name.replace("norm", "relu"))(features)

@@ -260,6 +260,13 @@ SMALL = [
     "resnext", "lenet", "vgg11",
 ]  # fmt: skip
 small = pytest.mark.parametrize("name", SMALL)
+# What takes a second of each network. The other half differs in blocks that the first
+# has (or, as vgg11, in how many), and is tried by `make test-all`.
+OTHERS = ("activated", "wide_resnet28_10", "resnext", "vgg11")
+half = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=slow) if name in OTHERS else name for name in SMALL],
+)
 
 
 def batch(network, size=4):
@@ -322,7 +329,7 @@ def test_a_smaller_network_has_and_begins_as_its_architecture_says(name):
     np.testing.assert_allclose(np.std(ratios), 1, rtol=0.15)
 
 
-@small
+@half
 def test_saved_and_loaded(name, tmp_path):
     network, _ = build(name, weight_decay=0.01)
     shaken(network).save(tmp_path / "network.keras")
@@ -333,7 +340,7 @@ def test_saved_and_loaded(name, tmp_path):
     assert [x.name for x in loaded.layers] == [x.name for x in network.layers]
 
 
-@small
+@half
 @pytest.mark.parametrize("bits", ["float16", pytest.param("bfloat16", marks=slow)])
 def test_logits_are_float32_where_the_rest_has_16_bits(name, bits):
     network, _ = build(name)
@@ -393,7 +400,7 @@ EAGER, GRAPH, COMPILED = (
 )  # fmt: skip
 
 
-@small
+@half
 @pytest.mark.parametrize("how", [
     EAGER, pytest.param(GRAPH, marks=slow), pytest.param(COMPILED, marks=slow),
 ], ids=["eager", "graph", "compiled"])  # fmt: skip
