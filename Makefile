@@ -8,9 +8,11 @@ BIN = .venv/bin
 
 install: .venv/installed
 
+# Without compiling all of TensorFlow's Python to bytecode beforehand, which takes half of
+# the installation: Python compiles what is imported, once.
 .venv/installed: setup.cfg constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
+	$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
 	touch $@
 
 demo: install

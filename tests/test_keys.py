@@ -62,8 +62,13 @@ def test_the_oracle_gives_the_known_answers_of_random123(counter, key, expected)
     assert list(philox(counter, key)) == expected
 
 
-@pytest.mark.parametrize("mode", oracles.MODES)
-@pytest.mark.parametrize("seed", [0, 7, -1, 2**31, 2**63 + 5])
+@pytest.mark.parametrize(
+    ("seed", "mode"),
+    [
+        *((seed, "eager") for seed in (0, 7, -1, 2**31, 2**63 + 5)),
+        *((seed, mode) for seed in (-1, 2**63 + 5) for mode in oracles.MODES[1:]),
+    ],
+)
 def test_a_key_is_the_block_of_its_step_and_replica(seed, mode):
     for step, replica in ((0, 0), (5, 0), (2**31 - 1, 3), (2**40, 63)):
 

@@ -25,10 +25,10 @@ def end_of(folder):
     return json.loads((folder / "end.json").read_text())
 
 
-# Both trainers: the classifier that mixes its input, and the GAN. The classifier that
-# mixes its hidden layer is tried by `make test-all`.
+# The trainer with the most to restore, two networks and two optimizers. The classifiers
+# are tried by `make test-all`.
 KINDS = [
-    pytest.param(kind, marks=pytest.mark.slow if kind == "hidden" else ())
+    pytest.param(kind, marks=() if kind == "gan" else pytest.mark.slow)
     for kind in killed_runs.KINDS
 ]
 

@@ -283,7 +283,7 @@ def shaken(network):
     return network
 
 
-@small
+@half
 def test_weight_decay_is_on_the_right_parameters_and_halved(name):
     network, _ = build(name, weight_decay=0.01)
     shaken(network)
@@ -359,7 +359,7 @@ def test_logits_are_float32_where_the_rest_has_16_bits(name, bits):
     assert error < {"float16": 0.01, "bfloat16": 0.08}[bits]
 
 
-@small
+@half
 def test_everything_passes_through_the_stages(name):
     network, _ = build(name)
     shaken(network)
