@@ -15,7 +15,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     training, and in its gradient, that costs more time than some convolutions do.
     The arguments, weights and their names are Keras's, and so are the values but for
     rounding. What the fused operation does not know (another axis or rank, a mask,
-    renorm, synchronized replicas, float64), and inference, is left to Keras.
+    renorm, synchronized replicas, float64), a frozen layer, and inference are left to
+    Keras.
 
     Call arguments:
         inputs: Features of shape (batch, height, width, channels).

@@ -22,20 +22,20 @@ def layer_of(kind, shape=X.shape, **settings):
     return layer
 
 
-def step(layer, mode="eager", x=X, training=True, **called):
+def step(layer, mode="eager", training=True):
     """Outputs, gradients by the features and the parameters, and the statistics."""
 
     def compute(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, training=training, **called)
-            total = tf.reduce_sum(tf.cast(y, tf.float32) * tf.ones_like(OUT) * OUT)
+            y = layer(x, training=training)
+            total = tf.reduce_sum(tf.cast(y, tf.float32) * OUT)
         sources = [x, *[v.value for v in layer.trainable_variables]]
         return [y, *tape.gradient(total, sources)]
 
     if mode != "eager":
         compute = tf.function(compute, jit_compile=mode == "xla")
-    found = compute(tf.cast(x, layer.compute_dtype))
+    found = compute(tf.cast(X, layer.compute_dtype))
     return [tf.cast(t, tf.float32).numpy() for t in (*found, *layer.weights)]
 
 

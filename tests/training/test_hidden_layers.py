@@ -134,12 +134,9 @@ def test_features_are_mixed_at_the_named_place(build, place, forward, jit_compil
 
 
 @pytest.mark.parametrize(
-    ("seed", "jit_compile"),
-    [
-        *((0, False), (1, False), (2, False)),
-        *(pytest.param(seed, True, marks=pytest.mark.slow) for seed in (0, 1, 2)),
-    ],
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
 )
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_of_several_places_the_drawn_one_mixes(seed, jit_compile):
     names = ["second", "input", "first"]
     chosen = names[int(sampling.choice_of(keys.make_key(seed, 0, 0), 3))]
