@@ -1,7 +1,7 @@
 """Images per second of a whole training with mixup, against PyTorch.
 
 PreAct ResNet-18 on 32 x 32 images, batches of 128: shuffled, padded by 4 and cropped,
-flipped, normalised, mixed with alpha 1, one step of SGD with momentum and weight decay.
+flipped, normalized, mixed with alpha 1, one step of SGD with momentum and weight decay.
 The input pipeline is included. PyTorch runs with channels first and last; each contestant
 is a process that takes turns, with one thread or two, whichever is faster.
 """

@@ -1,7 +1,7 @@
 """The strength of mixing: training error, test error and their gap over alpha.
 
 The claim (section 5, in prose alone, without numbers): with growing alpha the training
-error on real data grows and the generalisation gap shrinks; on CIFAR-10 the training
+error on real data grows and the generalization gap shrinks; on CIFAR-10 the training
 error stays low even where only averages of pairs are seen (alpha to infinity), and a
 network of more capacity suffers less from a large alpha. This is the curve of it.
 

@@ -75,17 +75,17 @@ def between_curves(result, measures, paper, path):
                 for run in result["runs"]
                 if run["method"] == method
             ]
-            lam, colour = found[0]["lam"], f"C{number}"
+            lam, color = found[0]["lam"], f"C{number}"
             curves = np.array([one[measure] for one in found])
-            axis.plot(lam, curves.mean(axis=0), color=colour, label=method)
+            axis.plot(lam, curves.mean(axis=0), color=color, label=method)
             low, high = curves.min(axis=0), curves.max(axis=0)
-            axis.fill_between(lam, low, high, color=colour, alpha=0.2)
+            axis.fill_between(lam, low, high, color=color, alpha=0.2)
             if measure in paper.get(method, {}):
                 theirs = paper[method][measure]
-                axis.plot(lam, theirs, "--", color=colour, label=f"{method}, paper")
+                axis.plot(lam, theirs, "--", color=color, label=f"{method}, paper")
         axis.set(xlabel=r"$\lambda$", ylabel=heading, ylim=(0, None))
         axis.legend(fontsize="small")
-    picture.suptitle("Between random training examples; the paper's curves digitised")
+    picture.suptitle("Between random training examples; the paper's curves digitized")
     picture.savefig(path, dpi=100)
 
 

@@ -160,7 +160,7 @@ CLAIMS = (
         {"median_error": "lower"},
         r".*/mixup, AC \+ RP",
         {"cpu": f"{_SMALL}, 1 seed."} | _PAPER,
-        "it is the best of all the ways to mix and to regularise.",
+        "it is the best of all the ways to mix and to regularize.",
     ),
     Claim(
         "Section 5",

@@ -121,12 +121,12 @@ def trained_network(record):
 
 
 def of_pixels(network):
-    """A network of normalised images as one of pixels from 0 to 255."""
+    """A network of normalized images as one of pixels from 0 to 255."""
     mean = 255 * np.array(augmentation.CIFAR_MEAN)
     variance = np.square(255 * np.array(augmentation.CIFAR_STD))
     inputs = keras.Input(network.input_shape[1:])
-    normalised = keras.layers.Normalization(mean=mean, variance=variance)(inputs)
-    return keras.Model(inputs, network(normalised))
+    normalized = keras.layers.Normalization(mean=mean, variance=variance)(inputs)
+    return keras.Model(inputs, network(normalized))
 
 
 def with_end(epochs, **measured):
@@ -164,7 +164,7 @@ def train(run, folder, data, settings):
                 500,
                 one_hot=mixing.rows,
                 transform=lambda pixels, labels: (
-                    image_classifier.normalise(pixels),
+                    image_classifier.normalize(pixels),
                     labels,
                 ),
             )
@@ -173,8 +173,8 @@ def train(run, folder, data, settings):
 
     def errors_in_training(network):
         return {
-            "train": keras_mixup.evaluation.memorisation(
-                network, image_classifier.normalise(x).numpy(), given, corrupted
+            "train": keras_mixup.evaluation.memorization(
+                network, image_classifier.normalize(x).numpy(), given, corrupted
             )
         }
 
@@ -253,19 +253,19 @@ def batches_of(recipe, seed, examples, settings, mixing):
             first * steps_per_epoch,
             mixing.in_pipeline,
         )
-    own_class = recipe.partners == "class_neighbours"
-    table = keras_mixup.neighbours.nearest_neighbours(
-        image_classifier.normalise(examples[0]).numpy(),
-        settings.neighbours,
+    own_class = recipe.partners == "class_neighbors"
+    table = keras_mixup.neighbors.nearest_neighbors(
+        image_classifier.normalize(examples[0]).numpy(),
+        settings.neighbors,
         labels=examples[1].numpy() if own_class else None,
-        cache_dir=pathlib.Path(settings.run_dir) / "neighbours",
+        cache_dir=pathlib.Path(settings.run_dir) / "neighbors",
     )
 
     def mixed(step, index):
-        batch, other = keras_mixup.neighbours.neighbour_pairs(
+        batch, other = keras_mixup.neighbors.neighbor_pairs(
             examples, table, index, seed, step
         )
-        # The neighbour is augmented as an example of its own.
+        # The neighbor is augmented as an example of its own.
         key = keys.make_key(seed, step)
         pair = augmented(batch, key), augmented(other, keys.fold_in(key, 1))
         return mixing.in_pipeline(step, pair)

@@ -65,7 +65,7 @@ class Settings(configuration.TrainingConfiguration):
     train_split: str = "train"
     test_split: str = "test"
     seeds: tuple[int, ...] = (0,)
-    # Channels: 1 for the mean of the colours, or 3.
+    # Channels: 1 for the mean of the colors, or 3.
     channels: Literal[1, 3] = 1
     # Values of alpha.
     alphas: tuple[float, ...] = (0.2,)
@@ -209,7 +209,7 @@ def train(run, folder, data, settings):
 
 
 def scaled(images, channels):
-    """uint8 images as floats in [-1, 1]; one channel is the mean of the colours."""
+    """uint8 images as floats in [-1, 1]; one channel is the mean of the colors."""
     import tensorflow as tf
 
     images = tf.cast(images, tf.float32) / 127.5 - 1

@@ -3,7 +3,7 @@
 The claim (section 3.1): at `x = lam x_i + (1 - lam) x_j` between random training
 examples, a network trained with mixup seldomer predicts a class that is neither y_i nor
 y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves each;
-digitised (section 3.1's figure, ± .4 points and ± .005), at lam = .5: misses 16.4 % for
+digitized (section 3.1's figure, ± .4 points and ± .005), at lam = .5: misses 16.4 % for
 ERM and 6.2 % for mixup, gradient norms .177 and .039. All 21 points are in `PAPER`.
 
     python -m experiments figure2_between --data_dir DATA                  # two cores
@@ -13,7 +13,7 @@ ERM and 6.2 % for mixup, gradient norms .177 and .039. All 21 points are in `PAP
 Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1e-4,
 10,000 pairs of different examples, unaugmented, the same for both networks of a seed;
 inference mode; the loss is the cross-entropy against `lam y_i + (1 - lam) y_j`, its
-gradient that of each example alone with respect to the normalised input, its norm
+gradient that of each example alone with respect to the normalized input, its norm
 Euclidean, the mean over pairs. The median over pairs and the gradient of the loss
 against the predicted class stand beside it.
 
@@ -113,7 +113,7 @@ def run(settings):
         sys.modules[__name__],
         settings,
         records,
-        f"{configuration.LEGEND} The paper's are digitised.",
+        f"{configuration.LEGEND} The paper's are digitized.",
     )
 
 
@@ -121,7 +121,7 @@ def curves(network, examples, seed, settings):
     """The curves of a network over lam: lists of 21 numbers, by measure.
 
     Args:
-        network: A classifier of normalised images that ends in logits.
+        network: A classifier of normalized images that ends in logits.
         examples: uint8 images and their integer labels.
         seed: Integer, for the pairs.
         settings: `Settings`.
@@ -131,7 +131,7 @@ def curves(network, examples, seed, settings):
 
     x, y = examples
     i, j = random_pairs(len(y), settings.pairs, seed)
-    ends = [image_classifier.normalise(x[k]).numpy() for k in (i, j)]
+    ends = [image_classifier.normalize(x[k]).numpy() for k in (i, j)]
     found = {}
     for target in ("mixed", "predicted"):
         found[target] = evaluation.between(
@@ -185,7 +185,7 @@ def draw(result, folder):
 
 
 def paper():
-    """The paper's value by cell, digitised."""
+    """The paper's value by cell, digitized."""
     return {
         f"{method}/{measure}": values[-1]
         for method, of_method in PAPER.items()
@@ -193,11 +193,11 @@ def paper():
     }
 
 
-def symmetric(digitised):
+def symmetric(digitized):
     """Curves over all of lam from their halves."""
     return {
         method: {name: (*half, *half[-2::-1]) for name, half in of_method.items()}
-        for method, of_method in digitised.items()
+        for method, of_method in digitized.items()
     }
 
 

@@ -184,7 +184,7 @@ def train(run, folder, data, settings):
             settings.learning_rate, drops(network, settings.epochs), steps
         ),
         augment=image_classifier.augment,
-        transform=image_classifier.normalise,
+        transform=image_classifier.normalize,
     )
 
 

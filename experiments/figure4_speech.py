@@ -14,7 +14,7 @@ On two cores about 20 minutes of one core's time. DATA holds Speech Commands v0.
 archive; `--download` fetches it (1.4 GB). It is not TFDS's `speech_commands`, which
 is v0.02 with 12 labels.
 
-The paper's setting, preset `paper`: 65,000 utterances of 30 words, normalised
+The paper's setting, preset `paper`: 65,000 utterances of 30 words, normalized
 spectrograms of 160 x 101, 30 epochs, batches of 100, Adam at 3e-3 divided by 10 every
 10 epochs, alpha 0.1 and 0.2, spectrograms mixed just before the network, and for
 mixup 5 epochs on clean examples first. One GPU trains VGG-11 in about an hour

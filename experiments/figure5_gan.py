@@ -1,6 +1,6 @@
 """Figure 5: GANs on two mixtures of Gaussians, ERM and mixup.
 
-The claim: mixup stabilises the training of GANs, since it smooths the discriminator,
+The claim: mixup stabilizes the training of GANs, since it smooths the discriminator,
 which then gives the generator gradients (section 3.7). The paper shows samples after
 10, 100, 1,000, 10,000 and 20,000 iterations and gives no numbers, so none stand beside
 ours. In its picture the samples of ERM are out of the frame from iteration 1,000 on;

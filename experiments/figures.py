@@ -24,11 +24,11 @@ def _methods(result, group, methods=None):
 
 
 def _styles():
-    """Ten colours, and dashes for the next ten."""
+    """Ten colors, and dashes for the next ten."""
     from matplotlib import colormaps
 
-    colours = colormaps["tab10"].colors
-    return {"color": 3 * colours, "linestyle": 10 * ["-"] + 10 * ["--"] + 10 * [":"]}
+    colors = colormaps["tab10"].colors
+    return {"color": 3 * colors, "linestyle": 10 * ["-"] + 10 * ["--"] + 10 * [":"]}
 
 
 def _legend_below(axis):

@@ -130,15 +130,15 @@ def fit(
     return record, data.examples_seen(len(record), settings)
 
 
-def normalise(images):
+def normalize(images):
     """`(images / 255 - mean) / std` with the constants of CIFAR-10."""
-    return augmentation.normalise(
+    return augmentation.normalize(
         images, augmentation.CIFAR_MEAN, augmentation.CIFAR_STD
     )
 
 
 def augment(images, key, padding=4):
-    """The paper's augmentation for CIFAR: random crops, flips, normalised.
+    """The paper's augmentation for CIFAR: random crops, flips, normalized.
 
     Args:
         images: uint8 images of shape (n, height, width, channels).
@@ -149,7 +149,7 @@ def augment(images, key, padding=4):
     if padding:
         images = augmentation.pad_and_crop(images, key, padding)
         images = augmentation.flip(images, key)
-    return normalise(images)
+    return normalize(images)
 
 
 def drops(epochs, shares=(0.5, 0.75)):

@@ -149,7 +149,7 @@ def train(alpha, seed, settings):
                 "learning_rate": settings.learning_rate,
                 "train": {
                     "loss": float(logs["loss"]),
-                    **keras_mixup.evaluation.memorisation_errors(
+                    **keras_mixup.evaluation.memorization_errors(
                         predicted, noisy, chosen
                     ),
                 },
@@ -245,7 +245,7 @@ def export_and_serve(model, result, settings, folder):
             "data": "scikit-learn's digits (UCI, Alpaydin and Kaynak), 1,200 images, "
             f"{100 * settings.corrupted:g} % of the labels replaced at random",
             "numbers": {MEASURES[k]: f"{v:.1f}" for k, v in run["final"].items()},
-            "licence": "data CC BY 4.0, model Apache-2.0",
+            "license": "data CC BY 4.0, model Apache-2.0",
         },
     )
     print(f"Exported {method}, seed {seed}, to {path}")

@@ -27,9 +27,9 @@ class Recipe:
         label_smoothing: Szegedy et al.'s epsilon.
         mix_at: The layer behind which is mixed.
         partners: Where partners come from: the batch, a second loader, or the nearest
-            neighbours of each example, of all classes or its own.
+            neighbors of each example, of all classes or its own.
         dropout: Drop probability in each residual block.
-        gaussian_noise: Standard deviation of the noise on normalised training inputs.
+        gaussian_noise: Standard deviation of the noise on normalized training inputs.
         corrupted: Probability with which a training label is replaced.
         weight_decay: PyTorch's w.
         width: Channels of the first stage; 0 for that of the settings.
@@ -42,7 +42,7 @@ class Recipe:
     targets: Literal["mix", "closer"] = "mix"
     label_smoothing: float = 0.0
     mix_at: str = "input"
-    partners: Literal["batch", "loader", "neighbours", "class_neighbours"] = "batch"
+    partners: Literal["batch", "loader", "neighbors", "class_neighbors"] = "batch"
     dropout: float = 0.0
     gaussian_noise: float = 0.0
     corrupted: float = 0.0
@@ -101,14 +101,14 @@ class ClassifierConfiguration(configuration.RunConfiguration):
     momentum: float = 0.9
     # Random crops, padded by an eighth of the size, and flips.
     augment: bool = True
-    # Neighbours of each example from which its partner is drawn, where it is one.
-    neighbours: int = 200
+    # Neighbors of each example from which its partner is drawn, where it is one.
+    neighbors: int = 200
     seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        for name in ("width", "neighbours"):
+        for name in ("width", "neighbors"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"Invalid value received for `{name}`. Expected an integer >= 1. "
@@ -151,7 +151,7 @@ CPU = {
     "epochs": 40,
     "batch_size": 64,
     "augment": False,
-    "neighbours": 50,
+    "neighbors": 50,
     "checkpoint_every": 10,
     "tensorboard": False,
     "progress": "none",
@@ -166,7 +166,7 @@ SMOKE = {
     "width": 4,
     "epochs": 2,
     "batch_size": 64,
-    "neighbours": 5,
+    "neighbors": 5,
     "tensorboard": False,
     "progress": "none",
 }

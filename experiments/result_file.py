@@ -47,13 +47,13 @@ def make_result(experiment, item, settings, paper, runs, final):
         "settings": settings,
         "paper": paper,
         "runs": runs,
-        "summary": summarise(runs, paper),
+        "summary": summarize(runs, paper),
         "paired": pair(runs),
         "environment": environment(),
     }
 
 
-def summarise(runs, paper):
+def summarize(runs, paper):
     """Mean and standard deviation over seeds of each cell."""
     values = {}
     for run in runs:

@@ -216,14 +216,14 @@ def train(run, folder, data, settings):
 
     size, width = settings.image_size, run.settings["width"]
 
-    def normalise(images):
-        return augmentation.normalise(
+    def normalize(images):
+        return augmentation.normalize(
             images, augmentation.IMAGENET_MEAN, augmentation.IMAGENET_STD
         )
 
     def augment(images, key):
         images = augmentation.random_resized_crop(images, key, size)
-        return normalise(augmentation.flip(images, key))
+        return normalize(augmentation.flip(images, key))
 
     return image_classifier.train(
         run,
@@ -246,7 +246,7 @@ def train(run, folder, data, settings):
             warm_up_from=settings.warm_up_from,
         ),
         augment=augment,
-        transform=lambda images: normalise(augmentation.central_crop(images, size)),
+        transform=lambda images: normalize(augmentation.central_crop(images, size)),
         nesterov=True,
         top_5=True,
     )

@@ -12,11 +12,11 @@ weight decay 1e-4 and 5.18 at 5e-4, mixup 4.24 and 4.68, its layer 1 4.44 and 4.
 
 AC mixes between all classes, SC within each; RP pairs at random, by a permutation of
 the batch (SC: within each class of the batch; the only one of its class is its own
-partner); KNN draws the partner from the 200 nearest neighbours (Euclidean, of
-normalised pixels without augmentation, over the whole training set, the example itself
+partner); KNN draws the partner from the 200 nearest neighbors (Euclidean, of
+normalized pixels without augmentation, over the whole training set, the example itself
 left out), which is augmented as an example of its own. Layer 1 to 4 is before a
 residual stage, layer 5 before the average pool. "Inputs only" takes the label of the
-closer example; with same-class neighbours that is SMOTE. Noise is on normalised inputs.
+closer example; with same-class neighbors that is SMOTE. Noise is on normalized inputs.
 Every row is a configuration of MixUp, MixUpModel and the network.
 
 Preset `paper`: section 3.2's training, one lam a batch, alpha 1, one model a cell (the
@@ -24,7 +24,7 @@ paper does not say how many; differences below .15 are noise).
 
 Deviations of preset `cpu`: one seed; 1,000 images of Fashion-MNIST scaled to 12 x 12,
 PreAct ResNet-18 at an eighth of its width, batches of 64, 40 epochs without
-augmentation, 50 neighbours of 1,000 images instead of 200 of 50,000: the same fixed
+augmentation, 50 neighbors of 1,000 images instead of 200 of 50,000: the same fixed
 budget for each of the 44 cells.
 """
 
@@ -38,16 +38,16 @@ DECAYS = (1e-4, 5e-4)
 ROWS = {
     "ERM": Recipe(),
     "mixup, AC + RP": Recipe(alpha=1),
-    "mixup, AC + KNN": Recipe(alpha=1, partners="neighbours"),
+    "mixup, AC + KNN": Recipe(alpha=1, partners="neighbors"),
     "layer 1": Recipe(alpha=1, mix_at="stem"),
     "layer 2": Recipe(alpha=1, mix_at="stage_1"),
     "layer 3": Recipe(alpha=1, mix_at="stage_2"),
     "layer 4": Recipe(alpha=1, mix_at="stage_3"),
     "layer 5": Recipe(alpha=1, mix_at="stage_4"),
     "inputs only, SC + KNN": Recipe(
-        alpha=1, targets="closer", partners="class_neighbours"
+        alpha=1, targets="closer", partners="class_neighbors"
     ),
-    "inputs only, AC + KNN": Recipe(alpha=1, targets="closer", partners="neighbours"),
+    "inputs only, AC + KNN": Recipe(alpha=1, targets="closer", partners="neighbors"),
     "inputs only, SC + RP": Recipe(alpha=1, targets="closer", pairing="same_class"),
     "inputs only, AC + RP": Recipe(alpha=1, targets="closer"),
     **{f"smoothing {s:g}": Recipe(label_smoothing=s) for s in (0.05, 0.1, 0.2)},

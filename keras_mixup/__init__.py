@@ -14,7 +14,7 @@ if _named != "tensorflow":
         f"Keras is imported (the backend is {_named} now)."
     )
 
-from keras_mixup import evaluation, layers, metrics, models, neighbours
+from keras_mixup import evaluation, layers, metrics, models, neighbors
 from keras_mixup.export import export_saved_model
 from keras_mixup.export_generator import export_generator
 from keras_mixup.mixing import mix

@@ -44,7 +44,7 @@ def export_saved_model(
         input_dtype: Dtype of `inputs`. By default the network's, and with
             `preprocess` on images uint8.
         card: Dict of what the model card says beside versions and date: "data",
-            "numbers" (a dict), "licence", "description".
+            "numbers" (a dict), "license", "description".
 
     Returns:
         The path, a `pathlib.Path`. It also holds `model_card.md`, and, where

@@ -26,7 +26,7 @@ class Stream(enum.IntEnum):
     # The partners of a third, fourth, ... example count on from here.
     FURTHER_PARTNERS = 4
     # Far above, so that those do not reach them.
-    NEIGHBOURS = 500
+    NEIGHBORS = 500
     NOISE = 501
     EVALUATION = 502
 

@@ -172,6 +172,7 @@ class MixUp(keras.layers.Layer):
     def __init__(
         self,
         alpha=0.2,
+        *,
         data_format=None,
         seed=None,
         bounding_box_format=None,

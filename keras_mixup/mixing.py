@@ -59,7 +59,7 @@ def convex_combination(parts, coefficients):
 def flattened(tensor, axes=1):
     """One axis in place of all behind the first ones: of a batch, rows.
 
-    XLA's inner loop runs over the last axis: over 3 colours it is up to a quarter
+    XLA's inner loop runs over the last axis: over 3 colors it is up to a quarter
     slower than over all pixels.
     """
     if tensor.shape.rank <= axes + 1:

@@ -19,9 +19,9 @@ class MixUp:
     policy that `MixUpModel` follows in its train step.
 
     Args:
-        alpha: Float >= 0, or a schedule of the step (any serialisable callable,
-            such as `keras_mixup.AlphaSchedule`). 0 is ERM: nothing is
-            mixed. The paper takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
+        alpha: Float >= 0, or a schedule of the step (any serializable callable,
+            such as `keras_mixup.AlphaSchedule`). 0 is ERM: nothing is mixed.
+            The paper takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
         per: `"batch"`, one lam a batch as in the paper, or `"example"`.
         pairing: `"permutation"` (the paper), `"derangement"`, `"roll"`,
             `"reverse"` or `"same_class"`; see `sample_partner`.
@@ -64,7 +64,8 @@ class MixUp:
 
     def __init__(
         self,
-        alpha=1.0,
+        alpha=0.2,
+        *,
         per="batch",
         pairing="permutation",
         examples=2,
@@ -100,8 +101,8 @@ class MixUp:
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.probability = probability
-        names = [passthrough] if isinstance(passthrough, str) else passthrough
-        self.passthrough = tuple(names)
+        one = isinstance(passthrough, str)
+        self.passthrough = (passthrough,) if one else tuple(passthrough)
         self.seed = seed
         self.ignore_class = ignore_class
         self.jit_compile = jit_compile
@@ -278,10 +279,8 @@ class MixUp:
         draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
         parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
         features = [part["features"] for part in parts]
-        result = {
-            "features": mixing.mix_parts(features, draw.coefficients),
-            "boxes": None,
-        }
+        mixed = mixing.mix_parts(features, draw.coefficients)
+        result = {"features": mixed, "boxes": None}
         mixed = [
             self.mix_target(
                 [part["targets"][i] for part in parts],

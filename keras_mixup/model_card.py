@@ -17,16 +17,16 @@ def write_model_card(path, network, kind, facts, use, date, card):
         use: List of lines on its use.
         date: ISO date.
         card: Dict with any of "description", "data", "numbers" (a dict of names
-            to values) and "licence".
+            to values) and "license".
 
     Raises:
         ValueError: for an entry of `card` that has no place.
     """
-    unknown = sorted(set(card) - {"description", "data", "numbers", "licence"})
+    unknown = sorted(set(card) - {"description", "data", "numbers", "license"})
     if unknown:
         raise ValueError(
             "Unknown entry received for argument `card`. Expected description, data, "
-            f"numbers or licence. Received: {unknown}"
+            f"numbers or license. Received: {unknown}"
         )
     numbers = card.get("numbers") or {}
     lines = [
@@ -36,7 +36,7 @@ def write_model_card(path, network, kind, facts, use, date, card):
         "",
         f"- Date: {date}",
         f"- Data: {card.get('data', _UNKNOWN)}",
-        f"- Licence: {card.get('licence', _UNKNOWN)}",
+        f"- License: {card.get('license', _UNKNOWN)}",
         f"- Parameters: {network.count_params():,}",
         *(f"- {name}: {text}" for name, text in facts.items()),
         f"- Written with: TensorFlow {tf.__version__}, Keras {keras.__version__}",

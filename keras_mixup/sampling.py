@@ -25,7 +25,7 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
 
     Args:
         alpha: Float >= 0, or a scalar tensor. 0 gives exactly 1 everywhere,
-            which is empirical risk minimisation.
+            which is empirical risk minimization.
         shape: Integer, or a tuple or tensor of integers: `()` for one weight
             a batch, `(batch_size,)` for one an example.
         seed: Integer. None draws anew at every call.

@@ -3,7 +3,7 @@
 With sample weights w the mixed example weighs `W = sum_k t_k w_k` and its loss
 is `sum_k t_k w_k loss(y_k)`. For a loss that is linear in its target this is
 `W loss(y~)` with `y~ = sum_k (t_k w_k / W) y_k`, so an example of weight zero
-(padding, unlabelled) leaves no trace in the target. An ignored class is a
+(padding, unlabeled) leaves no trace in the target. An ignored class is a
 weight of zero at its position: the same rule serves both.
 """
 

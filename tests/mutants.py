@@ -67,17 +67,17 @@ MUTANTS = {
         "tf.minimum(x + 2 * epsilon, high)",
         "tests/evaluation/test_attacks.py",
     ),
-    "neighbours cross classes": (
-        "keras_mixup/neighbours.py",
+    "neighbors cross classes": (
+        "keras_mixup/neighbors.py",
         "np.flatnonzero(labels == label)",
         "np.flatnonzero(labels == labels)",
-        "tests/test_neighbour_search.py",
+        "tests/test_neighbor_search.py",
     ),
     "a distance counts for one of its ends": (
-        "keras_mixup/neighbour_search.py",
+        "keras_mixup/neighbor_search.py",
         "nearer = below < furthest",
         "nearer = below < -furthest",
-        "tests/test_neighbour_search.py",
+        "tests/test_neighbor_search.py",
     ),
     "each worker keeps its own averages": (
         "keras_mixup/training/several_workers.py",
@@ -116,10 +116,10 @@ MUTANTS = {
         "tests/experiments/test_service.py",
     ),
     "swap real and corrupted": (
-        "keras_mixup/evaluation/memorisation.py",
+        "keras_mixup/evaluation/memorization.py",
         '"error_on_real": _percent(wrong[~corrupted])',
         '"error_on_real": _percent(wrong[corrupted])',
-        "tests/evaluation/test_memorisation.py",
+        "tests/evaluation/test_memorization.py",
     ),
     "swap lam and 1 - lam": (
         "keras_mixup/mixing.py",
@@ -177,7 +177,7 @@ MUTANTS = {
         "for target, weight in terms[:1]:",
         "tests/training/test_two_terms.py",
     ),
-    "count regularisers twice": (
+    "count regularizers twice": (
         "keras_mixup/training/classifier.py",
         "return total / len(terms)",
         "return total",

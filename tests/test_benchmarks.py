@@ -47,7 +47,7 @@ def test_make_bench_runs_every_benchmark_that_has_a_command():
     assert set(listed.split()) == commands - {"accelerator", "command"}
 
 
-def test_rounds_are_whole_and_neighbours_change():
+def test_rounds_are_whole_and_neighbors_change():
     taken = []
 
     def measure(name):

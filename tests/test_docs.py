@@ -77,7 +77,7 @@ def test_the_tutorial_runs_and_is_a_notebook(tmp_path, monkeypatch, capsys):
 
 def test_the_api_page_has_every_public_name():
     text = (DOCS / "api.md").read_text()
-    modules = ("evaluation", "layers", "metrics", "models", "neighbours")
+    modules = ("evaluation", "layers", "metrics", "models", "neighbors")
     for name in vars(keras_mixup):
         if name.startswith("_") or name in ("os", "keras", *modules):
             continue

@@ -105,7 +105,7 @@ def test_preprocessing_is_inside_the_graph(tmp_path, dtype):
     assert_classifies(serve(path, "encoded_images", images=encoded), expected)
 
 
-# Sixteen pixels are at most sixteen colours, which a GIF keeps.
+# Sixteen pixels are at most sixteen colors, which a GIF keeps.
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "GIF"])
 def test_an_encoded_image_is_served_as_its_pixels(tmp_path, file_format):
     network = linear_network()
@@ -129,10 +129,10 @@ def test_an_encoded_image_of_another_size_is_resized_and_rounded(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_grey_file_fills_all_channels(tmp_path, channels):
-    network, grey = linear_network(channels=channels), IMAGES[..., :1]
+    network, gray = linear_network(channels=channels), IMAGES[..., :1]
     path = export_saved_model(network, tmp_path / "1")
-    served = serve(path, "encoded_images", images=[encode(image) for image in grey])
-    assert_classifies(served, softmax(linear(network, grey.repeat(channels, axis=-1))))
+    served = serve(path, "encoded_images", images=[encode(image) for image in gray])
+    assert_classifies(served, softmax(linear(network, gray.repeat(channels, axis=-1))))
 
 
 def test_the_graph_neither_mixes_nor_draws(tmp_path):

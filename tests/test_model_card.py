@@ -19,7 +19,7 @@ def stated(text):
 
 def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     days = {datetime.date.today().isoformat()}
-    card = {"data": "1,200 photographs", "licence": "CC BY 4.0"}
+    card = {"data": "1,200 photographs", "license": "CC BY 4.0"}
     path = export_saved_model(
         linear_network(), tmp_path / "1", NAMES, input_dtype="uint8", card=card
     )
@@ -28,7 +28,7 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     assert entries.pop("Date") in days
     assert entries == {
         "Data": "1,200 photographs",
-        "Licence": "CC BY 4.0",
+        "License": "CC BY 4.0",
         "Parameters": str(4 * 4 * 3 * 3 + 3),
         "Inputs": "uint8 (None, 4, 4, 3)",
         "Classes (3)": "cat, dog, bird",
@@ -62,7 +62,7 @@ def test_numbers_stand_in_a_table_below_the_description(tmp_path):
 
 def test_what_is_not_given_is_said_to_be_not_stated(tmp_path):
     text = written(tmp_path)
-    assert stated(text)["Data"] == stated(text)["Licence"] == "not stated"
+    assert stated(text)["Data"] == stated(text)["License"] == "not stated"
     assert "\n## Numbers\n\nnot stated\n" in text
     assert "|" not in text
 
@@ -86,6 +86,6 @@ def test_more_than_twenty_labels_are_cut(tmp_path):
 
 
 def test_an_entry_without_a_place_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"numbers or licence. Received: \['author'\]"):
+    with pytest.raises(ValueError, match=r"numbers or license. Received: \['author'\]"):
         written(tmp_path, author="a", data="d")
     assert not list(tmp_path.iterdir())

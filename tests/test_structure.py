@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keys quantiles sampling neighbour_search neighbours draws mixing targets boxes batches mixup
+version arguments keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches mixup
 layers metrics
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
@@ -30,7 +30,7 @@ training.two_networks
 training.gan training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
-evaluation.memorisation evaluation.generated evaluation
+evaluation.memorization evaluation.generated evaluation
 model_card whole_folder serving export export_generator
 """
 
@@ -103,7 +103,7 @@ def test_the_picture_of_the_rooms_names_each_file():
 
 
 SIGNATURES = {
-    "MixUp": "(alpha=1.0, per='batch', pairing='permutation', examples=2, targets='mix', "
+    "MixUp": "(alpha=0.2, *, per='batch', pairing='permutation', examples=2, targets='mix', "
     "num_classes=None, label_smoothing=0.0, probability=1.0, passthrough=(), seed=None, "
     "ignore_class=None, jit_compile=True)",
     "MixUp.at_step": "(self, step, batch, replica=0)",
@@ -114,7 +114,7 @@ SIGNATURES = {
     "pairing='permutation', labels=None)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
-    "MixUpGAN": "(generator, discriminator, alpha=0.2, mode='objective', "
+    "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='objective', "
     "discriminator_steps=5, generator_loss='minimax', seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "
     "discriminator_optimizer='adam', run_eagerly=False, steps_per_execution=1, "
@@ -127,17 +127,17 @@ SIGNATURES = {
     "export_saved_model": "(model, path, labels=None, preprocess=None, "
     "from_logits=None, input_dtype=None, card=None)",
     "export_generator": "(model, path, postprocess=None, card=None)",
-    "layers.MixUp": "(alpha=0.2, data_format=None, seed=None, bounding_box_format=None, "
+    "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, bounding_box_format=None, "
     "**kwargs)",
     "layers.MixFeatures": "(**kwargs)",
     "metrics.MixedAccuracy": "(name='accuracy', dtype=None)",
     "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",
     "models.build": "(name, **arguments)",
     "models.names": "()",
-    "neighbours.nearest_neighbours": "(features, k=200, labels=None, cache_dir=None, "
+    "neighbors.nearest_neighbors": "(features, k=200, labels=None, cache_dir=None, "
     "progress=False)",
-    "neighbours.draw_neighbours": "(neighbours, index, seed=None, step=0, replica=0)",
-    "neighbours.neighbour_pairs": "(examples, neighbours, index, seed=None, step=0, "
+    "neighbors.draw_neighbors": "(neighbors, index, seed=None, step=0, replica=0)",
+    "neighbors.neighbor_pairs": "(examples, neighbors, index, seed=None, step=0, "
     "replica=0)",
     "evaluation.fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), "
     "from_logits=True)",
@@ -155,8 +155,8 @@ SIGNATURES = {
     "evaluation.draw_reliability_diagram": "(reliability, axis, label=None)",
     "evaluation.mode_coverage": "(samples, modes, radius, least_share=0.01)",
     "evaluation.sliced_wasserstein": "(samples, others, projections=200, seed=0)",
-    "evaluation.memorisation": "(model, x, given, corrupted, batch_size=512)",
-    "evaluation.memorisation_errors": "(predicted, given, corrupted)",
+    "evaluation.memorization": "(model, x, given, corrupted, batch_size=512)",
+    "evaluation.memorization_errors": "(predicted, given, corrupted)",
 }
 
 

@@ -90,7 +90,7 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
     """Cuts a random box out of every image and resizes it (Szegedy et al., 2015).
 
     The boxes are those of `random_boxes`. Bilinear, without antialiasing: the
-    samples lie evenly between the centres of the box's first and last pixels.
+    samples lie evenly between the centers of the box's first and last pixels.
 
     Args:
         images: Tensor of shape (n, height, width, channels).
@@ -190,7 +190,7 @@ def central_crop(images, size, resize=None):
     return _as_before(cropped, images.dtype)
 
 
-def normalise(images, mean, std):
+def normalize(images, mean, std):
     """`(images / 255 - mean) / std` per channel, as float32.
 
     Args:

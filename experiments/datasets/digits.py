@@ -10,7 +10,7 @@ def load_digits():
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: uint8 images of shape
-        (n, 8, 8, 1), the scanner's 17 grey levels spread over 0 to 255, and
+        (n, 8, 8, 1), the scanner's 17 gray levels spread over 0 to 255, and
         int32 labels.
     """
     from sklearn.datasets import load_digits as load

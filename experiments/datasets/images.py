@@ -22,7 +22,7 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """A set of labelled images.
+    """A set of labeled images.
 
     Attributes:
         encoded: For every split asked for, a `tf.data.Dataset` of examples as they

@@ -1,4 +1,4 @@
-"""Normalised log spectrograms of utterances of one second at 16 kHz."""
+"""Normalized log spectrograms of utterances of one second at 16 kHz."""
 
 import keras
 import tensorflow as tf
@@ -11,7 +11,7 @@ def log_spectrogram(waveforms):
     """`log(1 + |STFT|)` of waveforms at 16 kHz.
 
     Frames of 20 ms every 10 ms under a periodic Hamming window; the waveform is
-    padded by half a frame of zeros at both ends, so that frame `t` is centred at
+    padded by half a frame of zeros at both ends, so that frame `t` is centerd at
     `10 t` ms. This is what adiyoss/GCommandsPytorch computes with librosa, which at
     the ends mirrors the waveform instead.
 
@@ -44,7 +44,7 @@ def log_spectrogram(waveforms):
     return tf.transpose(frames, [0, 2, 1])[..., tf.newaxis]
 
 
-def normalise(spectrograms):
+def normalize(spectrograms):
     """Z-score of every utterance: `(x - mean) / std` over its bins and frames.
 
     A constant spectrogram (silence), whose standard deviation is zero, becomes zero.
@@ -60,7 +60,7 @@ def normalise(spectrograms):
 
 @keras.saving.register_keras_serializable("keras_mixup_experiments")
 class Spectrogram(keras.layers.Layer):
-    """First layer of a network on waveforms: `normalise(log_spectrogram(x))`.
+    """First layer of a network on waveforms: `normalize(log_spectrogram(x))`.
 
     Input: (batch, samples) at 16 kHz, 16,000 samples as a rule. Output: float32 of
     shape (batch, 161, 101, 1). Both are float32 whatever the dtype policy is:
@@ -71,7 +71,7 @@ class Spectrogram(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
     def call(self, waveforms):
-        return normalise(log_spectrogram(waveforms))
+        return normalize(log_spectrogram(waveforms))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], BINS, FRAMES, 1)

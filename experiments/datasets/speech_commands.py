@@ -206,7 +206,7 @@ def load_utterances(splits, places, words=None, length=RATE):
         splits: Names out of `SPLITS`.
         places: `sources.Places`; its `data_dir` is searched for the archive, unpacked
             or not.
-        words: Words to keep, labelled 0, 1, ... in this order, or None for all 30.
+        words: Words to keep, labeled 0, 1, ... in this order, or None for all 30.
         length: Number of samples: zeros are added behind shorter ones, the end of
             longer ones is cut off.
 

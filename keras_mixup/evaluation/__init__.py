@@ -14,7 +14,7 @@ from keras_mixup.evaluation.calibration import (
     reliability,
 )
 from keras_mixup.evaluation.generated import mode_coverage, sliced_wasserstein
-from keras_mixup.evaluation.memorisation import memorisation, memorisation_errors
+from keras_mixup.evaluation.memorization import memorization, memorization_errors
 from keras_mixup.evaluation.top_k import top_k_errors
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "expected_calibration_error",
     "fgsm",
     "i_fgsm",
-    "memorisation",
-    "memorisation_errors",
+    "memorization",
+    "memorization_errors",
     "mode_coverage",
     "overconfidence_error",
     "reliability",

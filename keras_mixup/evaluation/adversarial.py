@@ -26,7 +26,7 @@ def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=True):
         y: The true labels: integers of shape (batch,), or float rows of shape
             (batch, classes) that sum to one.
         epsilon: The largest change, in the units of x: a float >= 0 or one a
-            channel, for inputs that are normalised. The paper's is 4 of 255.
+            channel, for inputs that are normalized. The paper's is 4 of 255.
         value_range: The smallest and the largest value of x, each a float or one a
             channel. Default: (0, 255).
         from_logits: Whether the model ends in logits. Default: True.

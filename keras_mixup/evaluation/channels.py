@@ -30,7 +30,7 @@ def value_range_of(value_range, x):
     known = [tf.get_static_value(end) for end in (low, high)]
     if all(end is not None for end in known) and not np.all(known[0] < known[1]):
         _refuse_range(value_range)
-    # What normalisation rounds is no reason to stop.
+    # What normalization rounds is no reason to stop.
     slack = 1e-3 * (high - low)
     tf.debugging.Assert(
         tf.reduce_all((x >= low - slack) & (x <= high + slack)),

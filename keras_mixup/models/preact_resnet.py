@@ -1,4 +1,4 @@
-"""Residual networks that normalise before they convolve: PreAct ResNet-18."""
+"""Residual networks that normalize before they convolve: PreAct ResNet-18."""
 
 import keras
 

@@ -58,6 +58,7 @@ class MixUpGAN(TwoNetworks):
         self,
         generator,
         discriminator,
+        *,
         alpha=0.2,
         mode="objective",
         discriminator_steps=5,

@@ -2,7 +2,7 @@
 
 Integer targets cannot be averaged: their loss is one term an example of the mix,
 `(1 / K) sum_k loss(y_k, weight = K t_k w_k)`. Written so, with the shares as
-sample weights, a regulariser counts once, a loss tracker shows the mean, and any
+sample weights, a regularizer counts once, a loss tracker shows the mean, and any
 Keras loss that averages `weight * loss` over the batch is exact. Float targets
 are mixed and have one term.
 """

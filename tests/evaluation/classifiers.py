@@ -18,7 +18,7 @@ def linear(weights, bias=None, softmax=False, shape=None):
 
 
 def network(features, classes, seed=0):
-    """Two dense layers with tanh, batch normalisation and dropout between them."""
+    """Two dense layers with tanh, batch normalization and dropout between them."""
     keras.utils.set_random_seed(seed)
     normal = keras.initializers.RandomNormal(stddev=1.5)
     model = keras.Sequential(

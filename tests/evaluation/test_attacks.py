@@ -149,8 +149,8 @@ def test_nothing_leaves_the_box_nor_the_range(
 
 
 def test_a_range_and_an_epsilon_for_each_channel():
-    # Normalised colours are (v - mean) / std, and a linear model of them is one of
-    # the pixels: the same attack, of 4 / std, between the normalised 0 and 255.
+    # Normalized colors are (v - mean) / std, and a linear model of them is one of
+    # the pixels: the same attack, of 4 / std, between the normalized 0 and 255.
     mean, std = np.array([125.0, 123, 114]), np.array([63.0, 62, 67])
     pixels = GENERATOR.integers(0, 256, (4, 2, 2, 3)).astype("float32")
     pixels[0], pixels[1] = 0, 255

@@ -13,7 +13,7 @@ FEW = 20
 FULL = {
     "flags": 1500,
     "results": 2500,
-    "neighbours": 1000,
+    "neighbors": 1000,
     "wav": 2500,
     "images": 1500,
     "uci": 1500,

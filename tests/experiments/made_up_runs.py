@@ -233,7 +233,7 @@ def networks(monkeypatch, made):
 
 
 def linear_network(kernel, bias, shape):
-    """A network of normalised images whose logits are linear."""
+    """A network of normalized images whose logits are linear."""
     network = keras.Sequential(
         [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(len(bias))]
     )
@@ -241,8 +241,8 @@ def linear_network(kernel, bias, shape):
     return network
 
 
-def normalised(pixels):
-    """Rows of normalised images."""
+def normalized(pixels):
+    """Rows of normalized images."""
     images = (np.asarray(pixels, "float64") / 255 - MEAN) / STD
     return images.reshape(len(images), -1)
 

@@ -187,16 +187,16 @@ def test_the_central_crop_scales_the_shorter_side(size, resize, height, width, s
     assert found.shape == (1, size, size, 2)
     for axis, (before, after) in enumerate(zip((height, width), sides, strict=True)):
         # Centres of pixels lie at 1/2, 3/2, ...; beyond the last, the value stays.
-        centres = (np.arange(after) + 0.5) * before / after - 0.5
+        centers = (np.arange(after) + 0.5) * before / after - 0.5
         first = (after - size) // 2
-        expected = np.clip(centres, 0, before - 1)[first : first + size]
+        expected = np.clip(centers, 0, before - 1)[first : first + size]
         values = np.moveaxis(found[0, ..., axis].numpy(), axis, -1)
         np.testing.assert_allclose(values, np.tile(expected, (size, 1)), atol=1e-3)
 
 
-def test_normalising_is_the_formula():
+def test_normalizing_is_the_formula():
     mean, std = augmentation.CIFAR_MEAN, augmentation.CIFAR_STD
-    found = augmentation.normalise(IMAGES, mean, std)
+    found = augmentation.normalize(IMAGES, mean, std)
     assert found.dtype == tf.float32
     expected = (IMAGES / 255 - np.array(mean)) / np.array(std)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

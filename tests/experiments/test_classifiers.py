@@ -28,7 +28,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 def settings_for(folder, **changed):
     changed = {
-        **{"batch_size": 16, "epochs": 2, "width": 1, "neighbours": 4, "seeds": (3,)},
+        **{"batch_size": 16, "epochs": 2, "width": 1, "neighbors": 4, "seeds": (3,)},
         **{"augment": False, "tensorboard": False, "progress": "none"},
         **changed,
     }
@@ -48,12 +48,12 @@ def data():
     return classifiers.ImageArrays((x, y), (x[:7], y[:7]), tuple("abc"))
 
 
-def normalised(pixels):
+def normalized(pixels):
     return (np.asarray(pixels, "float64") / 255 - MEAN) / STD
 
 
 def indices_of(images):
-    """The index that each normalised image tells."""
+    """The index that each normalized image tells."""
     values = (np.asarray(images)[:, 4, 4, 0] * STD[0] + MEAN[0]) * 255
     return np.round(values).astype(int)
 
@@ -91,7 +91,7 @@ def two_epochs(batches):
 
 
 @pytest.mark.parametrize(
-    "partners", ["batch", "loader", "neighbours", "class_neighbours"]
+    "partners", ["batch", "loader", "neighbors", "class_neighbors"]
 )
 def test_an_epoch_does_not_depend_on_where_a_run_began(partners, tmp_path):
     settings = settings_for(tmp_path, augment=True)
@@ -112,7 +112,7 @@ def test_partners_from_the_batch_leave_mixing_to_the_train_step(tmp_path):
         assert sorted(order) == list(range(COUNT))
         for images, labels in epoch:
             index = indices_of(images)
-            np.testing.assert_allclose(images, normalised(x[index]), atol=1e-5)
+            np.testing.assert_allclose(images, normalized(x[index]), atol=1e-5)
             np.testing.assert_array_equal(labels, y[index])
 
 
@@ -147,37 +147,37 @@ def test_two_loaders_are_mixed_place_by_place(tmp_path):
         )
 
 
-@pytest.mark.parametrize("partners", ["neighbours", "class_neighbours"])
-def test_neighbours_are_of_the_whole_set_and_of_the_class_if_asked(partners, tmp_path):
+@pytest.mark.parametrize("partners", ["neighbors", "class_neighbors"])
+def test_neighbors_are_of_the_whole_set_and_of_the_class_if_asked(partners, tmp_path):
     recipe = Recipe(alpha=1.0, partners=partners)
     pairs = two_epochs(batches_of(recipe, settings_for(tmp_path), mixing=Unmixed()))
     x, y = arrays()
-    flat = normalised(x).reshape(COUNT, -1)
+    flat = normalized(x).reshape(COUNT, -1)
     crossed = 0
     for (images, labels), (others, other_labels) in pairs:
         for i, j in zip(indices_of(images), indices_of(others), strict=True):
             allowed = [k for k in range(COUNT) if k != i]
-            if partners == "class_neighbours":
+            if partners == "class_neighbors":
                 allowed = [k for k in allowed if y[k] == y[i]]
             distances = {k: np.square(flat[i] - flat[k]).sum() for k in allowed}
             assert j in sorted(allowed, key=distances.get)[:4]
         np.testing.assert_array_equal(labels, y[indices_of(images)])
         np.testing.assert_array_equal(other_labels, y[indices_of(others)])
         crossed += np.sum(labels != other_labels)
-    assert (crossed == 0) == (partners == "class_neighbours")
-    assert len(list((tmp_path / "neighbours").iterdir())) == 1
+    assert (crossed == 0) == (partners == "class_neighbors")
+    assert len(list((tmp_path / "neighbors").iterdir())) == 1
 
 
-def test_a_neighbour_is_augmented_on_its_own(tmp_path):
-    settings = settings_for(tmp_path, augment=True, neighbours=1)
-    recipe = Recipe(alpha=1.0, partners="neighbours")
+def test_a_neighbor_is_augmented_on_its_own(tmp_path):
+    settings = settings_for(tmp_path, augment=True, neighbors=1)
+    recipe = Recipe(alpha=1.0, partners="neighbors")
     x = np.full((COUNT, SIZE, SIZE, 3), 255, "uint8")
     made = classifiers.batches_of(recipe, 3, (x, arrays()[1]), settings, Unmixed())
     seen = []
     for (images, _), (others, _) in made(0).take(4).as_numpy_iterator():
         # Where padding shows, by row and by column: the offset of the crop.
         black = [
-            np.abs(part - normalised(0)).max(-1) < 1e-3 for part in (images, others)
+            np.abs(part - normalized(0)).max(-1) < 1e-3 for part in (images, others)
         ]
         seen += [
             (one.all(axis=1).sum(), other.all(axis=1).sum())
@@ -188,11 +188,11 @@ def test_a_neighbour_is_augmented_on_its_own(tmp_path):
     assert 0.2 < np.mean([one != other for one, other in seen]) < 0.8
 
 
-def test_without_augmentation_images_are_only_normalised(tmp_path):
+def test_without_augmentation_images_are_only_normalized(tmp_path):
     pixels = arrays()[0]
     key = tf.constant([1, 2])
     np.testing.assert_allclose(
-        image_classifier.augment(pixels, key, 0), normalised(pixels), atol=1e-5
+        image_classifier.augment(pixels, key, 0), normalized(pixels), atol=1e-5
     )
 
 
@@ -205,7 +205,7 @@ def test_noise_is_a_layer_in_front_and_only_in_training():
     zeros = np.zeros((200, SIZE, SIZE, 3), "float32")
     assert np.std(noise(zeros, training=True)) == pytest.approx(0.5, rel=0.02)
     np.testing.assert_array_equal(noise(zeros, training=False), zeros)
-    x = normalised(arrays()[0]).astype("float32")
+    x = normalized(arrays()[0]).astype("float32")
     inner = next(layer for layer in network.layers if isinstance(layer, keras.Model))
     np.testing.assert_allclose(
         network(x, training=False), inner(x, training=False), atol=1e-5
@@ -234,11 +234,11 @@ def test_the_network_has_the_recipes_width_dropout_and_decay():
     assert default.get_layer("stem").filters == 1
 
 
-def test_pixels_are_normalised_inside_the_network():
+def test_pixels_are_normalized_inside_the_network():
     inputs = keras.Input((SIZE, SIZE, 3))
     network = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
     x = arrays()[0]
-    expected = network(normalised(x).astype("float32"))
+    expected = network(normalized(x).astype("float32"))
     found = classifiers.of_pixels(network)(x.astype("float32"))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -310,7 +310,7 @@ KINDS = {
     "an example": (Recipe(alpha=1.0, per="example"), {"per": "example"}),
     "three": (Recipe(alpha=1.0, examples=3), {"examples": 3}),
     "smoothing": (Recipe(label_smoothing=0.1), None),
-    "neighbours": (Recipe(alpha=1.0, partners="neighbours"), None),
+    "neighbors": (Recipe(alpha=1.0, partners="neighbors"), None),
 }
 
 

@@ -31,7 +31,7 @@ def test_every_scan_is_in_one_part_once_with_its_label(split):
     expected = collections.Counter((scan.tobytes(), label) for scan, label in scans)
     found = collections.Counter()
     for images, labels in split:
-        # 17 grey levels, 255 / 16 apart.
+        # 17 gray levels, 255 / 16 apart.
         scans = np.rint(images[..., 0] * (16 / 255)).astype(int)
         found.update((scan.tobytes(), y) for scan, y in zip(scans, labels, strict=True))
     assert found == expected

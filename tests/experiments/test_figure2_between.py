@@ -12,7 +12,7 @@ from tests.experiments import made_up_runs, runs
 
 METHODS = ("ERM", "mixup 1")
 SHAPE, CLASSES, PAIRS = (4, 4, 3), 10, 64
-# Section 3.1, digitised: ERM and mixup at lam = 0, .05, ..., .5.
+# Section 3.1, digitized: ERM and mixup at lam = 0, .05, ..., .5.
 PAPER = {
     "miss": (
         (1.3, 1.4, 1.7, 2.4, 3.7, 5.8, 8.4, 11.3, 14.0, 15.5, 16.4),
@@ -76,7 +76,7 @@ def test_all_but_the_training_from_end_to_end(made, monkeypatch, tmp_path):
     made_up_runs.check_result(figure2_between, made, expected)
     for method, seed in itertools.product(METHODS, (0, 1)):
         assert f"Between the examples: {method}, seed {seed}\n" in made.printed
-    assert made.printed.count("The paper's are digitised.\n") == 1
+    assert made.printed.count("The paper's are digitized.\n") == 1
     drawn = made_up_runs.keep_figures(monkeypatch)
     made_up_runs.check_pictures(figure2_between, made, tmp_path)
     curves, _ = drawn
@@ -118,7 +118,7 @@ def test_the_curves_are_those_of_the_networks(made):
         assert set(curves) == set(between(0, 0))
         for index in (0, 7, 10):
             lam = index / 20
-            pixels = made_up_runs.normalised(x)
+            pixels = made_up_runs.normalized(x)
             logits = (lam * pixels[i] + (1 - lam) * pixels[j]) @ kernel
             p, predicted = made_up_runs.softmax(logits), logits.argmax(-1)
             missed = (predicted != y[i]) & (predicted != y[j])
@@ -212,7 +212,7 @@ def test_no_misses_of_mixup_have_no_ratio():
     assert ratios.splitlines()[2] == "| Misses at lam .5 (%) | - | 2.6 |"
 
 
-def test_the_digitised_curves_are_symmetric_and_those_of_the_reference():
+def test_the_digitized_curves_are_symmetric_and_those_of_the_reference():
     curves = figure2_between.symmetric(figure2_between.PAPER)
     for of_method in curves.values():
         for values in of_method.values():

@@ -33,7 +33,7 @@ def smoke(tmp_path_factory):
     return settings, *runs.recorded(figure3_cifar, settings)
 
 
-def normalised(pixels):
+def normalized(pixels):
     return (np.asarray(pixels, "float64") / 255 - MEAN) / STD
 
 
@@ -81,7 +81,7 @@ def test_the_test_error_is_that_of_the_saved_network_on_clean_images(smoke):
     folder = pathlib.Path(settings.run_dir) / "figure3_cifar" / "smoke"
     name = "digits_preact_resnet_18_mixup_1_seed_0"
     network = keras.models.load_model(folder / name / "network.keras")
-    logits = network(normalised(pixels).astype("float32"), training=False).numpy()
+    logits = network(normalized(pixels).astype("float32"), training=False).numpy()
     last = result["runs"][1]["epochs"][-1]["test"]
     assert last["error"] == pytest.approx(100 * np.mean(logits.argmax(-1) != labels))
     # The loss holds the penalty of half the weight decay as well.
@@ -263,7 +263,7 @@ def test_training_images_are_shifted_and_flipped_and_test_images_are_not(
     assert seen.shape == (64, 32, 32, 3)
     pixels = np.round((seen * STD + MEAN) * 255)
     assert set(np.unique(pixels)) == {0.0, 128.0, 255.0}
-    assert np.abs(normalised(pixels) - seen).max() < 1e-5
+    assert np.abs(normalized(pixels) - seen).max() < 1e-5
     black = pixels[..., 0] == 0
     columns, rows = black.all(axis=1).sum(axis=1), black.all(axis=2).sum(axis=1)
     # Up to four, and of 64 images each number of them some.
@@ -271,7 +271,7 @@ def test_training_images_are_shifted_and_flipped_and_test_images_are_not(
     flipped = pixels[:, 16, 5, 0] == 128
     assert 16 <= flipped.sum() <= 48
     (tested,) = call.data.sets["test"].as_numpy_iterator()
-    np.testing.assert_allclose(tested[0], normalised(train[:5]), atol=1e-5)
+    np.testing.assert_allclose(tested[0], normalized(train[:5]), atol=1e-5)
 
 
 @pytest.mark.parametrize(

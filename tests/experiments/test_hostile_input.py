@@ -83,19 +83,19 @@ def test_result_files(data, tmp_path):
 FEATURES = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
 
 
-def neighbour_table(folder):
-    return keras_mixup.neighbours.nearest_neighbours(FEATURES, 2, cache_dir=folder)
+def neighbor_table(folder):
+    return keras_mixup.neighbors.nearest_neighbors(FEATURES, 2, cache_dir=folder)
 
 
 def made_table(folder):
-    expected = neighbour_table(folder)
+    expected = neighbor_table(folder)
     (path,) = folder.iterdir()
     return expected, path, path.read_bytes()
 
 
-@tried("neighbours")
+@tried("neighbors")
 @pytest.mark.filterwarnings("ignore:The file .* is damaged")
-def test_neighbour_tables(data, tmp_path):
+def test_neighbor_tables(data, tmp_path):
     """The right table: a damaged one is computed anew, with a warning."""
     import warnings
 
@@ -105,7 +105,7 @@ def test_neighbour_tables(data, tmp_path):
     (folder / path.name).write_bytes(data.draw(changed([content])))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = neighbour_table(folder)
+        found = neighbor_table(folder)
     for table, right in zip(found, expected, strict=True):
         np.testing.assert_array_equal(table, right)
 

@@ -163,7 +163,7 @@ def test_a_folder_is_found_from_the_working_directory(folder, monkeypatch):
 
 
 def smooth(height, width):
-    """Colours that JPEG keeps nearly as they are."""
+    """Colors that JPEG keeps nearly as they are."""
     y, x = np.mgrid[:height, :width]
     return np.stack([4 * y + 20, 3 * x + 30, 200 - 2 * y - x], -1)
 
@@ -171,7 +171,7 @@ def smooth(height, width):
 def test_odd_files_of_imagenet_are_decoded_to_three_channels(tmp_path):
     files = {
         "gray.JPEG": ("L", "JPEG"),
-        "colour.JPEG": ("RGB", "JPEG"),
+        "color.JPEG": ("RGB", "JPEG"),
         "cmyk.JPEG": ("CMYK", "JPEG"),
         "png_by_content.JPEG": ("RGB", "PNG"),
         "jpeg_by_content.png": ("RGB", "JPEG"),

@@ -113,7 +113,7 @@ def test_the_preset_of_the_paper_is_section_3_2(analysis):
         "learning_rate": 0.1,
         "momentum": 0.9,
         "augment": True,
-        "neighbours": 200,
+        "neighbors": 200,
         "mix_in": "train_step",
     }
     assert {name: getattr(settings, name) for name in expected} == expected
@@ -153,7 +153,7 @@ def test_errors_of_a_run_by_hand():
     ("flags", "message"),
     [
         (["--width", "0"], "`width`. Expected an integer >= 1"),
-        (["--neighbours", "0"], "`neighbours`. Expected an integer >= 1"),
+        (["--neighbors", "0"], "`neighbors`. Expected an integer >= 1"),
         (["--epochs", "0"], "`epochs`. Expected a number >= 1"),
         (["--learning_rate", "0"], "`learning_rate`. Expected a number > 0"),
         (["--seeds", "1", "1"], "`seeds`"),

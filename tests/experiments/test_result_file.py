@@ -94,7 +94,7 @@ def test_pairs_are_of_equal_seeds_and_against_erm():
 
 
 def test_the_order_of_runs_does_not_matter():
-    for function in (result_file.pair, lambda runs: result_file.summarise(runs, PAPER)):
+    for function in (result_file.pair, lambda runs: result_file.summarize(runs, PAPER)):
         runs = result()["runs"]
         assert function(runs[::-1]) == function(runs)
 
@@ -166,7 +166,7 @@ def rebuilt(stored):
     """What follows from the numbers of each epoch, by the experiment's own rule."""
     final = importlib.import_module(f"experiments.{stored['experiment']}").final
     runs = [{**run, "final": final(run["epochs"])} for run in stored["runs"]]
-    summary = result_file.summarise(runs, stored["paper"])
+    summary = result_file.summarize(runs, stored["paper"])
     return {"runs": runs, "summary": summary, "paired": result_file.pair(runs)}
 
 

@@ -71,7 +71,7 @@ def test_integers_are_taken_as_they_are():
 def test_every_utterance_has_mean_0_and_deviation_1_by_itself():
     louder = WAVES * np.float32([[1], [10], [0.01]])
     spectra = spectrograms.log_spectrogram(louder)
-    found = spectrograms.normalise(spectra).numpy()
+    found = spectrograms.normalize(spectra).numpy()
     np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(found.std(axis=(1, 2, 3)), 1, atol=1e-5)
     for one, utterance in zip(found, spectra.numpy(), strict=True):

@@ -279,7 +279,7 @@ def test_the_runs_of_the_paper_follow_its_schedules(monkeypatch, tmp_path):
             assert any(line.startswith(row) for line in printed.splitlines()), row
 
 
-def test_training_images_are_cut_out_and_test_images_are_the_centre(
+def test_training_images_are_cut_out_and_test_images_are_the_center(
     monkeypatch, tmp_path
 ):
     # Dark on the left and bright on the right, behind a frame of 1/16 on all sides.

@@ -262,7 +262,7 @@ def test_the_legends_of_whole_grids_cover_nothing(monkeypatch, tmp_path):
         (["--alphas", "inf"], "`alphas`. Expected numbers in (0, inf)"),
         (["--joint_alphas", "0", "1"], "`joint_alphas`. Expected numbers in (0, inf)"),
         (["--width", "0"], "`width`. Expected an integer >= 1. Received: 0"),
-        (["--neighbours", "0"], "`neighbours`. Expected an integer >= 1"),
+        (["--neighbors", "0"], "`neighbors`. Expected an integer >= 1"),
         (["--epochs", "0"], "`epochs`. Expected a number >= 1"),
         (["--learning_rate", "0"], "`learning_rate`. Expected a number > 0"),
     ],

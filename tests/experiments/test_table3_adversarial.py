@@ -26,7 +26,7 @@ def linear(record):
     x, y = made_up_runs.few_images().test
     generator = np.random.default_rng([record["seed"], record["method"] == "ERM"])
     noise = generator.normal(0, 0.3, (np.prod(SHAPE), CLASSES))
-    means = made_up_runs.normalised(x).T @ np.eye(CLASSES)[y] / len(y)
+    means = made_up_runs.normalized(x).T @ np.eye(CLASSES)[y] / len(y)
     kernel = (noise + means).astype("float32")
     return made_up_runs.linear_network(kernel, np.zeros(CLASSES, "float32"), SHAPE)
 
@@ -62,7 +62,7 @@ def attacked(kernel, x, y, steps=1):
     """(I-)FGSM on pixels: the gradient of a linear network's loss is W (p - y)."""
     found = x.astype("float64")
     for _ in range(steps):
-        p = made_up_runs.softmax(made_up_runs.normalised(found) @ kernel)
+        p = made_up_runs.softmax(made_up_runs.normalized(found) @ kernel)
         signs = np.sign((p - np.eye(CLASSES)[y]) @ kernel.T).reshape(x.shape)
         found = found + EPSILON / steps * signs
         found = np.clip(found, x - EPSILON, x + EPSILON).clip(0, 255)
@@ -70,7 +70,7 @@ def attacked(kernel, x, y, steps=1):
 
 
 def errors(kernel, x, y):
-    logits = made_up_runs.normalised(x) @ kernel
+    logits = made_up_runs.normalized(x) @ kernel
     order = np.argsort(-logits, axis=-1)
     return {
         f"top_{k}": 100 * np.mean([c not in row[:k] for row, c in zip(order, y)])

@@ -14,15 +14,15 @@ CLOSER = {"alpha": 1, "targets": "closer"}
 TABLE = {
     "ERM": ({}, 5.53, 5.18),
     "mixup, AC + RP": ({"alpha": 1}, 4.24, 4.68),
-    "mixup, AC + KNN": ({"alpha": 1, "partners": "neighbours"}, 4.98, 5.26),
+    "mixup, AC + KNN": ({"alpha": 1, "partners": "neighbors"}, 4.98, 5.26),
     # Before each residual stage, and before the average pool.
     "layer 1": ({"alpha": 1, "mix_at": "stem"}, 4.44, 4.51),
     "layer 2": ({"alpha": 1, "mix_at": "stage_1"}, 4.56, 4.61),
     "layer 3": ({"alpha": 1, "mix_at": "stage_2"}, 5.39, 5.55),
     "layer 4": ({"alpha": 1, "mix_at": "stage_3"}, 5.95, 5.43),
     "layer 5": ({"alpha": 1, "mix_at": "stage_4"}, 5.39, 5.15),
-    "inputs only, SC + KNN": ({**CLOSER, "partners": "class_neighbours"}, 5.45, 5.52),
-    "inputs only, AC + KNN": ({**CLOSER, "partners": "neighbours"}, 5.43, 5.48),
+    "inputs only, SC + KNN": ({**CLOSER, "partners": "class_neighbors"}, 5.45, 5.52),
+    "inputs only, AC + KNN": ({**CLOSER, "partners": "neighbors"}, 5.43, 5.48),
     "inputs only, SC + RP": ({**CLOSER, "pairing": "same_class"}, 5.23, 5.55),
     "inputs only, AC + RP": (CLOSER, 5.17, 5.72),
     "smoothing 0.05": ({"label_smoothing": 0.05}, 5.25, 5.02),
@@ -119,7 +119,7 @@ def test_the_papers_numbers_are_those_of_table_5():
 def test_the_preset_of_the_paper_is_section_3_2():
     made_up_runs.check_settings_of_the_paper(table5_ablation)
     settings = runs.parse(table5_ablation, "--preset", "paper")
-    assert settings.neighbours == 200
+    assert settings.neighbors == 200
     assert settings.seeds == (0,)
 
 
@@ -221,7 +221,7 @@ def test_the_pictures_are_made_from_the_file(made, tmp_path):
         (["--weight_decays", "-1"], "`weight_decays`. Expected a number >= 0"),
         (["--weight_decays", "1e-4", "1e-4"], "`weight_decays`. Expected at least one"),
         (["--width", "0"], "`width`. Expected an integer >= 1. Received: 0"),
-        (["--neighbours", "0"], "`neighbours`. Expected an integer >= 1. Received: 0"),
+        (["--neighbors", "0"], "`neighbors`. Expected an integer >= 1. Received: 0"),
     ],
 )
 def test_wrong_settings_are_refused(capsys, flags, message):

@@ -176,7 +176,7 @@ def test_inference_and_evaluation_never_mix(build):
     assert found["loss"] == pytest.approx(float(loss(Y, plain)), rel=1e-5)
 
 
-def test_batch_normalisation_sees_the_mixed_features_and_is_updated():
+def test_batch_normalization_sees_the_mixed_features_and_is_updated():
     keras.utils.set_random_seed(1)
     inputs = keras.Input((4,))
     hidden = keras.layers.Dense(5, name="first")(inputs)

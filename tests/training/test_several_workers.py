@@ -166,8 +166,8 @@ def test_evaluation_and_predictions_are_of_all_examples_in_their_order(two):
 
 @pytest.mark.slow
 def test_moving_statistics_are_the_mean_of_the_replicas(more):
-    expected = worker_program.CASES["normalised"](oracles.two_replicas())
-    found = more["normalised"][0]
+    expected = worker_program.CASES["normalized"](oracles.two_replicas())
+    found = more["normalized"][0]
     assert found["statistics"].size > 8
     assert np.ptp(found["statistics"]) > 0.1
     assert_alike(found, expected, names=["statistics", "history/loss", "weight/0"])

@@ -105,7 +105,7 @@ def test_loss_and_gradient_are_those_of_the_loop(per, examples, weights):
         np.testing.assert_allclose(new, old - LEARNING_RATE * gradient, atol=1e-6)
 
 
-def test_regularisers_count_once():
+def test_regularizers_count_once():
     policy = keras_mixup.MixUp(1.0, seed=3)
     plain, _ = one_step(policy, Y, cross_entropy(True), net=network())
     net = network(keras.regularizers.L2(0.1))

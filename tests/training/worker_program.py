@@ -30,18 +30,18 @@ def batches(count):
     return tf.data.Dataset.from_tensor_slices(arrays(count)).batch(BATCH)
 
 
-def network(normalised=False):
+def network(normalized=False):
     keras.utils.set_random_seed(2)
     inputs = keras.Input((4,))
     hidden = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
-    if normalised:
+    if normalized:
         hidden = keras.layers.BatchNormalization()(hidden)
     return keras.Model(inputs, keras.layers.Dense(CLASSES)(hidden))
 
 
-def classifier(alpha, mix_at="input", normalised=False):
+def classifier(alpha, mix_at="input", normalized=False):
     mixup = keras_mixup.MixUp(alpha, seed=3, per="example")
-    model = keras_mixup.MixUpModel(network(normalised), mixup, mix_at)
+    model = keras_mixup.MixUpModel(network(normalized), mixup, mix_at)
     model.compile(
         keras.optimizers.SGD(0.1, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -117,8 +117,8 @@ CASES = {
     "hidden": lambda s: fitted(
         lambda: classifier(1.0, ["input", "hidden"]), batches(16), s
     ),
-    "normalised": lambda s: fitted(
-        lambda: classifier(1.0, normalised=True), batches(16), s, batches(16)
+    "normalized": lambda s: fitted(
+        lambda: classifier(1.0, normalized=True), batches(16), s, batches(16)
     ),
     "pipelines": lambda s: fitted(
         classifier_of_rows, s.distribute_datasets_from_function(own_pipeline), s

@@ -1,6 +1,6 @@
-"""The nearest-neighbour table against scikit-learn's brute force.
+"""The nearest-neighbor table against scikit-learn's brute force.
 
-The 200 nearest neighbours of each of 20,000 vectors of 3,072 numbers, as many as the
+The 200 nearest neighbors of each of 20,000 vectors of 3,072 numbers, as many as the
 pixels of a CIFAR image. Both take turns on the same rows. The cost at 50,000 is projected
 by the number of pairs.
 """
@@ -10,14 +10,14 @@ import time
 from benchmarks import command, report, turns
 
 DIMENSIONS, K = 3072, 200
-OURS, PEER = "keras_mixup.neighbours", "sklearn.neighbors, brute force"
+OURS, PEER = "keras_mixup.neighbors", "sklearn.neighbors, brute force"
 
 
 def main(arguments=None):
     """Measures, prints the table, writes the result."""
-    parser = command.parser_of("neighbours", __doc__, 6)
+    parser = command.parser_of("neighbors", __doc__, 6)
     parser.add_argument("--rows", type=int, default=20_000, help="vectors (20,000)")
-    command.conclude("neighbours", parser.parse_args(arguments), measured, table)
+    command.conclude("neighbors", parser.parse_args(arguments), measured, table)
 
 
 def measured(flags):
@@ -47,7 +47,7 @@ def contestants(rows):
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
 
-    from keras_mixup import neighbours
+    from keras_mixup import neighbors
 
     # Whole numbers, as pixels are.
     x = np.random.default_rng(0).integers(0, 256, (rows, DIMENSIONS), np.uint8)
@@ -57,7 +57,7 @@ def contestants(rows):
         found = NearestNeighbors(n_neighbors=K + 1, algorithm="brute").fit(floats)
         return found.kneighbors(floats, return_distance=False)
 
-    return {OURS: lambda: neighbours.nearest_neighbours(x, K), PEER: brute_force}
+    return {OURS: lambda: neighbors.nearest_neighbors(x, K), PEER: brute_force}
 
 
 def timed(function):

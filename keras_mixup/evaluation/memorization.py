@@ -7,7 +7,7 @@ from keras_mixup import arguments, mixing
 from keras_mixup.evaluation.scores import predicted_class
 
 
-def memorisation(model, x, given, corrupted, batch_size=512):
+def memorization(model, x, given, corrupted, batch_size=512):
     """The training error on real and on corrupted labels, in inference mode.
 
     Args:
@@ -15,12 +15,12 @@ def memorisation(model, x, given, corrupted, batch_size=512):
             probabilities.
         x: Array of shape (examples, ...): the training examples as the model takes
             them, neither mixed nor augmented. uint8 becomes float32.
-        given: As of `memorisation_errors`.
-        corrupted: As of `memorisation_errors`.
+        given: As of `memorization_errors`.
+        corrupted: As of `memorization_errors`.
         batch_size: Integer >= 1. Default: 512.
 
     Returns:
-        As of `memorisation_errors`. A row of scores with a NaN is an error.
+        As of `memorization_errors`. A row of scores with a NaN is an error.
 
     Raises:
         ValueError: for wrong arguments.
@@ -46,13 +46,13 @@ def memorisation(model, x, given, corrupted, batch_size=512):
         predict(tf.convert_to_tensor(x[start : start + batch_size])).numpy()
         for start in range(0, len(x), batch_size)
     ]
-    return memorisation_errors(np.concatenate(predicted), given, corrupted)
+    return memorization_errors(np.concatenate(predicted), given, corrupted)
 
 
-def memorisation_errors(predicted, given, corrupted):
+def memorization_errors(predicted, given, corrupted):
     """The percentage of predictions that are not the given label, by its kind.
 
-    A model that has memorised the corrupted labels has an error near 0 there; one
+    A model that has memorized the corrupted labels has an error near 0 there; one
     that has not, near `100 (1 - 1 / classes)`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Nearest neighbours as partners: the KNN rows of the paper's Table 5, and SMOTE."""
+"""Nearest neighbors as partners: the KNN rows of the paper's Table 5, and SMOTE."""
 
 import hashlib
 import numbers
@@ -13,46 +13,46 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import keys, neighbour_search
+from keras_mixup import keys, neighbor_search
 
 # Part of the name of a cached file: another one where the rule or the file changes.
 _VERSION = 1
 
 
-class Neighbours(typing.NamedTuple):
+class Neighbors(typing.NamedTuple):
     """A table: `indices` int32 (n, k), nearest first, and `counts` int32 (n,).
 
-    Row i holds `counts[i]` neighbours of example i, and then i itself.
+    Row i holds `counts[i]` neighbors of example i, and then i itself.
     """
 
     indices: np.ndarray
     counts: np.ndarray
 
 
-def nearest_neighbours(features, k=200, labels=None, cache_dir=None, progress=False):
-    """Finds the k nearest neighbours of each example (Zhang et al., Table 5).
+def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=False):
+    """Finds the k nearest neighbors of each example (Zhang et al., Table 5).
 
     By the Euclidean distance `|x_i - x_j|` over all features, among all other
     examples. The example itself is left out by its index: one of the same values is
-    a neighbour, at distance 0.
+    a neighbor, at distance 0.
 
     Squared distances are float64. For integers such as uint8 pixels, as integers or
     floats, they are exact, and of two at the same distance the lower index is first.
-    Others are rounded to about 1e-16 of `|x|**2`: neighbours closer to a tie than
+    Others are rounded to about 1e-16 of `|x|**2`: neighbors closer to a tie than
     that may swap on another machine.
 
     Args:
         features: Array (n, ...) of finite integers or floats.
-        k: Integer >= 1. A row of fewer neighbours ends in the example's own index.
-        labels: Integers (n,) or (n, 1): neighbours are of the same class. The only
+        k: Integer >= 1. A row of fewer neighbors ends in the example's own index.
+        labels: Integers (n,) or (n, 1): neighbors are of the same class. The only
             example of its class has none: its count is 0. By default of all classes.
-        cache_dir: Folder of the file `neighbours_<hash>.npz`, named by features,
+        cache_dir: Folder of the file `neighbors_<hash>.npz`, named by features,
             labels and k: read where it is there, else computed and written. A
             damaged one is computed anew, with a warning.
         progress: Whether to print a progress bar.
 
     Returns:
-        `Neighbours(indices, counts)`, int32 arrays (n, k) and (n,).
+        `Neighbors(indices, counts)`, int32 arrays (n, k) and (n,).
 
     Raises:
         ValueError: for features that are not finite or no example, k below 1, or
@@ -61,7 +61,7 @@ def nearest_neighbours(features, k=200, labels=None, cache_dir=None, progress=Fa
         OSError: if the folder cannot be written.
 
     Example:
-    >>> table = keras_mixup.neighbours.nearest_neighbours(x, 200, cache_dir="cache")
+    >>> table = keras_mixup.neighbors.nearest_neighbors(x, 200, cache_dir="cache")
     """
     if not isinstance(k, numbers.Integral) or k < 1:
         raise _wrong("k", "an integer >= 1", f"k={k!r}")
@@ -69,7 +69,7 @@ def nearest_neighbours(features, k=200, labels=None, cache_dir=None, progress=Fa
     if cache_dir is None:
         return _computed(features, k, labels, progress)
     key = _hash(f"{_VERSION} {k}", features, labels)
-    path = pathlib.Path(cache_dir) / f"neighbours_{key[:32]}.npz"
+    path = pathlib.Path(cache_dir) / f"neighbors_{key[:32]}.npz"
     table = _read(path, key) if path.exists() else None
     if table is None:
         try:  # Before the work, not after.
@@ -84,11 +84,11 @@ def nearest_neighbours(features, k=200, labels=None, cache_dir=None, progress=Fa
     return table
 
 
-def draw_neighbours(neighbours, index, seed=None, step=0, replica=0):
-    """Draws one neighbour of each example: `floor(u counts[i])` with `u ~ U(0, 1)`.
+def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
+    """Draws one neighbor of each example: `floor(u counts[i])` with `u ~ U(0, 1)`.
 
     Args:
-        neighbours: The `Neighbours` of the n examples of the whole set.
+        neighbors: The `Neighbors` of the n examples of the whole set.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
         step: Integer or integer tensor, the index of the batch.
@@ -96,35 +96,35 @@ def draw_neighbours(neighbours, index, seed=None, step=0, replica=0):
 
     Returns:
         An int32 tensor (batch,) of indices into the whole set; the example's own
-        where it has no neighbour.
+        where it has no neighbor.
 
     Raises:
         ValueError: for another kind of table, or another index, where its values are
             known before a graph runs.
     """
-    if not isinstance(neighbours, Neighbours):
-        expected = "what `nearest_neighbours` returns"
-        raise _wrong("neighbours", expected, type(neighbours).__name__)
-    table, counts = map(_constant, neighbours)
+    if not isinstance(neighbors, Neighbors):
+        expected = "what `nearest_neighbors` returns"
+        raise _wrong("neighbors", expected, type(neighbors).__name__)
+    table, counts = map(_constant, neighbors)
     index = _checked_index(index, table.shape[0])
     key = keys.make_key(seed, step, replica)
-    share = keys.uniform(key, keys.Stream.NEIGHBOURS, tf.shape(index))
+    share = keys.uniform(key, keys.Stream.NEIGHBORS, tf.shape(index))
     column = tf.floor(share * tf.cast(tf.gather(counts, index), share.dtype))
     # Where there are none it is column 0, which holds the example's own index.
     return tf.gather(tf.gather(table, index), tf.cast(column, tf.int32), batch_dims=1)
 
 
-def neighbour_pairs(examples, neighbours, index, seed=None, step=0, replica=0):
-    """What `MixUp.between` takes: a batch, and a drawn neighbour for each example.
+def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
+    """What `MixUp.between` takes: a batch, and a drawn neighbor for each example.
 
     Augment the two between the maps, each by itself. For SMOTE (Chawla et al., 2002)
-    take neighbours of the same class and `MixUp(targets="closer")`.
+    take neighbors of the same class and `MixUp(targets="closer")`.
 
     Args:
         examples: Nest of tensors or arrays with first axis n, such as `(x, y)`. Give
             tensors where they are large: an array is copied at each eager call, and
             once for each graph.
-        neighbours: As in `draw_neighbours`, and so are the others.
+        neighbors: As in `draw_neighbors`, and so are the others.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
         step: Integer or integer tensor, the index of the batch.
@@ -134,19 +134,19 @@ def neighbour_pairs(examples, neighbours, index, seed=None, step=0, replica=0):
         `(batch, other)`, two nests like `examples` with first axis batch.
 
     Raises:
-        ValueError: as `draw_neighbours`, or for examples of another number.
+        ValueError: as `draw_neighbors`, or for examples of another number.
 
     Example:
     >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128).enumerate()
-    >>> ds = ds.map(lambda step, index: (step, keras_mixup.neighbours.neighbour_pairs(
+    >>> ds = ds.map(lambda step, index: (step, keras_mixup.neighbors.neighbor_pairs(
     ...     (x, y), table, index, seed=7, step=step)))
     >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
     """
-    drawn = draw_neighbours(neighbours, index, seed, step, replica)
+    drawn = draw_neighbors(neighbors, index, seed, step, replica)
     examples = tf.nest.map_structure(_constant, examples)
     for tensor in tf.nest.flatten(examples):
-        if not tensor.shape[:1].is_compatible_with(neighbours.counts.shape):
-            expected = f"a first axis of {len(neighbours.counts)}, as in `neighbours`"
+        if not tensor.shape[:1].is_compatible_with(neighbors.counts.shape):
+            expected = f"a first axis of {len(neighbors.counts)}, as in `neighbors`"
             raise _wrong("examples", expected, f"shape {tensor.shape}")
 
     def at(rows):
@@ -171,11 +171,11 @@ def _computed(features, k, labels, progress):
     for label in [None] if labels is None else np.unique(labels):
         members = slice(None) if label is None else np.flatnonzero(labels == label)
         own = np.arange(n)[members]
-        for rows, found in neighbour_search.blocks(features[members], k):
+        for rows, found in neighbor_search.blocks(features[members], k):
             indices[own[rows], : found.shape[1]] = own[found]
             counts[own[rows]] = found.shape[1]
             bar.add(len(found))
-    return Neighbours(indices, counts)
+    return Neighbors(indices, counts)
 
 
 def _checked(features, labels):
@@ -226,7 +226,7 @@ def _read(path, key):
     """The table of a file, or None with a warning where it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            table = Neighbours(stored["indices"], stored["counts"])
+            table = Neighbors(stored["indices"], stored["counts"])
             digest = str(stored["digest"])
         if digest != _hash(key, *table):
             raise ValueError("it holds something else than was written")

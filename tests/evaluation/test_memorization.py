@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_mixup.evaluation import memorisation, memorisation_errors
+from keras_mixup.evaluation import memorization, memorization_errors
 from tests.evaluation.classifiers import linear, network
 
 GIVEN = np.array([0, 1, 2, 0, 1])
@@ -15,18 +15,18 @@ X = np.eye(3, dtype="float32")[PREDICTED]
 
 def test_by_hand():
     expected = {"error_on_real": pytest.approx(100 / 3), "error_on_corrupted": 50.0}
-    assert memorisation_errors(PREDICTED, GIVEN, CORRUPTED) == expected
+    assert memorization_errors(PREDICTED, GIVEN, CORRUPTED) == expected
     for batch_size in (2, 5, 512):
         for softmax in (False, True):
             model = linear(np.eye(3), softmax=softmax)
-            assert memorisation(model, X, GIVEN, CORRUPTED, batch_size) == expected
+            assert memorization(model, X, GIVEN, CORRUPTED, batch_size) == expected
     pixels = (255 * X).astype("uint8")
-    assert memorisation(linear(np.eye(3)), pixels, GIVEN, CORRUPTED) == expected
+    assert memorization(linear(np.eye(3)), pixels, GIVEN, CORRUPTED) == expected
 
 
 @pytest.mark.parametrize("mask", [True, False])
 def test_where_there_are_none(mask):
-    found = memorisation_errors(PREDICTED, GIVEN, np.full(5, mask))
+    found = memorization_errors(PREDICTED, GIVEN, np.full(5, mask))
     kinds = ["error_on_corrupted", "error_on_real"]
     assert found == {kinds[not mask]: 40.0, kinds[mask]: None}
 
@@ -38,10 +38,10 @@ def test_it_is_in_inference_mode_and_a_nan_is_an_error():
     predicted = model.predict(x, verbose=0).argmax(-1)
     mask = np.arange(40) % 2 == 0
     none = {"error_on_real": 0.0, "error_on_corrupted": 0.0}
-    assert memorisation(model, x, predicted, mask, batch_size=7) == none
+    assert memorization(model, x, predicted, mask, batch_size=7) == none
     x[[1, 3], 0] = np.nan
     expected = {"error_on_real": 10.0, "error_on_corrupted": 0.0}
-    assert memorisation(model, x, predicted, mask) == expected
+    assert memorization(model, x, predicted, mask) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_it_is_in_inference_mode_and_a_nan_is_an_error():
 def test_wrong_arguments_are_told(changed, message):
     arguments = {"x": X, "given": GIVEN, "corrupted": CORRUPTED, **changed}
     with pytest.raises(ValueError, match=message):
-        memorisation(linear(np.eye(3)), **arguments)
+        memorization(linear(np.eye(3)), **arguments)
 
 
 @pytest.mark.parametrize("predicted", [PREDICTED[:2], X])
@@ -71,12 +71,12 @@ def test_wrong_predictions_are_told(predicted):
     with pytest.raises(
         ValueError, match=r"`predicted`. Expected integers of shape \(5,\)"
     ):
-        memorisation_errors(predicted, GIVEN, CORRUPTED)
+        memorization_errors(predicted, GIVEN, CORRUPTED)
 
 
 def test_one_unit_has_no_largest_score():
     model = lambda x, training: x[:, :1]  # noqa: E731
     with pytest.raises(ValueError, match=r"two classes or more.*\(None|\(2, 1\)"):
-        memorisation(
+        memorization(
             model, np.ones((2, 3), "float32"), np.array([0, 1]), np.zeros(2, bool)
         )

@@ -1,4 +1,4 @@
-"""The search behind the nearest-neighbour table: exact, in blocks, each pair once.
+"""The search behind the nearest-neighbor table: exact, in blocks, each pair once.
 
 A distance counts for both of its ends, so only blocks on and above the diagonal are
 computed: half of the products of a search row by row. Each row keeps the nearest so far.
@@ -11,7 +11,7 @@ BLOCK = 2**25
 
 
 def blocks(features, k):
-    """Gives the neighbours of one block of rows after the other.
+    """Gives the neighbors of one block of rows after the other.
 
     Args:
         features: Array (n, size) of finite numbers.
@@ -28,8 +28,8 @@ def blocks(features, k):
         from sklearn.metrics import pairwise
     except ImportError as error:
         raise ImportError(
-            "`nearest_neighbours` needs scikit-learn. "
-            "Write: pip install 'keras_mixup[neighbours]'"
+            "`nearest_neighbors` needs scikit-learn. "
+            "Write: pip install 'keras_mixup[neighbors]'"
         ) from error
 
     n, size = features.shape
