@@ -6,7 +6,7 @@ import contextvars
 import keras
 import tensorflow as tf
 
-from keras_mixup import mixing, mixup
+from keras_mixup import keras_private, mixing, mixup
 
 # Replicas trace their steps in threads of their own; a context variable is
 # private to each.
@@ -14,23 +14,41 @@ _active = contextvars.ContextVar("active mixing points", default=None)
 
 
 class MixingPoints:
-    """The draws of one train step, by the name of the point, and who used them."""
+    """The draws of one train step, by the name of the point, and who used them.
 
-    def __init__(self, draws):
+    `draws[name]` is a `draws.Draw`, `inputs` are the unmixed inputs of the step, and
+    `parts_of` gives the K parts of a tensor. The forward pass calls each point once; when it is over,
+    a point that is called again is one that the backward pass computes anew
+    (`tf.recompute_grad`, `keras.remat`).
+    """
+
+    def __init__(self, draws, inputs=None, parts_of=None):
         self.draws = draws
+        self.inputs = inputs
+        self.parts_of = parts_of
         self.reached = set()
+        self.forward_is_over = False
 
     def mix(self, name, features):
-        """The mixed features of a point; the second time in a step it raises."""
-        if name in self.reached:
+        """The mixed features of a point; the second time in a forward pass it raises."""
+        if name in self.reached and not self.forward_is_over:
             raise ValueError(
                 f"The mixing point `{name}` is called twice in one step, so it would "
                 "mix twice. Expected a layer that is called once."
             )
         self.reached.add(name)
+        _check_graph(self.draws[name], name)
         return keras.tree.map_structure(
-            lambda leaf: _mix_with_mask(leaf, self.draws[name], name), features
+            lambda leaf: self._mix_one(leaf, name), features
         )
+
+    def _mix_one(self, features, name):
+        mixing.check_mixable(features, name)
+        mask = keras_private.mask_of(features)
+        mixed = mix_features(features, self.draws[name], mask)
+        if mask is not None:
+            keras_private.set_mask(mixed, _any_of(mask, self.draws[name]))
+        return mixed
 
     def check_reached(self):
         """Raises unless every point has mixed."""
@@ -38,7 +56,9 @@ class MixingPoints:
         if missed:
             raise ValueError(
                 f"Mixing points {missed} of `mix_at` were not reached in the train "
-                "step. Expected MixFeatures layers that the network calls."
+                "step. Expected MixFeatures layers that the network calls, outside of "
+                "functions of its own that are a tf.function: those run as they were "
+                "traced before. `fit` compiles the whole step in any case."
             )
 
 
@@ -49,7 +69,7 @@ def active_points():
 
 @contextlib.contextmanager
 def mixing_at(points):
-    """Inside, `MixFeatures` layers mix by these points."""
+    """Inside, `MixFeatures` layers mix by these points; None: they mix nothing."""
     token = _active.set(points)
     try:
         yield points
@@ -57,15 +77,25 @@ def mixing_at(points):
         _active.reset(token)
 
 
-def _mix_with_mask(features, draw, name):
-    mixing.check_mixable(features, name)
-    coefficients, partners = draw
-    parts = mixing.gather_parts([features], partners)
-    mixed = mixing.mix_parts(parts, coefficients)
-    mask = getattr(features, "_keras_mask", None)
-    if mask is not None:
-        mixed._keras_mask = _any_of(mask, draw)
-    return mixed
+def _check_graph(draw, name):
+    """Raises where a traced function would keep the draw of the step that traced it."""
+    own = draw.coefficients[0]
+    if tf.inside_function() and hasattr(own, "numpy"):
+        raise ValueError(
+            f"The mixing point `{name}` is called inside a tf.function of the network, "
+            "while the step runs eagerly: the function would keep this step's draw for "
+            "ever. Expected a network without a tf.function of its own, or "
+            "compile(run_eagerly=False)."
+        )
+
+
+def mix_features(features, draw, mask=None):
+    """The mixed features; padding, where a mask (batch, ...) says so, weighs nothing."""
+    parts = mixing.gather_parts([features], draw.partners)
+    if mask is None:
+        return mixing.mix_parts(parts, draw.coefficients)
+    masks = mixing.gather_parts([mask], draw.partners)
+    return mixing.mix_masked(parts, masks, draw.coefficients)
 
 
 def _any_of(mask, draw):

@@ -94,6 +94,24 @@ def mix_parts(parts, coefficients):
     )
 
 
+def mix_masked(parts, masks, coefficients):
+    """The convex combination of those parts that a boolean mask (batch, ...) keeps.
+
+    `sum_k c_k m_k x_k / sum_k c_k m_k`: padding weighs nothing. Where no part is kept, it
+    is the first part.
+    """
+    rank = masks[0].shape.rank
+    present = [
+        expand_to_rank(tf.cast(coefficient, tf.float32), rank)
+        * tf.cast(mask, tf.float32)
+        for coefficient, mask in zip(coefficients, masks, strict=True)
+    ]
+    total = tf.add_n(present)
+    shares = [tf.math.divide_no_nan(one, total) for one in present]
+    shares[0] = tf.where(total > 0, shares[0], 1.0)
+    return convex_combination(parts, shares)
+
+
 def mixed_dtype(dtype):
     """The dtype of a mixed tensor: its own, or float32 for uint8."""
     return tf.float32 if dtype == tf.uint8 else dtype

@@ -18,13 +18,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches mixup
+version arguments keras_private keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches mixup
 layers metrics
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
-training.mixed_targets training.loss_checks
-training.cuts
+training.mixed_targets training.mixed_loss training.mixed_metrics
+training.cuts training.own_steps
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training
@@ -113,7 +113,8 @@ SIGNATURES = {
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "
     "pairing='permutation', labels=None)",
     "mix": "(nest, lam, partner)",
-    "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
+    "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
+    "mix_losses=False, metric_targets=None, **kwargs)",
     "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='objective', "
     "discriminator_steps=5, generator_loss='minimax', seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "

@@ -1,16 +1,44 @@
 """MixUpModel: any Keras network, trained with mixing at its input or inside."""
 
+import functools
 import random
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import batches, keys, layers, metrics, mixing, sampling
+from keras_mixup import (
+    batches,
+    keras_private,
+    keys,
+    layers,
+    metrics,
+    mixing,
+    sampling,
+)
+from keras_mixup.arguments import check_choice
 from keras_mixup.mixup import MixUp
 from keras_mixup.targets import target_coefficients
-from keras_mixup.training import counting, cuts, loss_checks, mixed_targets
+from keras_mixup.training import (
+    counting,
+    cuts,
+    mixed_loss,
+    mixed_metrics,
+    mixed_targets,
+    own_steps,
+)
 from keras_mixup.training.callbacks import WarnOfMixedLabels
 from keras_mixup.training.several_workers import SeveralWorkers
+
+# Settings that a traced step has taken in.
+_FIXED = (
+    "network",
+    "mixup",
+    "mix_at",
+    "clean_accuracy",
+    "mix_losses",
+    "metric_targets",
+    "seed",
+)
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -61,10 +89,28 @@ class MixUpModel(SeveralWorkers, keras.Model):
     """
 
     def __init__(
-        self, network, mixup, mix_at=(cuts.INPUT,), clean_accuracy=False, **kwargs
+        self,
+        network,
+        mixup,
+        mix_at=(cuts.INPUT,),
+        clean_accuracy=False,
+        *,
+        mix_losses=False,
+        metric_targets=None,
+        **kwargs,
     ):
-        # The network casts its inputs where it wants them cast.
-        super().__init__(**{"autocast": False, **kwargs})
+        if not isinstance(network, keras.Layer):
+            raise ValueError(
+                "Invalid value received for argument `network`. Expected a Keras model "
+                "or layer. A model of tf.keras or tf_keras is mixed in the pipeline: "
+                "dataset.map(keras_mixup.MixUp(...)), then its own `fit`. Received: "
+                f"network={network!r} of type {type(network).__module__}."
+                f"{type(network).__qualname__}"
+            )
+        # The network casts its inputs where it wants them cast. Its policy decides on
+        # loss scaling, as it does in its own `compile`.
+        settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
+        super().__init__(**settings)
         if not isinstance(mixup, MixUp):
             raise ValueError(
                 "Invalid value received for argument `mixup`. Expected a "
@@ -82,20 +128,20 @@ class MixUpModel(SeveralWorkers, keras.Model):
                 "Invalid value received for argument `mix_at`. Expected names that are "
                 f"all different. Received: mix_at={self.mix_at}"
             )
-        if not isinstance(network, keras.Layer):
-            raise ValueError(
-                "Invalid value received for argument `network`. Expected a Keras model "
-                f"or layer. Received: network={network!r}"
-            )
         if mixup.ignore_class is not None:
             raise ValueError(
                 "MixUpModel leaves ignored classes to the loss. Expected "
                 "MixUp(ignore_class=None) and SparseCategoricalCrossentropy("
                 f"ignore_class=...). Received: ignore_class={mixup.ignore_class}"
             )
+        self.metric_targets = dict(metric_targets or {})
+        for name, choice in self.metric_targets.items():
+            check_choice(f"metric_targets[{name!r}]", choice, mixed_metrics.CHOICES)
         self.network = network
         self.clean_accuracy = clean_accuracy
+        self.mix_losses = mix_losses
         self._cut_names = cuts.find_cuts(network, self.mix_at)
+        own_steps.check_network(network, self.mix_at, self._cut_names)
         # Out of Keras's tracking: the segments hold the network's own weights.
         segments = cuts.cut(network, self._cut_names)
         object.__setattr__(self, "_segments", segments)
@@ -121,6 +167,37 @@ class MixUpModel(SeveralWorkers, keras.Model):
         )
         object.__setattr__(self, "_soft_labels", once)
         self._clean = metrics.CleanAccuracy() if clean_accuracy else None
+        self.built = bool(network.built)
+
+    def __setattr__(self, name, value):
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(
+                f"`{name}` of a MixUpModel is fixed once it is made: a step that is "
+                "traced already would not see another. Expected another MixUpModel "
+                "around the same network, or an alpha that moves: "
+                "keras_mixup.AlphaSchedule(...), or a tf.Variable as alpha. "
+                f"Received: {name}={value!r}"
+            )
+        super().__setattr__(name, value)
+
+    def build(self, input_shape):
+        """Builds the network for inputs of that shape."""
+        if not self.network.built:
+            self.network(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
+        self.built = True
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """As `keras.Model.compile`."""
+        loss = mixed_loss.unwrapped(loss)
+        wrapped = mixed_loss.wrapped(loss, self.mix_losses)
+        super().compile(optimizer, wrapped, *args, **kwargs)
+        self.loss = loss
+
+    def compile_from_config(self, config):
+        """As `keras.Model.compile_from_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
 
     @property
     def output_names(self):
@@ -130,11 +207,25 @@ class MixUpModel(SeveralWorkers, keras.Model):
     def call(self, inputs, training=None):
         """The network's own output; only a train step mixes."""
         points = layers.active_points()
-        if points is not None and self._segments:
-            return cuts.run_segments(
+        if points is None:
+            return self.network(inputs, training=training)
+        if self._segments:
+            y_pred = cuts.run_segments(
                 self._segments, self._cut_names, inputs, points, training
             )
-        return self.network(inputs, training=training)
+        else:
+            y_pred = self.network(inputs, training=training)
+        points.forward_is_over = True
+        outputs = keras.tree.flatten(y_pred)
+        if any(keras_private.mask_of(one) is not None for one in outputs):
+            # Which positions each part has itself: a graph leaves out all of this pass
+            # but the masks.
+            with layers.mixing_at(None):
+                clean = self.network(points.inputs, training=False)
+            for one, unmixed in zip(outputs, keras.tree.flatten(clean), strict=True):
+                mask = keras_private.mask_of(unmixed)
+                one._mixup_masks = None if mask is None else points.parts_of(mask)
+        return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):
         """`keras.Model.fit`, which see.
@@ -157,58 +248,44 @@ class MixUpModel(SeveralWorkers, keras.Model):
             # Outside of the step, in which a mixing point may be called once.
             self(x, training=False)
         if self.clean_accuracy:
-            self._update_clean_accuracy(x, y, sample_weight)
+            self._update_clean_accuracy(x, y)
         if self.mixup.is_identity and not self.mixup.label_smoothing:
             return super().train_step(data)
-        mixed, draw, key = self._draw(y, sample_weight)
-        points = self._points(draw, key)
+        sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
+        mixed_targets.check_batch(y, sample_weight)
+        draw, key = self._draw(y, sample_weight)
+        shares = target_coefficients(draw.coefficients, self.mixup.targets)
+        parts_of = functools.partial(
+            mixed_targets.parts_of, partners=draw.partners, shares=shares
+        )
+        mixed = mixed_targets.mixed_targets(y, self.mixup, parts_of, shares)
+        weights = mixed_targets.mixed_weights(sample_weight, parts_of)
+        points = layers.MixingPoints(self._draws(draw, key), x, parts_of)
         if cuts.INPUT in self.mix_at:
             x = self._mix_inputs(x, points.draws.pop(cuts.INPUT))
         with layers.mixing_at(points):
-            results = super().train_step((x, mixed, None))
+            results = super().train_step((x, mixed, weights))
         points.check_reached()
+        soft = mixed_loss.any_soft_rows(mixed)
+        if soft is not None:
+            self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
         return results
 
     def test_step(self, data):
         """One step of evaluation: Keras's own."""
         results = super().test_step(data)
-        results.pop("clean_accuracy", None)
+        if self.clean_accuracy:
+            results.pop("clean_accuracy", None)
         return results
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        """The compiled loss; of a mixed batch the mean of its terms."""
-        if not isinstance(y, mixed_targets.MixedTargets):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss_checks.check_reductions(self.loss)
-        losses = mixed_targets.in_output_order(self.loss, self.network)
-        predictions = mixed_targets.predictions_of(y_pred, y.like, losses)
-        if loss_checks.is_keras_loss(self.loss):
-            loss_checks.check_shapes(y.parts[0], predictions)
-        ranks = loss_checks.ranks_of_losses(losses, y.parts[0], predictions)
-        if y.weighs_examples:
-            loss_checks.check_one_loss_an_example(ranks, y.parts[0], self.loss)
-        terms = y.loss_terms(predictions, ranks)
-        total = 0.0
-        for target, weight in terms:
-            total += super().compute_loss(x, target, y_pred, weight, training)
-        return total / len(terms)
-
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """The compiled metrics; of a mixed batch weighted by lam."""
-        if not isinstance(y, mixed_targets.MixedTargets):
+        """The compiled metrics; `training.mixed_metrics` says what each sees."""
+        if not mixed_targets.is_mixed(y):
             return super().compute_metrics(x, y, y_pred, sample_weight)
-        if self._compile_metrics is not None:
-            losses = mixed_targets.in_output_order(self.loss, self.network)
-            predictions = mixed_targets.predictions_of(y_pred, y.like, losses)
-            metrics.update_compiled(
-                self._compile_metrics,
-                y_pred,
-                plain=y.metric_terms(predictions, weighted=False),
-                weighted=y.metric_terms(predictions, weighted=True),
-                mixed=y.mixed_term(),
-            )
+        _, compiled = keras_private.compiled_parts(self)
+        mixed_metrics.update_metrics(
+            compiled, y, y_pred, sample_weight, self.metric_targets
+        )
         return self.get_metrics_result()
 
     def get_config(self):
@@ -219,6 +296,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             "mixup": keras.saving.serialize_keras_object(self.mixup),
             "mix_at": self.mix_at,
             "clean_accuracy": self.clean_accuracy,
+            "mix_losses": self.mix_losses,
+            "metric_targets": self.metric_targets,
             "seed": self.seed,
         }
 
@@ -233,41 +312,24 @@ class MixUpModel(SeveralWorkers, keras.Model):
         seed = config.pop("seed", None)
         model = cls(**config)
         # A seed that was drawn is kept: a loaded model goes on with the same draws.
-        model.seed = model.seed if seed is None else seed
+        if seed is not None:
+            object.__setattr__(model, "seed", seed)
         return model
 
     def _draw(self, y, sample_weight):
-        given = y
-        y, sample_weight = (
-            mixed_targets.in_output_order(nest, self.network)
-            for nest in (y, sample_weight)
-        )
-        names = self.output_names if isinstance(y, list) and y is not given else None
-        parts, weights, paths = mixed_targets.read_targets(
-            y, sample_weight, self.mixup, names
-        )
-        soft = mixed_targets.any_soft_rows(parts)
-        if soft is not None:
-            self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
         with counting.behind([y, sample_weight]):
             step = counting.next_step(self.step)
         key = keys.make_key(self.seed, step, keys.replica_in_sync())
-        size = mixing.batch_size_of(parts[0])
+        labels = [
+            tf.convert_to_tensor(one)
+            for one in keras.tree.flatten(y)
+            if one is not None
+        ]
+        size = mixing.batch_size_of(labels[0])
         alpha = self.mixup.alpha_at(step)
-        draw = self.mixup.draw(size, key, alpha, parts[0])
-        gathered = mixing.gather_parts([[parts, weights]], draw.partners)
-        mixed = mixed_targets.MixedTargets(
-            policy=self.mixup,
-            coefficients=target_coefficients(draw.coefficients, self.mixup.targets),
-            parts=[part for part, _ in gathered],
-            weights=[weight for _, weight in gathered],
-            like=y,
-            paths=paths,
-            batch_size=size,
-        )
-        return mixed, draw, key
+        return self.mixup.draw(size, key, alpha, labels[0]), key
 
-    def _update_clean_accuracy(self, x, y, sample_weight):
+    def _update_clean_accuracy(self, x, y):
         if keras.tree.is_nested(y):
             raise ValueError(
                 "`clean_accuracy` is of one output. Expected one target. Received: "
@@ -276,20 +338,23 @@ class MixUpModel(SeveralWorkers, keras.Model):
         loss = next(iter(keras.tree.flatten(self.loss)), None)
         logits = getattr(loss, "from_logits", False)
         y_pred = self(x, training=False)
-        self._clean.update_state(y, y_pred, sample_weight, threshold=0.5 * (not logits))
+        self._clean.update_state(y, y_pred, threshold=0.5 * (not logits))
 
-    def _points(self, draw, key):
+    def _draws(self, draw, key):
         """The draw at each place of `mix_at`: of several, all but one mix nothing."""
         names = self.mix_at
         if len(names) == 1:
-            return layers.MixingPoints({names[0]: draw})
+            return {names[0]: draw}
         chosen = sampling.choice_of(key, len(names))
-        return layers.MixingPoints(
-            {name: draw.only_if(chosen == i) for i, name in enumerate(names)}
-        )
+        return {name: draw.only_if(chosen == i) for i, name in enumerate(names)}
 
     def _mix_inputs(self, x, draw):
+        x = keras.tree.map_structure(
+            lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
+        )
         passthrough = cuts.passing(self.network, x, self.mixup.passthrough)
         leaves, put_back = batches.split_features(x, passthrough)
-        parts = mixing.gather_parts([leaves], draw.partners)
-        return put_back(mixing.mix_parts(parts, draw.coefficients))
+        masks = cuts.masks_of_inputs(self.network, x)
+        return put_back(
+            [layers.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
+        )

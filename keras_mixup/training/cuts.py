@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mixup import layers
+from keras_mixup import keras_private, layers
 
 INPUT = "input"
 
@@ -17,7 +17,7 @@ def find_cuts(network, mix_at):
         ValueError: for a name that no layer has, with the names that exist.
     """
     top = {layer.name: layer for layer in getattr(network, "layers", ())}
-    inner = {layer.name: layer for layer in network._flatten_layers()}
+    inner = {layer.name: layer for layer in keras_private.all_layers(network)}
     # Functional networks know their inputs, and so does a built Sequential.
     functional = bool(getattr(network, "inputs", None))
     cuts = []
@@ -40,7 +40,7 @@ def cut(network, names):
     """
     if not names:
         return []
-    graph = _graph(network)
+    graph = keras_private.functional_of(network)
     try:
         places = [_output_of(network.get_layer(name), graph) for name in names]
         starts, ends = [graph.input, *places], [*places, graph.output]
@@ -61,7 +61,9 @@ def check_input_dtype(network, passthrough=()):
     """Raises where Keras would cut mixed inputs back to whole numbers."""
     if not getattr(network, "inputs", None):
         return  # A subclassed network says nothing of its inputs.
-    for path, tensor in keras.tree.flatten_with_path(_graph(network).input):
+    for path, tensor in keras.tree.flatten_with_path(
+        keras_private.functional_of(network).input
+    ):
         passes = tensor.name in passthrough or any(key in passthrough for key in path)
         if keras.backend.is_int_dtype(tensor.dtype) and not passes:
             raise ValueError(
@@ -75,11 +77,26 @@ def check_input_dtype(network, passthrough=()):
 
 def passing(network, x, passthrough):
     """`passthrough` for inputs x: in a list each input has its place for a name."""
-    inputs = getattr(_graph(network), "input", None)
+    inputs = getattr(keras_private.functional_of(network), "input", None)
     if not (isinstance(x, (list, tuple)) and isinstance(inputs, (list, tuple))):
         return passthrough
     places = [i for i, one in enumerate(inputs) if one.name in passthrough]
     return (*passthrough, *places)
+
+
+def masks_of_inputs(network, x):
+    """The masks of inputs that go into a Masking layer, by the id of the tensor."""
+    graph = keras_private.functional_of(network)
+    inputs, leaves = getattr(graph, "inputs", None) or [], keras.tree.flatten(x)
+    if len(inputs) != len(leaves):
+        return {}
+    masks = {}
+    for node in keras_private.nodes_of(graph):
+        for tensor, leaf in zip(inputs, leaves, strict=True):
+            masking = isinstance(node.operation, keras.layers.Masking)
+            if masking and node.input_tensors[0] is tensor:
+                masks[id(leaf)] = node.operation.compute_mask(leaf)
+    return masks
 
 
 def run_segments(segments, names, inputs, points, training):
@@ -92,15 +109,9 @@ def run_segments(segments, names, inputs, points, training):
     return features
 
 
-def _graph(network):
-    """The functional network that a Sequential keeps, or the network itself."""
-    return getattr(network, "_functional", None) or network
-
-
 def _output_of(layer, graph):
     """What a layer gives in this graph; elsewhere it may have been called too."""
-    all_nodes = [node for depth in graph._nodes_by_depth.values() for node in depth]
-    nodes = [node for node in all_nodes if node.operation is layer]
+    nodes = [n for n in keras_private.nodes_of(graph) if n.operation is layer]
     if len(nodes) != 1 or len(nodes[0].outputs) != 1:
         raise ValueError(f"`{layer.name}` is called {len(nodes)} times.")
     return nodes[0].outputs[0]

@@ -18,7 +18,7 @@ Y = GENERATOR.integers(0, 3, 20)
 def model(**settings):
     keras.utils.set_random_seed(1)
     net = keras_mixup.models.build("mlp", input_shape=(4, 4, 1), num_classes=3, width=4)
-    model = keras_mixup.MixUpModel(net, keras_mixup.MixUp(seed=3, **settings))
+    model = keras_mixup.MixUpModel(net, keras_mixup.MixUp(1.0, seed=3, **settings))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss)
     return model
@@ -97,7 +97,8 @@ def mixed_rows():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_soft_labels_are_warned_of_once(jit_compile):
     one = model()
-    one.compile("sgd", "mse", jit_compile=jit_compile)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    one.compile("sgd", loss, jit_compile=jit_compile)
     with pytest.warns(UserWarning, match="not one-hot.*mixed twice") as found:
         one.fit(X, mixed_rows(), epochs=3, batch_size=5, verbose=0)
     assert sum("mixed twice" in str(w.message) for w in found) == 1

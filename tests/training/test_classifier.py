@@ -136,9 +136,8 @@ def test_training_accuracy_is_weighted_by_lambda_and_keeps_its_name():
         total = (lam * weights + (1 - lam) * before).sum()
         expected = (own * weights + other * before).sum() / total
         assert logs["weighted_accuracy"] == pytest.approx(expected, abs=1e-5)
-        clean = (inert(X).numpy().argmax(-1) == Y).astype(float)
-        expected = (clean * weights).sum() / weights.sum()
-        assert logs["clean_accuracy"] == pytest.approx(expected, abs=1e-5)
+        clean = (inert(X).numpy().argmax(-1) == Y).mean()
+        assert logs["clean_accuracy"] == pytest.approx(clean, abs=1e-5)
         del logits
 
 
@@ -275,7 +274,7 @@ def test_a_step_is_not_traced_again_over_epochs_and_partial_batches():
 
 def test_labels_that_would_broadcast_raise():
     with pytest.raises(ValueError, match=r"would broadcast.*\(None, 3\).*\(None,\)"):
-        weights_after(mixing(), y=Y.astype("float32"))
+        weights_after(mixing(), DENSE, Y.astype("float32"))
     with pytest.raises(ValueError, match="would broadcast"):
         weights_after(mixing(), "mse", np.zeros((50, 1), "float32"))
 
@@ -283,16 +282,38 @@ def test_labels_that_would_broadcast_raise():
 def test_smoothing_of_integer_labels_raises():
     policy = keras_mixup.MixUp(label_smoothing=0.1)
     model = keras_mixup.MixUpModel(network(), policy)
-    with pytest.raises(ValueError, match="Integer labels cannot be smoothed"):
+    with pytest.raises(
+        ValueError, match="Labels of the loss sparse_.* cannot be smoothed"
+    ):
         weights_after(model)
 
 
-def test_a_loss_in_which_lambda_cancels_raises():
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_a_loss_that_divides_by_the_sum_of_its_weights(per):
+    # The shares are no sample weights, so they do not cancel.
+    net = network()
+    net.layers[1].trainable = False  # Batch norm and dropout are left out.
+    inert = keras.Sequential([keras.Input((4,)), net.layers[0], net.layers[-1]])
+    policy = keras_mixup.MixUp(1.0, per=per, pairing="roll", seed=3)
+    model = keras_mixup.MixUpModel(inert, policy)
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="mean_with_sample_weight"
     )
-    with pytest.raises(ValueError, match="divides lam out"):
-        weights_after(mixing(), loss)
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    weights = GENERATOR.random(50).astype("float32")
+    found = model.train_on_batch(X, Y, sample_weight=weights)
+    size = () if per == "batch" else (50,)
+    lam = keras_mixup.sample_lambda(1.0, size, seed=3).numpy() * np.ones(50)
+    logits = inert.predict(lam[:, None] * X + (1 - lam[:, None]) * np.roll(X, 1, 0))
+    of_class = np.log(np.exp(logits).sum(-1))[:, None] - logits
+    expected = sum(
+        (share * w * of_class[np.arange(50), y]).sum() / w.sum()
+        for share, w, y in (
+            (lam, weights, Y),
+            (1 - lam, np.roll(weights, 1), np.roll(Y, 1)),
+        )
+    )
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_mixup_that_is_none_raises():

@@ -1,0 +1,114 @@
+"""Every name of Keras that is not public and that this library reads, with the reason.
+
+A new version of Keras breaks something here first. `tests/test_keras_private.py` says for
+each name what is assumed of it.
+"""
+
+import itertools
+import typing
+
+import keras
+import tensorflow as tf
+from keras.src.backend import get_keras_mask
+from keras.src.trainers import compile_utils
+
+
+class OutputMetrics(typing.NamedTuple):
+    """The compiled metrics of one output: those without and those with sample weights."""
+
+    name: str | None
+    index: int
+    plain: list
+    weighted: list
+
+
+def mask_of(tensor):
+    """The mask that a layer has given a tensor, or None."""
+    return get_keras_mask(tensor)
+
+
+def resolve_loss(loss, y_true, y_pred):
+    """The `keras.losses.Loss` that `compile` makes of a name, a function or a loss.
+
+    Targets and predictions matter for "crossentropy" alone.
+    """
+    return compile_utils.get_loss(loss, y_true, y_pred)
+
+
+def with_mask(tensor, mask):
+    """A copy of the tensor with this mask, or with none; losses and metrics read it."""
+    copy = tf.identity(tensor)
+    if mask is not None:
+        copy._keras_mask = mask
+    return copy
+
+
+def set_mask(tensor, mask):
+    """Gives the tensor a mask, as a layer's `compute_mask` does."""
+    tensor._keras_mask = mask
+
+
+def metrics_of_outputs(compiled, y_true, y_pred):
+    """The metrics of `compile` by output. `compile` has no public way to weigh them.
+
+    Args:
+        compiled: The `CompileMetrics` of a model, or None.
+        y_true: Targets, for metrics that are not yet made.
+        y_pred: Predictions.
+
+    Returns:
+        A list of `OutputMetrics`, in the order of `flat_outputs`.
+    """
+    if compiled is None:
+        return []
+    if not compiled.built:
+        compiled.build(y_true, y_pred)
+    found = []
+    # Where there are fewer targets than outputs, one list is shorter.
+    pairs = itertools.zip_longest(
+        compiled._flat_metrics, compiled._flat_weighted_metrics
+    )
+    for index, (plain, weighted) in enumerate(pairs):
+        lists = [one for one in (plain, weighted) if one is not None]
+        if lists:
+            of_each = [[] if one is None else one.metrics for one in (plain, weighted)]
+            found.append(OutputMetrics(lists[0].output_name, index, *of_each))
+    return found
+
+
+def flat_outputs(compiled, nest):
+    """Targets, predictions or weights in the order of `metrics_of_outputs`."""
+    return compiled._flatten_y(nest)
+
+
+def function_of_metric(metric):
+    """The function that a `MeanMetricWrapper` averages, else None."""
+    if not isinstance(metric, keras.metrics.MeanMetricWrapper):
+        return None
+    function, settings = metric._fn, metric._fn_kwargs
+    return lambda y_true, y_pred: function(y_true, y_pred, **settings)
+
+
+def origin_of_metric(metric):
+    """What a `MeanMetricWrapper` was made of: a function or a loss; else its class."""
+    return getattr(metric, "_fn", type(metric))
+
+
+def all_layers(network):
+    """The network and all layers inside it, at any depth."""
+    return network._flatten_layers()
+
+
+def functional_of(network):
+    """The functional network that a built Sequential keeps, or the network itself."""
+    return getattr(network, "_functional", None) or network
+
+
+def nodes_of(graph):
+    """The calls of layers that make up a functional network."""
+    return [node for depth in graph._nodes_by_depth.values() for node in depth]
+
+
+def compiled_parts(model):
+    """The compiled loss and metrics of a model, None where there are none."""
+    return model._compile_loss, model._compile_metrics

@@ -1,0 +1,270 @@
+"""The loss of a mixed batch, made of the user's own loss L.
+
+One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoever; it is
+called K times. One lam an example: the same with each share inside of the mean, for which
+L has to give a value an example. Targets that may be averaged have one term,
+`L(sum_k t_k y_k)`, unless `mix_losses` asks for the terms: the same for a loss that is
+linear in its target.
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import keras_private, mixing, targets
+from keras_mixup.training.mixed_targets import MixedTarget
+
+
+def _functions(*names):
+    """The functions of these names, as far as this version of Keras has them."""
+    found = (getattr(keras.losses, name, None) for name in names)
+    return {function for function in found if function is not None}
+
+
+# What they compare are quantities: a target of integers is one too.
+QUANTITIES = _functions(
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "log_cosh",
+    "huber",
+    "poisson",
+    "cosine_similarity",
+    "kl_divergence",
+)
+# Linear in the target: that of the mixed rows is that of the terms.
+LINEAR = _functions("binary_crossentropy", "categorical_crossentropy")
+BINARY = _functions("binary_crossentropy", "binary_focal_crossentropy")
+# Their targets are class numbers, or signs that Keras makes of {0, 1}: no average of them
+# means anything.
+NEVER_AVERAGED = _functions(
+    "sparse_categorical_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "circle",
+    "ctc",
+)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixedLoss(keras.losses.Loss):
+    """A compiled loss that takes mixed targets as well; `MixUpModel.compile` makes it.
+
+    Args:
+        loss: What `compile` takes: a name, a function or a `keras.losses.Loss`.
+        mix_losses: Whether targets that may be averaged have a term each all the same.
+    """
+
+    def __init__(self, loss, mix_losses=False, name=None):
+        self.loss = loss
+        self.mix_losses = mix_losses
+        deferred = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+        # Keras chooses one of three by the shapes.
+        self._resolved = None if deferred else keras_private.resolve_loss(loss, 0, 0)
+        super().__init__(name=name or getattr(self._resolved, "name", loss))
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The loss; of mixed targets the mean of its terms."""
+        if not isinstance(y_true, MixedTarget):
+            return self._inner(y_true, y_pred)(y_true, y_pred, sample_weight)
+        inner = y_true.loss = self._inner(y_true.parts[0], y_pred)
+        weights = [None] * len(y_true.parts)
+        if sample_weight is not None:
+            pairs = zip(sample_weight.parts, y_true.parts, strict=True)
+            weights = [targets.fit_weight(*pair) for pair in pairs]
+        masks = getattr(y_pred, "_mixup_masks", None)
+        one_term = not self.mix_losses and masks is None
+        if not (one_term and _is_averaged(inner, y_true.parts[0], y_pred)):
+            return _sum_of_terms(inner, y_true, y_pred, weights, masks)
+        mixed, total = _mixed(inner, y_true, weights)
+        whole = tf.constant(1.0)
+        if total is None:
+            return _term(inner, mixed, y_pred, whole)
+        # A weight below 0 can make the mixed target's weight vanish where its parts' do
+        # not. The terms need no division.
+        negative = tf.reduce_any(tf.reduce_min(tf.stack(weights)) < 0)
+        return tf.cond(
+            negative,
+            lambda: _sum_of_terms(inner, y_true, y_pred, weights, masks),
+            lambda: _term(inner, mixed, y_pred, whole, total),
+        )
+
+    def call(self, y_true, y_pred):
+        """The user's own values."""
+        return self._inner(y_true, y_pred).call(y_true, y_pred)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {"loss": loss, "mix_losses": self.mix_losses, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a `get_config`."""
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**{**config, "loss": loss})
+
+    def _inner(self, y_true, y_pred):
+        if self._resolved is None:
+            self._resolved = keras_private.resolve_loss(self.loss, y_true, y_pred)
+        return self._resolved
+
+
+def unwrapped(losses):
+    """Compiled losses as the user gave them."""
+    return keras.tree.map_structure(
+        lambda loss: loss.loss if isinstance(loss, MixedLoss) else loss, losses
+    )
+
+
+def wrapped(losses, mix_losses=False):
+    """The losses that the user gave, each as a `MixedLoss`."""
+    return keras.tree.map_structure(
+        lambda loss: None if loss is None else MixedLoss(loss, mix_losses), losses
+    )
+
+
+def keras_function(loss):
+    """The function of a loss of Keras, by which its kind is known; None for others."""
+    function = getattr(loss, "fn", None)
+    own = not type(loss).call.__module__.startswith("keras.")
+    of_keras = getattr(function, "__module__", "").startswith("keras.")
+    return function if of_keras and not own else None
+
+
+def any_soft_rows(y):
+    """1.0 where a target of classes holds soft rows, else 0.0; None without such targets.
+
+    All rows sum to 1 and some are not one-hot: labels that are mixed already, probably.
+    """
+    found = None
+    for leaf in keras.tree.flatten(y):
+        if not isinstance(leaf, MixedTarget) or keras_function(leaf.loss) in QUANTITIES:
+            continue
+        rows = leaf.parts[0]
+        if not rows.dtype.is_floating or rows.shape.rank < 2 or rows.shape[-1] == 1:
+            continue
+        proper = tf.abs(tf.reduce_sum(rows, -1) - 1) < 1e-3
+        proper &= tf.reduce_min(rows, -1) >= 0
+        soft = tf.reduce_any(tf.reduce_max(rows, -1) < 0.999)
+        soft = tf.cast(soft & tf.reduce_all(proper), tf.float32)
+        found = soft if found is None else tf.maximum(found, soft)
+    return found
+
+
+class _Values(keras.losses.Loss):
+    """The values of a loss, for Keras's own masks, weights and mean of them."""
+
+    def __init__(self, loss, values):
+        super().__init__(loss.name, loss.reduction, loss.dtype)
+        self.values = values
+
+    def call(self, y_true, y_pred):
+        del y_true, y_pred
+        return self.values
+
+
+def _term(loss, y, y_pred, share, weight=None):
+    """`t L(y)`, with a share of shape () outside of the mean or one an example inside."""
+    if type(loss).__call__ is not keras.losses.Loss.__call__:
+        if share.shape.rank:
+            raise ValueError(
+                "A loss with a `__call__` of its own leaves no place for a share of each "
+                'example. Expected MixUp(per="batch"), or a loss that overrides `call`. '
+                f"Received: loss={loss!r}"
+            )
+        value = loss(y, y_pred, weight)
+        return tf.cast(share, value.dtype) * value
+    as_keras = [
+        keras.ops.convert_to_tensor(one, dtype=loss.dtype) for one in (y, y_pred)
+    ]
+    values = tf.convert_to_tensor(loss.call(*as_keras))
+    mask, rank = keras_private.mask_of(values), values.shape.rank
+    if share.shape.rank and not (
+        rank and values.shape[:1].is_compatible_with(share.shape)
+    ):
+        raise ValueError(
+            "A loss that averages over the batch leaves no place for a share of each "
+            "example. Expected one loss an example, of shape (batch_size, ...), or "
+            f'MixUp(per="batch"). Received: values of shape {values.shape} from '
+            f"{loss.name}"
+        )
+    values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)
+    if mask is not None:
+        keras_private.set_mask(values, mask)
+    return _Values(loss, values)(y, y_pred, _of_rank(weight, rank))
+
+
+def _of_rank(weight, rank):
+    """A weight with the axes of the values: new ones of size 1, or means of further ones."""
+    if weight is None:
+        return None
+    weight = mixing.expand_to_rank(weight, rank)
+    further = list(range(max(rank, 1), weight.shape.rank))
+    return tf.reduce_mean(weight, further) if further else weight
+
+
+def _sum_of_terms(loss, target, y_pred, weights, masks):
+    """`sum_k t_k L(y_k)`, where each part has its own weights and its own mask."""
+    total = 0.0
+    masks = masks or [None] * len(weights)
+    parts = zip(target.parts, target.shares, weights, masks, strict=True)
+    for y, share, weight, mask in parts:
+        y = _smoothed(loss, y, target.smoothing)
+        of_part = y_pred if mask is None else keras_private.with_mask(y_pred, mask)
+        total += _term(loss, y, of_part, share, weight)
+    return total
+
+
+def _mixed(loss, target, weights):
+    """The mixed target, smoothed, and its weight (None where nothing is weighted)."""
+    dtype = target.parts[0].dtype
+    dtype = dtype if dtype.is_floating else tf.float32
+    parts = [tf.cast(part, dtype) for part in target.parts]
+    mixed, total = targets.mix_target(parts, weights, target.shares)
+    return _smoothed(loss, mixed, target.smoothing), total
+
+
+def _smoothed(loss, y, amount):
+    if not amount:
+        return y
+    function = keras_function(loss)
+    if function in BINARY:
+        y = tf.cast(y, tf.float32)
+        return y * (1 - amount) + amount / 2
+    if function in NEVER_AVERAGED or targets.is_integer(y):
+        raise ValueError(
+            f"Labels of the loss {loss.name} cannot be smoothed: it has no place for the "
+            "other classes. Expected one-hot labels and CategoricalCrossentropy, "
+            "or label_smoothing=0. Received: labels of dtype "
+            f"{y.dtype.name}, label_smoothing={amount}"
+        )
+    return targets.smooth(y, amount)
+
+
+def _is_averaged(loss, y, y_pred):
+    """Whether a target may be averaged: it is compared with the prediction, entry by entry.
+
+    Raises:
+        ValueError: where a loss of Keras would broadcast the target.
+    """
+    function = keras_function(loss)
+    if y.dtype == tf.string or function in NEVER_AVERAGED:
+        return False
+    shape, expected = y.shape, y_pred.shape
+    if expected.rank == shape.rank + 1 and expected[-1] == 1:
+        expected = expected[:-1]
+    elif shape.rank == expected.rank + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    alike = shape[1:].is_compatible_with(expected[1:])
+    if function is None:
+        return alike and not targets.is_integer(y)
+    if not alike:
+        raise ValueError(
+            "Targets of a shape that would broadcast. Expected the shape of the "
+            f"predictions, {y_pred.shape}. Received: {y.shape}. "
+            "Classes are integers (a sparse loss) or one-hot rows."
+        )
+    return function in QUANTITIES | LINEAR or not targets.is_integer(y)

@@ -1,0 +1,84 @@
+"""What a network does by itself in training, which MixUpModel would pass over.
+
+`MixUpModel` trains with a step of its own: a network's `train_step` or `compute_loss` would
+never be called. Such networks are refused when the model is made.
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import keras_private, layers
+
+# What `fit`, `evaluate` and `predict` of the network itself would run.
+METHODS = (
+    "train_step",
+    "test_step",
+    "predict_step",
+    "compute_loss",
+    "compute_metrics",
+    "compile",
+    "fit",
+    "evaluate",
+    "predict",
+    "train_on_batch",
+    "test_on_batch",
+    "predict_on_batch",
+    "make_train_function",
+    "make_test_function",
+    "make_predict_function",
+)
+
+
+def check_network(network, mix_at, cut_names):
+    """Raises for a network of which MixUpModel would leave out a part.
+
+    Args:
+        network: A Keras model or layer.
+        mix_at: The names of all mixing points.
+        cut_names: Those after whose layers the network is cut.
+
+    Raises:
+        ValueError: for a method of training that the network overrides, a `call` of its
+            own around a graph that is to be cut, and a point inside of a `tf.function`.
+    """
+    if isinstance(network, keras.Model):
+        own = [name for name in METHODS if _is_own(network, name)]
+        if own:
+            raise ValueError(
+                f"The network {type(network).__name__} has its own {', '.join(own)}, which "
+                "MixUpModel would not call: it trains with a step of its own. Expected a "
+                "network with the methods of keras.Model. Mix in the pipeline instead, and "
+                "train the network itself: dataset.map(keras_mixup.MixUp(...)). Or call "
+                "MixUp.at_step(step, (x, y)) inside of the network's train_step. "
+                f"Received: network={network!r}"
+            )
+    if cut_names and _is_own(network, "call"):
+        raise ValueError(
+            f"The network {type(network).__name__} has its own `call`, which a cut at "
+            f"{cut_names} would leave out: it runs the layers of the graph alone. Expected "
+            'mix_at="input", or keras_mixup.layers.MixFeatures layers in the graph, named '
+            f"in `mix_at`. Received: mix_at={list(mix_at)}"
+        )
+    inner = keras_private.all_layers(network)
+    points = {one.name for one in inner if isinstance(one, layers.MixFeatures)}
+    traced = [one for one in inner if _is_traced(one)]
+    if points & set(mix_at) and traced:
+        raise ValueError(
+            f"The `call` of {traced[0].name} is a tf.function. It runs as it was traced, "
+            "so a mixing point inside of it may never mix. Expected a plain `call`: take "
+            "the tf.function away, `fit` compiles the whole step in any case. "
+            f"Received: mix_at={list(mix_at)}"
+        )
+
+
+def _is_own(network, name):
+    """Whether a method is none of Keras's, on the class or on the object."""
+    if name in vars(network):
+        return True
+    owner = next(kind for kind in type(network).__mro__ if name in vars(kind))
+    return not owner.__module__.startswith("keras.")
+
+
+def _is_traced(layer):
+    function = vars(layer).get("call", type(layer).call)
+    return isinstance(function, tf.types.experimental.PolymorphicFunction)
