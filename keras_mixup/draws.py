@@ -57,3 +57,11 @@ def draw(
     if pairing is not None:
         partners = sampling.partners_of(key, batch_size, examples, pairing, labels)
     return Draw(tf.unstack(weights, examples, axis=-1), partners)
+
+
+def draws_at(names, draw, key):
+    """The draw at each of several places: of them all, one mixes and it is drawn."""
+    if len(names) == 1:
+        return {names[0]: draw}
+    chosen = sampling.choice_of(key, len(names))
+    return {name: draw.only_if(chosen == i) for i, name in enumerate(names)}

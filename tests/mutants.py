@@ -172,21 +172,34 @@ MUTANTS = {
         "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
     "forget the second loss term": (
-        "keras_mixup/training/classifier.py",
-        "for target, weight in terms:",
-        "for target, weight in terms[:1]:",
+        "keras_mixup/training/mixed_loss.py",
+        "total += _term(loss, y, of_part, share, weight)",
+        "total = total or _term(loss, y, of_part, share, weight)",
         "tests/training/test_two_terms.py",
     ),
-    "count regularizers twice": (
-        "keras_mixup/training/classifier.py",
-        "return total / len(terms)",
-        "return total",
+    "one share for all examples": (
+        "keras_mixup/training/mixed_loss.py",
+        "values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)",
+        "values *= tf.reduce_mean(tf.cast(share, values.dtype))",
         "tests/training/test_two_terms.py",
+    ),
+    "padding of a partner trains": (
+        "keras_mixup/training/mixed_loss.py",
+        "of_part = y_pred if mask is None else keras_private.with_mask(y_pred, mask)",
+        "of_part = y_pred",
+        "tests/training/test_masks.py",
+    ),
+    "a share of 0 leaves its part": (
+        "keras_mixup/training/mixed_targets.py",
+        "tf.where(mixing.expand_to_rank(share == 0, tensor.shape.rank), heaviest, part)",
+        "part",
+        "tests/training/test_mixed_targets.py",
     ),
     "leave sample weights with their first example": (
-        "keras_mixup/training/classifier.py",
-        "weights=[weight for _, weight in gathered],",
-        "weights=[weights for _ in gathered],",
+        "keras_mixup/training/mixed_targets.py",
+        "return MixedWeight(parts_of(tf.cast(tf.convert_to_tensor(leaf), tf.float32)))",
+        "leaf = tf.cast(tf.convert_to_tensor(leaf), tf.float32)\n"
+        "        return MixedWeight([leaf for _ in parts_of(leaf)])",
         "tests/training/test_two_terms.py",
     ),
     "weigh the label but not the weight": (
@@ -196,9 +209,9 @@ MUTANTS = {
         "tests/test_mixup.py",
     ),
     "unweighted training accuracy": (
-        "keras_mixup/training/mixed_targets.py",
-        "share = self._spread(self._share(k, i, weighted), 1)",
-        "share = self._spread(None, 1)",
+        "keras_mixup/training/mixed_metrics.py",
+        "shares = target.shares_of_examples()",
+        "shares = [tf.ones_like(s) for s in target.shares_of_examples()]",
         "tests/training/test_classifier.py",
     ),
     "alpha 0 is one half": (
@@ -257,7 +270,7 @@ MUTANTS = {
         "tests/training/test_several_workers.py",
     ),
     "the input's name is no place in a list": (
-        "keras_mixup/training/cuts.py",
+        "keras_mixup/training/mixed_inputs.py",
         "return (*passthrough, *places)",
         "return passthrough",
         "tests/training/test_forms_of_targets.py",

@@ -24,7 +24,7 @@ models.normalization models.convolution models.tabular models.preact_resnet mode
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
 training.mixed_targets training.mixed_loss training.mixed_metrics
-training.cuts training.own_steps
+training.cuts training.mixed_inputs training.model_checks
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training

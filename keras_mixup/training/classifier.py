@@ -6,78 +6,73 @@ import random
 import keras
 import tensorflow as tf
 
-from keras_mixup import (
-    batches,
-    keras_private,
-    keys,
-    layers,
-    metrics,
-    mixing,
-    sampling,
-)
-from keras_mixup.arguments import check_choice
-from keras_mixup.mixup import MixUp
+from keras_mixup import draws, keras_private, keys, layers, metrics, mixing
 from keras_mixup.targets import target_coefficients
 from keras_mixup.training import (
     counting,
     cuts,
+    mixed_inputs,
     mixed_loss,
     mixed_metrics,
     mixed_targets,
-    own_steps,
+    model_checks,
 )
 from keras_mixup.training.callbacks import WarnOfMixedLabels
 from keras_mixup.training.several_workers import SeveralWorkers
 
 # Settings that a traced step has taken in.
-_FIXED = (
-    "network",
-    "mixup",
-    "mix_at",
-    "clean_accuracy",
-    "mix_losses",
-    "metric_targets",
-    "seed",
-)
+_FIXED = ("network", "mixup", "mix_at", "clean_accuracy", "mix_losses", "seed")
+_FIXED += ("metric_targets",)
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
 class MixUpModel(SeveralWorkers, keras.Model):
     """Trains a network with mixup on the accelerator, in the train step.
 
-    Each step draws lam and partners from (seed, step, replica), mixes the
-    features, and takes the loss `lam loss(y_i) + (1 - lam) loss(y_j)`: two terms
-    for integer targets, one loss of the mixed target for float targets (the same
-    for a loss that is linear in its target). `fit`, `evaluate`, `predict`,
-    `save` are those of Keras; nothing is mixed outside the train step, and with
-    alpha 0 the step is Keras's own.
+    Each step draws lam and partners from (seed, step, replica), mixes the features, and
+    takes the loss `lam L(y_i) + (1 - lam) L(y_j)`, with the compiled loss L. `fit`,
+    `evaluate`, `predict` and `save` are those of Keras. Nothing is mixed outside of the
+    train step, and with alpha 0 the step is Keras's own.
 
-    Metrics keep their names. In training, classification metrics are weighted:
-    `lam acc(y_i) + (1 - lam) acc(y_j)`; regression metrics are those of the
-    mixed target, and IoU, which counts in whole numbers, of the heavier one.
+    **Loss.** With one lam a batch L may be any loss that Keras takes. It is called once for
+    each example of the mix, two times a step. With `per="example"` it has to give a value
+    an example. One call on the mixed target, `L(lam y_i + (1 - lam) y_j)`, takes the place
+    of the two where targets can be averaged: float targets in the shape of the
+    prediction, and targets of a cross-entropy or of a regression loss of Keras. That is
+    the same for a loss that is linear in its target; `BinaryFocalCrossentropy`, `Dice` and
+    `Tversky` are not, and `mix_losses=True` gives them the two calls. Class numbers, also
+    those given as floats, and labels of hinge losses are never averaged. A sample weight
+    w belongs to its part: `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction
+    has a mask, each part counts at its own positions.
 
-    Losses must average over the batch or sum; one of reduction
-    "mean_with_sample_weight" would divide lam out and raises. With integer targets and
-    `per="example"` a loss has to give a value for each example: one that has averaged
-    already raises. Outputs without a loss need no target.
+    **Metrics** keep their names. For an output of classes they see the clean targets, each
+    weighted by its share: `lam acc(y_i) + (1 - lam) acc(y_j)`; IoU, which counts in whole
+    numbers, sees the heavier one. For an output of quantities they see the mixed target.
+    `keras_mixup.training.mixed_metrics` has the rule, `metric_targets` overrules it.
 
     Args:
-        network: A `keras.Model` or layer: functional, sequential or subclassed.
+        network: A `keras.Model` or layer: functional, sequential or subclassed, without
+            a `train_step`, `compute_loss`, `fit` and the like of its own.
         mixup: A `keras_mixup.MixUp`. Its `seed` makes training repeatable; None
             takes one from Python's generator (`keras.utils.set_random_seed`).
             Its `num_classes` is not needed: integer labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
             is the input. Of several, one is drawn each step, as in manifold
             mixup. A functional network is cut there; elsewhere name a
-            `keras_mixup.layers.MixFeatures` layer.
+            `keras_mixup.layers.MixFeatures` layer. At padding, the features of a part
+            weigh nothing where its mask is known: at hidden layers, and at inputs that go
+            into a `keras.layers.Masking` layer of a functional network.
         clean_accuracy: Whether training also shows `clean_accuracy`, of the
-            network in inference mode on the unmixed batch. It costs one more
-            forward pass, about a third of a step. For one output of one class an
-            example (integers, one-hot rows, or one unit).
+            network in inference mode on the unmixed batch, without sample weights. It
+            costs one more forward pass, about a third of a step. For one output of one
+            class an example (integers, one-hot rows, or one unit).
+        mix_losses: Whether each example of the mix has a call of the loss also where its
+            target could be averaged.
+        metric_targets: Dict from names of metrics to "clean" or "mixed".
 
     Raises:
-        ValueError: for a layer name that does not exist, or a place where the
-            network cannot be cut.
+        ValueError: for a layer name that does not exist, a place where the network cannot
+            be cut, or a network with a training of its own.
 
     References:
         Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019).
@@ -99,72 +94,30 @@ class MixUpModel(SeveralWorkers, keras.Model):
         metric_targets=None,
         **kwargs,
     ):
-        if not isinstance(network, keras.Layer):
-            raise ValueError(
-                "Invalid value received for argument `network`. Expected a Keras model "
-                "or layer. A model of tf.keras or tf_keras is mixed in the pipeline: "
-                "dataset.map(keras_mixup.MixUp(...)), then its own `fit`. Received: "
-                f"network={network!r} of type {type(network).__module__}."
-                f"{type(network).__qualname__}"
-            )
+        names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+        model_checks.check_arguments(network, mixup, names, metric_targets)
         # The network casts its inputs where it wants them cast. Its policy decides on
         # loss scaling, as it does in its own `compile`.
         settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
         super().__init__(**settings)
-        if not isinstance(mixup, MixUp):
-            raise ValueError(
-                "Invalid value received for argument `mixup`. Expected a "
-                f"keras_mixup.MixUp. Received: mixup={mixup!r}"
-            )
-        self.mixup = mixup
-        self.mix_at = [mix_at] if isinstance(mix_at, str) else list(mix_at)
-        if not self.mix_at:
-            raise ValueError(
-                "Invalid value received for argument `mix_at`. Expected at least one "
-                "layer name. Received: mix_at=[]"
-            )
-        if len(set(self.mix_at)) < len(self.mix_at):
-            raise ValueError(
-                "Invalid value received for argument `mix_at`. Expected names that are "
-                f"all different. Received: mix_at={self.mix_at}"
-            )
-        if mixup.ignore_class is not None:
-            raise ValueError(
-                "MixUpModel leaves ignored classes to the loss. Expected "
-                "MixUp(ignore_class=None) and SparseCategoricalCrossentropy("
-                f"ignore_class=...). Received: ignore_class={mixup.ignore_class}"
-            )
-        self.metric_targets = dict(metric_targets or {})
-        for name, choice in self.metric_targets.items():
-            check_choice(f"metric_targets[{name!r}]", choice, mixed_metrics.CHOICES)
         self.network = network
+        self.mixup = mixup
+        self.mix_at = names
         self.clean_accuracy = clean_accuracy
         self.mix_losses = mix_losses
-        self._cut_names = cuts.find_cuts(network, self.mix_at)
-        own_steps.check_network(network, self.mix_at, self._cut_names)
+        self.metric_targets = dict(metric_targets or {})
+        self._cut_names = cuts.find_cuts(network, names)
+        model_checks.check_network(network, names, self._cut_names)
         # Out of Keras's tracking: the segments hold the network's own weights.
         segments = cuts.cut(network, self._cut_names)
         object.__setattr__(self, "_segments", segments)
-        if cuts.INPUT in self.mix_at:
-            cuts.check_input_dtype(network, mixup.passthrough)
+        if cuts.INPUT in names:
+            mixed_inputs.check_input_dtype(network, mixup.passthrough)
         seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
         self.seed = seed
-        # Counts batches; optimizer.iterations does not under gradient accumulation.
-        self.step = self.add_weight(
-            name="step",
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
+        self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
-        once = tf.Variable(
-            0.0,
-            trainable=False,
-            name="soft_labels",
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        once = counting.new_flag("soft_labels")
         object.__setattr__(self, "_soft_labels", once)
         self._clean = metrics.CleanAccuracy() if clean_accuracy else None
         self.built = bool(network.built)
@@ -188,10 +141,13 @@ class MixUpModel(SeveralWorkers, keras.Model):
 
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As `keras.Model.compile`."""
+        if self.clean_accuracy:
+            model_checks.check_metric_names(args, kwargs)
         loss = mixed_loss.unwrapped(loss)
         wrapped = mixed_loss.wrapped(loss, self.mix_losses)
         super().compile(optimizer, wrapped, *args, **kwargs)
-        self.loss = loss
+        # As the user gave it, without Keras's wrappers of lists and dicts.
+        object.__setattr__(self, "loss", loss)
 
     def compile_from_config(self, config):
         """As `keras.Model.compile_from_config`."""
@@ -216,22 +172,19 @@ class MixUpModel(SeveralWorkers, keras.Model):
         else:
             y_pred = self.network(inputs, training=training)
         points.forward_is_over = True
-        outputs = keras.tree.flatten(y_pred)
-        if any(keras_private.mask_of(one) is not None for one in outputs):
+        if mixed_targets.any_mask(y_pred):
             # Which positions each part has itself: a graph leaves out all of this pass
             # but the masks.
             with layers.mixing_at(None):
                 clean = self.network(points.inputs, training=False)
-            for one, unmixed in zip(outputs, keras.tree.flatten(clean), strict=True):
-                mask = keras_private.mask_of(unmixed)
-                one._mixup_masks = None if mask is None else points.parts_of(mask)
+            mixed_targets.note_masks(y_pred, clean, points.parts_of)
         return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):
-        """`keras.Model.fit`, which see.
+        """As `keras.Model.fit`.
 
-        Warns after the first batch when its labels are soft rows: either they
-        come mixed already, or they are soft on purpose and the warning is moot.
+        It warns after the first batch when the labels of classes are soft rows: they may be
+        mixed already. Soft labels that are meant as such need no change.
         """
         if len(args) > 5:
             callbacks = args[5]
@@ -260,9 +213,13 @@ class MixUpModel(SeveralWorkers, keras.Model):
         )
         mixed = mixed_targets.mixed_targets(y, self.mixup, parts_of, shares)
         weights = mixed_targets.mixed_weights(sample_weight, parts_of)
-        points = layers.MixingPoints(self._draws(draw, key), x, parts_of)
+        points = layers.MixingPoints(
+            draws.draws_at(self.mix_at, draw, key), x, parts_of
+        )
         if cuts.INPUT in self.mix_at:
-            x = self._mix_inputs(x, points.draws.pop(cuts.INPUT))
+            at_input = points.draws.pop(cuts.INPUT)
+            passthrough = self.mixup.passthrough
+            x = mixed_inputs.mix_inputs(self.network, x, at_input, passthrough)
         with layers.mixing_at(points):
             results = super().train_step((x, mixed, weights))
         points.check_reached()
@@ -339,22 +296,3 @@ class MixUpModel(SeveralWorkers, keras.Model):
         logits = getattr(loss, "from_logits", False)
         y_pred = self(x, training=False)
         self._clean.update_state(y, y_pred, threshold=0.5 * (not logits))
-
-    def _draws(self, draw, key):
-        """The draw at each place of `mix_at`: of several, all but one mix nothing."""
-        names = self.mix_at
-        if len(names) == 1:
-            return {names[0]: draw}
-        chosen = sampling.choice_of(key, len(names))
-        return {name: draw.only_if(chosen == i) for i, name in enumerate(names)}
-
-    def _mix_inputs(self, x, draw):
-        x = keras.tree.map_structure(
-            lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
-        )
-        passthrough = cuts.passing(self.network, x, self.mixup.passthrough)
-        leaves, put_back = batches.split_features(x, passthrough)
-        masks = cuts.masks_of_inputs(self.network, x)
-        return put_back(
-            [layers.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
-        )

@@ -3,6 +3,28 @@
 import tensorflow as tf
 
 
+def new_counter(model):
+    """A weight that counts batches.
+
+    `optimizer.iterations` does not: where gradients are accumulated it counts fewer, and
+    where a loss scale skips a step it stands still.
+    """
+    return model.add_weight(
+        name="step",
+        shape=(),
+        dtype="int64",
+        initializer="zeros",
+        trainable=False,
+        aggregation="only_first_replica",
+    )
+
+
+def new_flag(name):
+    """A float32 variable of value 0 that every replica may set, the first decides."""
+    aggregation = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    return tf.Variable(0.0, trainable=False, name=name, aggregation=aggregation)
+
+
 def behind(data):
     """A context whose variables change only once the data are there.
 

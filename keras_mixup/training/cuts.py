@@ -57,48 +57,6 @@ def cut(network, names):
         ) from error
 
 
-def check_input_dtype(network, passthrough=()):
-    """Raises where Keras would cut mixed inputs back to whole numbers."""
-    if not getattr(network, "inputs", None):
-        return  # A subclassed network says nothing of its inputs.
-    for path, tensor in keras.tree.flatten_with_path(
-        keras_private.functional_of(network).input
-    ):
-        passes = tensor.name in passthrough or any(key in passthrough for key in path)
-        if keras.backend.is_int_dtype(tensor.dtype) and not passes:
-            raise ValueError(
-                f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, which "
-                "cannot hold a mixed example. Expected a float input, as in "
-                'keras.Input(shape, dtype="float32") (it takes uint8 images as well), '
-                "its name in MixUp(passthrough=...), or mix_at=[...] with a layer behind "
-                "the input."
-            )
-
-
-def passing(network, x, passthrough):
-    """`passthrough` for inputs x: in a list each input has its place for a name."""
-    inputs = getattr(keras_private.functional_of(network), "input", None)
-    if not (isinstance(x, (list, tuple)) and isinstance(inputs, (list, tuple))):
-        return passthrough
-    places = [i for i, one in enumerate(inputs) if one.name in passthrough]
-    return (*passthrough, *places)
-
-
-def masks_of_inputs(network, x):
-    """The masks of inputs that go into a Masking layer, by the id of the tensor."""
-    graph = keras_private.functional_of(network)
-    inputs, leaves = getattr(graph, "inputs", None) or [], keras.tree.flatten(x)
-    if len(inputs) != len(leaves):
-        return {}
-    masks = {}
-    for node in keras_private.nodes_of(graph):
-        for tensor, leaf in zip(inputs, leaves, strict=True):
-            masking = isinstance(node.operation, keras.layers.Masking)
-            if masking and node.input_tensors[0] is tensor:
-                masks[id(leaf)] = node.operation.compute_mask(leaf)
-    return masks
-
-
 def run_segments(segments, names, inputs, points, training):
     """Runs the segments of a cut network and mixes between them."""
     features = inputs

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import keras_private, mixing, targets
-from keras_mixup.training.mixed_targets import MixedTarget
+from keras_mixup.training.mixed_targets import MixedTarget, noted_masks
 
 
 def _functions(*names):
@@ -74,7 +74,7 @@ class MixedLoss(keras.losses.Loss):
         if sample_weight is not None:
             pairs = zip(sample_weight.parts, y_true.parts, strict=True)
             weights = [targets.fit_weight(*pair) for pair in pairs]
-        masks = getattr(y_pred, "_mixup_masks", None)
+        masks = noted_masks(y_pred)
         one_term = not self.mix_losses and masks is None
         if not (one_term and _is_averaged(inner, y_true.parts[0], y_pred)):
             return _sum_of_terms(inner, y_true, y_pred, weights, masks)

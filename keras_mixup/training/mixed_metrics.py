@@ -24,7 +24,7 @@ from keras_mixup.training.mixed_loss import (
     MixedLoss,
     keras_function,
 )
-from keras_mixup.training.mixed_targets import MixedTarget, first_parts
+from keras_mixup.training.mixed_targets import MixedTarget, first_parts, noted_masks
 
 _CLASSES_OF_QUANTITIES = tuple(
     getattr(keras.metrics, name)
@@ -118,7 +118,7 @@ def _is_for_classes(metric):
 def _update_by_mixed(metric, target, prediction, weights):
     parts = [_floats(part) for part in target.parts]
     weights = [None] * len(parts) if weights is None else _fitted(weights, target)
-    masks = getattr(prediction, "_mixup_masks", None)
+    masks = noted_masks(prediction)
     if masks is not None:
         # Where a part is padding, the mixed target is that of the others.
         present = [tf.cast(mask, tf.float32) for mask in masks]
@@ -141,7 +141,7 @@ def _update_by_parts(metric, target, prediction, weights):
         value = MixedLoss(origin, mix_losses=True)(alone, prediction)
         keras.metrics.Mean.update_state(metric, value)
         return
-    masks = getattr(prediction, "_mixup_masks", None) or [None] * len(target.parts)
+    masks = noted_masks(prediction) or [None] * len(target.parts)
     fitted = [None] * len(masks) if weights is None else _fitted(weights, target)
     shares = target.shares_of_examples()
     if isinstance(metric, keras.metrics.IoU):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import mixing, targets
+from keras_mixup import keras_private, mixing, targets
 
 
 @dataclasses.dataclass(eq=False)
@@ -95,6 +95,25 @@ def first_parts(y):
     return keras.tree.map_structure(
         lambda leaf: leaf.parts[0] if isinstance(leaf, MixedTarget) else leaf, y
     )
+
+
+def any_mask(y_pred):
+    """Whether Keras has given a prediction a mask."""
+    masks = map(keras_private.mask_of, keras.tree.flatten(y_pred))
+    return any(mask is not None for mask in masks)
+
+
+def note_masks(y_pred, clean, parts_of):
+    """Notes on each prediction the masks of its K parts, from those of the clean batch."""
+    pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
+    for mixed, unmixed in pairs:
+        mask = keras_private.mask_of(unmixed)
+        mixed._mixup_masks = None if mask is None else parts_of(mask)
+
+
+def noted_masks(y_pred):
+    """The masks of the K parts of a prediction, or None."""
+    return getattr(y_pred, "_mixup_masks", None)
 
 
 def check_batch(y, sample_weight):

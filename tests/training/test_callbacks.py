@@ -51,7 +51,7 @@ def test_it_shows_the_lambdas_that_training_draws(tmp_path):
     images = [value for tag, _, value in found if tag == "mixup/batch"]
     assert len(images) == 2
     picture = tf.io.decode_png(images[1][2]).numpy()
-    policy = keras_mixup.MixUp(seed=3, num_classes=3)
+    policy = keras_mixup.MixUp(1.0, seed=3, num_classes=3)
     mixed, _ = policy.at_step(4, (X[:6], Y[:6]))
     expected = callbacks.image_grid(mixed).numpy() * 255
     np.testing.assert_allclose(picture[..., 0], expected[..., 0], atol=1.5)
@@ -72,7 +72,7 @@ def test_labels_of_any_form_do_not_matter_to_the_grid(tmp_path, y, settings):
     summary.set_model(one)
     found = summary._grid(0)
     if "pairing" not in settings:
-        mixed, _ = keras_mixup.MixUp(seed=3).at_step(0, (X[:6], np.zeros((6, 1))))
+        mixed, _ = keras_mixup.MixUp(1.0, seed=3).at_step(0, (X[:6], np.zeros((6, 1))))
         np.testing.assert_allclose(found, callbacks.image_grid(mixed), atol=1e-6)
     assert found.shape == (8, 12, 1)
 

@@ -1,13 +1,15 @@
-"""What a network does by itself in training, which MixUpModel would pass over.
+"""Checks of a MixUpModel when it is made: its arguments, and what its network does itself.
 
 `MixUpModel` trains with a step of its own: a network's `train_step` or `compute_loss` would
-never be called. Such networks are refused when the model is made.
+never be called. Such networks are refused.
 """
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, layers
+from keras_mixup import arguments, keras_private, layers
+from keras_mixup.mixup import MixUp
+from keras_mixup.training.mixed_metrics import CHOICES
 
 # What `fit`, `evaluate` and `predict` of the network itself would run.
 METHODS = (
@@ -27,6 +29,54 @@ METHODS = (
     "make_test_function",
     "make_predict_function",
 )
+
+
+def check_arguments(network, mixup, mix_at, metric_targets):
+    """Raises for an argument of the constructor that is not what it has to be."""
+    if not isinstance(network, keras.Layer):
+        kind = f"{type(network).__module__}.{type(network).__qualname__}"
+        raise ValueError(
+            "Invalid value received for argument `network`. Expected a Keras model "
+            "or layer. A model of tf.keras or tf_keras is mixed in the pipeline: "
+            "dataset.map(keras_mixup.MixUp(...)), then its own `fit`. Received: "
+            f"network={network!r} of type {kind}"
+        )
+    if not isinstance(mixup, MixUp):
+        raise ValueError(
+            "Invalid value received for argument `mixup`. Expected a "
+            f"keras_mixup.MixUp. Received: mixup={mixup!r}"
+        )
+    if not mix_at:
+        raise ValueError(
+            "Invalid value received for argument `mix_at`. Expected at least one "
+            "layer name. Received: mix_at=[]"
+        )
+    if len(set(mix_at)) < len(mix_at):
+        raise ValueError(
+            "Invalid value received for argument `mix_at`. Expected names that are "
+            f"all different. Received: mix_at={mix_at}"
+        )
+    if mixup.ignore_class is not None:
+        raise ValueError(
+            "MixUpModel leaves ignored classes to the loss. Expected "
+            "MixUp(ignore_class=None) and SparseCategoricalCrossentropy("
+            f"ignore_class=...). Received: ignore_class={mixup.ignore_class}"
+        )
+    for name, choice in (metric_targets or {}).items():
+        arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
+
+
+def check_metric_names(args, kwargs):
+    """Raises for a compiled metric with the name of MixUpModel's own."""
+    named = [args[1:], kwargs.get("metrics"), kwargs.get("weighted_metrics")]
+    for metric in keras.tree.flatten(named):
+        name = getattr(metric, "name", getattr(metric, "__name__", metric))
+        if isinstance(name, str) and name == "clean_accuracy":
+            raise ValueError(
+                "The name `clean_accuracy` is taken by MixUpModel(clean_accuracy=True). "
+                "Expected another name for the compiled metric, or clean_accuracy=False. "
+                f"Received: {metric!r}"
+            )
 
 
 def check_network(network, mix_at, cut_names):
