@@ -7,7 +7,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from keras_mixup import served_inputs, served_outputs
+from keras_mixup import served_inputs, served_outputs, served_preprocessing
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.whole_folder import check_free, whole_folder
@@ -149,7 +149,7 @@ def _answering(network, prepare, served):
 
 def _facts(specs, served):
     """What the card says of inputs and outputs."""
-    facts = {"Inputs": served_inputs.shown(specs)}
+    facts = {"Inputs": served_preprocessing.shown(specs)}
     for one in served:
         where = f" of {one.name}" if len(served) > 1 else ""
         if one.task == "regression":

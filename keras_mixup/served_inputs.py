@@ -21,8 +21,9 @@ def network_specs(network):
             f"it on a batch. Received: {type(network).__name__} that is not built"
         )
     nest = getattr(network, "input", None)
-    nest = getattr(network, "inputs", None) if nest is None else nest
-    if not nest:
+    if nest is None:
+        nest = getattr(network, "inputs", None) or None
+    if nest is None:
         # A subclassed network knows the shapes that it was built with.
         return keras.tree.map_shape_structure(
             lambda shape: tf.TensorSpec([None, *shape[1:]], keras.config.floatx()),

@@ -14,7 +14,9 @@ def test_a_random_layer_is_run_in_inference_mode(tmp_path):
     flip = keras.Sequential(
         [keras.layers.RandomFlip(seed=1), keras.layers.Rescaling(1)]
     )
-    path = export_saved_model(network, tmp_path / "1", preprocess=flip)
+    path = export_saved_model(
+        network, tmp_path / "1", preprocess=flip, from_logits=True
+    )
     expected = softmax(linear(network, IMAGES.astype("float64")))
     for _ in range(2):
         served = serve(path, inputs=IMAGES)["probabilities"]
@@ -27,7 +29,7 @@ def test_a_layer_with_a_table_is_exported_with_it(tmp_path):
     )
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     path = export_saved_model(
-        network, tmp_path / "1", preprocess=lookup, input_dtype="string"
+        network, tmp_path / "1", preprocess=lookup, from_logits=True
     )
     words = np.array([["a", "b", "b"], ["c", "a", "a"]])
     rows = np.array([[0, 1, 1], [1, 1, 0]])
@@ -39,7 +41,9 @@ def test_a_layer_with_a_table_is_exported_with_it(tmp_path):
 def test_open_sizes_are_served_and_get_no_warm_up_request(tmp_path):
     layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3)]
     layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
-    path = export_saved_model(keras.Sequential(layers), tmp_path / "1")
+    path = export_saved_model(
+        keras.Sequential(layers), tmp_path / "1", from_logits=True
+    )
     assert not (path / "assets.extra").exists()
     image = IMAGES[:1].astype("float32")
     encoded = tf.io.encode_png(IMAGES[0]).numpy()
@@ -57,11 +61,3 @@ def test_a_failed_export_leaves_no_parent_folders(tmp_path):
             linear_network(), tmp_path / "a" / "b" / "1", preprocess=broken
         )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_dicts_of_inputs_or_outputs_are_refused(tmp_path):
-    inputs = keras.Input((3,), name="table")
-    outputs = keras.layers.Dense(2)(inputs)
-    for ends in (({"table": inputs}, outputs), (inputs, {"class": outputs})):
-        with pytest.raises(ValueError, match="not in dicts"):
-            export_saved_model(keras.Model(*ends), tmp_path / "1")

@@ -21,7 +21,11 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     days = {datetime.date.today().isoformat()}
     card = {"data": "1,200 photographs", "license": "CC BY 4.0"}
     path = export_saved_model(
-        linear_network(), tmp_path / "1", NAMES, input_dtype="uint8", card=card
+        linear_network("softmax"),
+        tmp_path / "1",
+        labels=NAMES,
+        input_dtype="uint8",
+        card=card,
     )
     days.add(datetime.date.today().isoformat())
     entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
@@ -31,6 +35,7 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
         "License": "CC BY 4.0",
         "Parameters": str(4 * 4 * 3 * 3 + 3),
         "Inputs": "uint8 (None, 4, 4, 3)",
+        "Values of the inputs": "whole numbers in [0, 255]",
         "Classes (3)": "cat, dog, bird",
         "Written with": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     }
@@ -77,9 +82,9 @@ def test_kind_facts_and_use_stand_in_the_card(tmp_path):
 def test_more_than_twenty_labels_are_cut(tmp_path):
     inputs = keras.Input((2,))
     for count in (20, 21):
-        network = keras.Model(inputs, keras.layers.Dense(count)(inputs))
+        network = keras.Model(inputs, keras.layers.Dense(count, "softmax")(inputs))
         labels = [f"class {index}" for index in range(count)]
-        path = export_saved_model(network, tmp_path / str(count), labels)
+        path = export_saved_model(network, tmp_path / str(count), labels=labels)
         entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
         cut = ", ..." if count > 20 else ""
         assert entries[f"Classes ({count})"] == ", ".join(labels[:20]) + cut
