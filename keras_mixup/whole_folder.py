@@ -9,7 +9,7 @@ import tempfile
 
 @contextlib.contextmanager
 def whole_folder(path):
-    """Gives the place to write; when all is written, it becomes the path.
+    """Gives an empty folder to write in; when all is written, it becomes the path.
 
     Behind a symbolic link, it becomes what the link points to.
 
@@ -29,15 +29,17 @@ def whole_folder(path):
         # Written beside its place, so that the last step is one rename. Its name is
         # short: that of the path may be as long as names can be.
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=".whole-", dir=path.parent))
-        yield scratch / path.name
+        target = scratch / path.name
+        target.mkdir()
+        yield target
         # On POSIX a folder takes the place of an empty one in a single step.
         if os.name == "nt" and path.exists():
             path.rmdir()
-        (scratch / path.name).rename(path)
+        target.rename(path)
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
-        if not path.exists():
+        if not os.path.exists(path):  # False as well for a name that is too long.
             # Another export may have begun beside it.
             with contextlib.suppress(OSError):
                 for parent in created:
