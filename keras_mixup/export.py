@@ -98,9 +98,9 @@ def export_saved_model(
     takes_images = served_inputs.takes_images(specs)
     with whole_folder(path) as target:
         archive = keras.export.ExportArchive()
-        for part in (network, preprocess):
-            if isinstance(part, keras.Layer):
-                archive.track(part)
+        archive.track(network)
+        for table in _tables(answer, specs):
+            archive.track(table)
         archive.add_endpoint("serve", answer, [specs])
         if takes_images:
             encoded = tf.TensorSpec([None], tf.string, "images")
@@ -145,6 +145,15 @@ def _answering(network, prepare, served):
         return answers
 
     return answer
+
+
+def _tables(function, specs):
+    """The lookup tables of a graph, whatever layer or function holds them."""
+    for captured in function.get_concrete_function(specs).captured_inputs:
+        # TensorFlow leaves it there for its message that a table is not tracked.
+        holder = getattr(captured, "_parent_trackable", lambda: None)()
+        if isinstance(holder, tf.saved_model.experimental.TrackableResource):
+            yield holder
 
 
 def _facts(specs, served):
