@@ -1,5 +1,6 @@
 """What a served network takes: raw inputs, and what the network is given of them."""
 
+import numbers
 from collections.abc import Mapping
 
 import keras
@@ -15,19 +16,23 @@ from keras_mixup.served_preprocessing import (
 
 def network_specs(network):
     """A `tf.TensorSpec` of each input of a built network, nested as it takes them."""
-    if not getattr(network, "built", False):
-        raise ValueError(
-            "Cannot export this network. Expected one that is built: train it, or call "
-            f"it on a batch. Received: {type(network).__name__} that is not built"
-        )
+    built = isinstance(network, keras.Layer) and network.built
     nest = getattr(network, "input", None)
     if nest is None:
         nest = getattr(network, "inputs", None) or None
-    if nest is None:
+    if built and nest is None:
         # A subclassed network knows the shapes that it was built with.
-        return keras.tree.map_shape_structure(
-            lambda shape: tf.TensorSpec([None, *shape[1:]], keras.config.floatx()),
-            (network.get_build_config() or {}).get("input_shape"),
+        shapes = (network.get_build_config() or {}).get("input_shape")
+        if shapes is not None:
+            return keras.tree.map_shape_structure(
+                lambda shape: tf.TensorSpec([None, *shape[1:]], keras.config.floatx()),
+                shapes,
+            )
+    if not built or nest is None:
+        raise ValueError(
+            "Cannot export this network. Expected a keras.Model that is built (train "
+            "it, or call it on a batch) and that takes one argument; a generator is "
+            f"for export_generator. Received: {network!r}"
         )
     if isinstance(nest, (list, tuple)) and len(nest) == 1:
         nest = nest[0]
@@ -112,10 +117,10 @@ def _is_image(shape):
 def _specs(taken, shape, dtype, preprocess=None):
     """The raw specs: of the shapes given, else of the network's."""
     if isinstance(shape, Mapping):
-        nest, names = {n: tf.TensorSpec([None, *s]) for n, s in shape.items()}, shape
+        nest = {name: _spec(one, tf.float32) for name, one in shape.items()}
     elif shape is not None:
         leaf = keras.tree.flatten(taken)[0]
-        nest = tf.TensorSpec([None, *shape], leaf.dtype)
+        nest = _spec(shape, leaf.dtype)
     else:
         nest = taken
     paths, leaves = zip(*keras.tree.flatten_with_path(nest), strict=True)
@@ -132,6 +137,18 @@ def _specs(taken, shape, dtype, preprocess=None):
     return keras.tree.pack_sequence_as(nest, named)
 
 
+def _spec(shape, dtype):
+    sizes = shape if isinstance(shape, (tuple, list)) else [shape]
+    known = [size for size in sizes if size is not None]
+    if sizes is not shape or not all(isinstance(n, numbers.Integral) for n in known):
+        raise ValueError(
+            "Invalid value received for argument `input_shape`. Expected a tuple of "
+            "integers or None, of one example without the batch. "
+            f"Received: input_shape={shape!r}"
+        )
+    return tf.TensorSpec([None, *shape], dtype)
+
+
 def _named(name, spec, dtype, preprocess):
     if isinstance(dtype, Mapping):
         dtype = dtype.get(name)
@@ -140,4 +157,10 @@ def _named(name, spec, dtype, preprocess):
             dtype = "string"
         elif _is_image(spec.shape):
             dtype = "uint8"
-    return tf.TensorSpec(spec.shape, dtype or spec.dtype, name)
+    try:
+        return tf.TensorSpec(spec.shape, dtype or spec.dtype, name)
+    except TypeError as error:
+        raise ValueError(
+            "Invalid value received for argument `input_dtype`. Expected a name such as "
+            f'"float32" or "string". Received: input_dtype={dtype!r}'
+        ) from error

@@ -155,6 +155,11 @@ def _task_of(output, loss, from_logits):
 
 def from_logits_of(output, loss, task, from_logits=None):
     """Whether an output holds logits: as given, or as the loss says, or the activation."""
+    if from_logits is not None and from_logits not in (True, False):
+        raise ValueError(
+            "Invalid value received for argument `from_logits`. Expected True, False or "
+            f"None. Received: from_logits={from_logits!r}"
+        )
     if task == "regression":
         if from_logits is not None:
             raise ValueError(

@@ -272,8 +272,8 @@ MUTANTS = {
     ),
     "export the training mode": (
         "keras_mixup/export.py",
-        "network(features, training=False)",
-        "network(features, training=True)",
+        "network(prepare(inputs), training=False)",
+        "network(prepare(inputs), training=True)",
         "tests/test_export.py",
     ),
 }

@@ -185,11 +185,21 @@ def open_classes():
     return keras.Sequential([keras.Input((None,)), keras.layers.Softmax()])
 
 
+def gan():
+    ends = [
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+        for units in (2, 1)
+    ]
+    return keras_mixup.MixUpGAN(*ends)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (Subclassed, r"that is built.*Received: Subclassed that is not built"),
-        (keras.Sequential, r"that is built.*Received: Sequential"),
+        (Subclassed, r"that is built.*Received: <Subclassed"),
+        (keras.Sequential, r"that is built.*Received: <Sequential"),
+        (lambda: fail, r"that is built.*Received: <function fail"),
+        (gan, r"a generator is for export_generator. Received: <MixUpGAN"),
         (nested_outputs, r"one output, or several in a list or a dict"),
         (open_classes, r"\(batch, classes\).*Received: \(None, None\)"),
     ],
@@ -209,6 +219,10 @@ def fail(images):
     [
         ({"labels": NAMES[:2]}, r"`labels`. Expected 3 names.*Received: 2"),
         ({"preprocess": fail}, "cannot preprocess"),
+        ({"input_shape": (5, 5, 3)}, r"network takes, float32 \(None, 4, 4, 3\)"),
+        ({"input_shape": 4}, r"`input_shape`.*without the batch. Received"),
+        ({"input_shape": "4"}, "`input_shape`"),
+        ({"input_dtype": "flot"}, "`input_dtype`.*'flot'"),
         ({"card": {"author": "a"}}, r"`card`. Expected description, inputs.*'author'"),
     ],
 )

@@ -161,6 +161,7 @@ def test_a_task_without_a_loss_takes_logits_from_the_activation():
     ("arguments", "message"),
     [
         ({"task": "tagging"}, r"`task`.*one of \['classification'"),
+        ({"from_logits": "yes"}, "True, False or None. Received: from_logits='yes'"),
         ({"task": "segmentation"}, "at least one position"),
         ({"task": "regression", "from_logits": True}, "has no logits"),
         ({"task": "regression", "labels": ["a", "b", "c"]}, "has no labels"),
