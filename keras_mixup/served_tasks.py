@@ -168,15 +168,15 @@ def from_logits_of(output, loss, task, from_logits=None):
                 f"Received: from_logits={from_logits}"
             )
         return False
+    if loss.axis not in (-1, len(output.shape) - 1):
+        raise ValueError(
+            "Cannot export this network. Expected classes on the last axis. "
+            f"Received: {loss.name} with axis={loss.axis}"
+        )
     if from_logits is not None:
         return bool(from_logits)
     shown = _LOGITS.get(output.activation)
     if loss.kind in ("classes", "labels"):
-        if loss.axis not in (-1, len(output.shape) - 1):
-            raise ValueError(
-                "Cannot export this network. Expected classes on the last axis. "
-                f"Received: {loss.name} with axis={loss.axis}"
-            )
         if shown not in (None, loss.from_logits):
             raise ValueError(
                 f"The loss and the network disagree: {loss.name} has from_logits="

@@ -41,6 +41,18 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     }
 
 
+def test_pixels_of_a_network_without_a_preprocessing_are_named(tmp_path):
+    line = "`encoded_images` gives the network pixels in [0, 255]"
+    for name, preprocess in (("plain", None), ("scaled", lambda x: x / 255)):
+        path = export_saved_model(
+            linear_network("softmax"), tmp_path / name, preprocess=preprocess
+        )
+        text = (path / "model_card.md").read_text(encoding="utf-8")
+        assert (line in text) == (preprocess is None)
+        values = "whole numbers in [0, 255]" if preprocess else "not stated"
+        assert stated(text)["Values of the inputs"] == values
+
+
 def written(tmp_path, **card):
     file = tmp_path / "model_card.md"
     inputs = keras.Input((1000,))
@@ -68,8 +80,14 @@ def test_numbers_stand_in_a_table_below_the_description(tmp_path):
 def test_what_is_not_given_is_said_to_be_not_stated(tmp_path):
     text = written(tmp_path)
     assert stated(text)["Data"] == stated(text)["License"] == "not stated"
+    assert stated(text)["Values of the inputs"] == "not stated"
     assert "\n## Numbers\n\nnot stated\n" in text
     assert "|" not in text
+
+
+def test_the_meaning_of_the_inputs_is_said_where_it_is_given(tmp_path):
+    text = written(tmp_path, inputs="decibels, from -80 to 0")
+    assert stated(text)["Values of the inputs"] == "decibels, from -80 to 0"
 
 
 def test_kind_facts_and_use_stand_in_the_card(tmp_path):

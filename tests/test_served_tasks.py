@@ -137,6 +137,14 @@ def test_a_loss_and_an_activation_that_disagree_are_named(activation, loss):
     assert from_logits
 
 
+def test_classes_on_another_axis_are_refused():
+    model = network_of(3, shape=MAP)
+    model.compile("sgd", losses.CategoricalCrossentropy(from_logits=True, axis=1))
+    for from_logits in (None, True):
+        with pytest.raises(ValueError, match="classes on the last axis.*axis=1"):
+            served(model, from_logits=from_logits)
+
+
 def test_logits_alone_say_classes():
     for given in (True, False):
         assert served(network_of(3), from_logits=given) == [("classification", given)]
