@@ -7,6 +7,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
+from keras_mixup import served_inputs, served_outputs, served_preprocessing
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.whole_folder import check_free, whole_folder
@@ -15,36 +16,67 @@ from keras_mixup.whole_folder import check_free, whole_folder
 def export_saved_model(
     model,
     path,
+    *,
     labels=None,
     preprocess=None,
+    task=None,
     from_logits=None,
+    input_shape=None,
     input_dtype=None,
     card=None,
 ):
-    """Writes a classifier as a SavedModel that any TensorFlow can serve.
+    """Writes a network as a SavedModel that any TensorFlow can serve.
 
-    The signature `serving_default` (and `serve`, the same) takes `inputs` of the network's shape and
-    gives `probabilities` (batch, classes) float32, `label_index` (batch,) int64,
-    the class of the greatest probability, and `label` (batch,) string. A network
-    on images (rank 4, 1 or 3 channels) has a second signature, `encoded_images`:
-    `images` (batch,) string holds JPEG or PNG files (for 3 channels GIF and BMP as
-    well), which are decoded, resized (bilinear) to the network's size where that is fixed, rounded and
-    clipped to whole numbers in [0, 255], and preprocessed alike.
+    The signature `serving_default` (and `serve`, the same) takes `inputs`, or for a
+    network of several inputs each by its name, and gives what the task says:
+
+    | task | gives |
+    |---|---|
+    | "classification" | `probabilities` (batch, classes) float32, `label_index` (batch,) int64, the class of the greatest probability, and `label` (batch,) string; one unit is a classifier of two classes |
+    | "segmentation" | `probabilities` (batch, ..., classes) float32 and `class_map` (batch, ...) int64: a class at each position |
+    | "multi_label" | `probabilities` (batch, ..., labels) float32, each by itself, `present` bool (above 1/2), and `names` (batch, labels) string |
+    | "regression" | `value`, the output itself (16-bit floats as float32) |
+
+    Of several outputs each name begins with the output's, as in `price_value`.
+
+    A network on one tensor of images (rank 4, 1 or 3 channels) has a second signature,
+    `encoded_images`: `images` (batch,) string holds JPEG or PNG files (for 3 channels
+    GIF and BMP as well), which are decoded, resized (bilinear) to the size of the
+    inputs where that is fixed, rounded and clipped to whole numbers in [0, 255], and
+    preprocessed alike.
 
     Args:
-        model: A `MixUpModel`, whose network is taken, or a `keras.Model` with one
-            input and one output of classes; one unit is a binary classifier.
-        path: Folder of the version, such as `saved_models/cifar10/1`. It appears
-            whole or not at all.
-        labels: Names of the classes, by default their numbers.
+        model: A `MixUpModel`, whose network is taken, or a built `keras.Model`.
+        path: Folder of the version, such as `saved_models/cifar10/1`: free, or an
+            empty folder. It appears whole or not at all.
+        labels: Names of the classes, by default their numbers: a list, array or
+            tensor, or a dict by index.
         preprocess: Function or Keras layer (run in inference mode) from raw inputs
-            to what the network takes; it becomes part of the graph.
-        from_logits: Whether the network ends in logits. By default as the
-            activation of its last layer says: softmax or sigmoid is False.
-        input_dtype: Dtype of `inputs`. By default the network's, and with
+            to what the network takes; it becomes part of the graph. uint8 inputs
+            enter it as floats where it fails on uint8 or makes uint8 of it for a
+            network of floats (as `preprocess_input` of `keras.applications` does).
+        task: A row of the table. By default as the compiled loss says: categorical
+            crossentropies are classes (at each position, for an output of rank above
+            2), binary ones are independent labels, or two classes for one unit, and
+            losses of regression (mean squared error and its like) are values. Where
+            the loss says nothing, a last softmax is classes, a last sigmoid of one
+            unit two classes, and `from_logits=True` (or False, but after sigmoids)
+            is classes as well. All else is asked for.
+        from_logits: Whether the network ends in logits. By default as the loss says,
+            and without a loss as the last activation does: softmax or sigmoid is
+            False, a linear one True.
+        input_shape: Shape of one raw example, without the batch. By default the
+            network's; with a preprocessing that changes the shape it is worked out
+            with open sizes where that works.
+        input_dtype: Dtype of the raw inputs. By default the network's, and with
             `preprocess` on images uint8.
-        card: Dict of what the model card says beside versions and date: "data",
-            "numbers" (a dict), "license", "description".
+        card: Dict of what the model card says beside versions and date: "inputs" (the
+            range and meaning of their values), "data", "numbers" (a dict), "license",
+            "description".
+
+    For several outputs `labels`, `task` and `from_logits` are dicts by output name, or
+    `task` and `from_logits` one value for all; for several inputs `input_shape` and
+    `input_dtype` likewise.
 
     Returns:
         The path, a `pathlib.Path`. It also holds `model_card.md`, and, where
@@ -53,173 +85,108 @@ def export_saved_model(
 
     Raises:
         FileExistsError: if the path holds anything.
-        ValueError: for labels of the wrong length, or an unsuitable network.
+        ValueError: for labels that do not fit, an unsuitable network, a task or
+            logits that cannot be known, and a loss and an activation that disagree.
     """
-    path = pathlib.Path(path)
     check_free(path)
     network = model.network if isinstance(model, MixUpModel) else model
-    spec = _input_spec(network, preprocess, input_dtype)
-    classes = _number_of_classes(network)
-    labels = _checked_labels(labels, classes)
-    if from_logits is None:
-        from_logits = _ends_in_logits(network)
-    if isinstance(preprocess, keras.Layer) and not preprocess.built:
-        preprocess(keras.KerasTensor(spec.shape, spec.dtype.name), training=False)
-    classify = _classifier(network, preprocess, labels, classes, from_logits)
+    specs, prepare = served_inputs.raw_inputs(
+        network, preprocess, input_shape, input_dtype
+    )
+    served = served_outputs.of_model(model, network, labels, task, from_logits)
+    answer = _answering(network, prepare, served)
+    takes_images = served_inputs.takes_images(specs)
     with whole_folder(path) as target:
         archive = keras.export.ExportArchive()
-        for part in (network, preprocess):
-            if isinstance(part, keras.Layer):
-                archive.track(part)
-        archive.add_endpoint("serve", classify, [spec])
-        if _takes_images(spec):
+        archive.track(network)
+        for table in _tables(answer, specs):
+            archive.track(table)
+        archive.add_endpoint("serve", answer, [specs])
+        if takes_images:
             encoded = tf.TensorSpec([None], tf.string, "images")
-            decode = _decoder(spec)
+            decode = served_inputs.decoder(specs)
             archive.add_endpoint(
-                "encoded_images", lambda images: classify(decode(images)), [encoded]
+                "encoded_images", lambda images: answer(decode(images)), [encoded]
             )
         archive.write_out(str(target), verbose=False)
-        shown = labels if len(labels) <= 20 else [*labels[:20], "..."]
         write_model_card(
             target / "model_card.md",
             network,
-            "classifier",
-            {
-                "Inputs": f"{spec.dtype.name} {spec.shape}",
-                f"Classes ({len(labels)})": ", ".join(shown),
-            },
-            [
-                "Inference only: the graph holds no mixing and draws no random numbers.",
-                "Probabilities are as the network gives them; their calibration is not "
-                "stated.",
-            ],
+            " and ".join(dict.fromkeys(_KINDS[one.task] for one in served)),
+            _facts(specs, served),
+            _use(specs, preprocess, served),
             datetime.date.today().isoformat(),
-            card or {},
+            {"inputs": _values(specs), **(card or {})},
         )
-        fixed = None not in spec.shape[1:]
+        leaves = keras.tree.flatten(specs)
+        fixed = all(None not in spec.shape[1:] for spec in leaves)
         if fixed and importlib.util.find_spec("tensorflow_serving"):
             from keras_mixup.serving import write_warm_up
 
-            write_warm_up(target, spec, encoded_images=_takes_images(spec))
-    return path
+            write_warm_up(target, leaves, encoded_images=takes_images)
+    return pathlib.Path(path)
 
 
-def _classifier(network, preprocess, labels, classes, from_logits):
-    names = tf.constant(labels)
-    # A layer such as RandomFlip is the identity in inference mode alone.
-    inference = {"training": False} if isinstance(preprocess, keras.Layer) else {}
+_KINDS = {
+    "classification": "classifier",
+    "segmentation": "segmentation",
+    "multi_label": "multi-label classifier",
+    "regression": "regressor",
+}
 
+
+def _answering(network, prepare, served):
     @tf.function(autograph=False)
-    def classify(inputs):
-        features = inputs if preprocess is None else preprocess(inputs, **inference)
-        outputs = tf.cast(network(features, training=False), tf.float32)
-        if outputs.shape[-1] == 1:
-            positive = tf.sigmoid(outputs) if from_logits else outputs
-            probabilities = tf.concat([1 - positive, positive], axis=-1)
-        else:
-            probabilities = tf.nn.softmax(outputs) if from_logits else outputs
-        index = tf.argmax(probabilities, axis=-1)
-        return {
-            "probabilities": tf.ensure_shape(probabilities, [None, classes]),
-            "label_index": index,
-            "label": tf.gather(names, index),
-        }
+    def answer(inputs):
+        outputs = keras.tree.flatten(network(prepare(inputs), training=False))
+        answers = {}
+        for one, output in zip(served, outputs, strict=True):
+            answers.update(one.answers(output))
+        return answers
 
-    return classify
+    return answer
 
 
-def _decoder(spec):
-    _, height, width, channels = spec.shape
-
-    def decode_one(encoded):
-        image = tf.io.decode_image(encoded, channels, expand_animations=False)
-        image.set_shape([None, None, channels])
-        if height and width:
-            image = tf.image.resize(image, [height, width])
-        image = tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0, 255)
-        return tf.cast(image, spec.dtype)
-
-    def decode(images):
-        one = tf.TensorSpec(spec.shape[1:], spec.dtype)
-        return tf.map_fn(decode_one, images, fn_output_signature=one)
-
-    return decode
+def _tables(function, specs):
+    """The lookup tables of a graph, whatever layer or function holds them."""
+    for captured in function.get_concrete_function(specs).captured_inputs:
+        # TensorFlow leaves it there for its message that a table is not tracked.
+        holder = getattr(captured, "_parent_trackable", lambda: None)()
+        if isinstance(holder, tf.saved_model.experimental.TrackableResource):
+            yield holder
 
 
-def _input_spec(network, preprocess, dtype):
-    inputs = getattr(network, "inputs", None)
-    one = inputs and len(inputs) == len(network.outputs) == 1
-    ends = [getattr(network, end, None) for end in ("input", "output")]
-    if not one or any(isinstance(end, dict) for end in ends):
-        raise ValueError(
-            "Cannot export this network. Expected a built functional or sequential "
-            "model with one input and one output, not in dicts. "
-            f"Received: {type(network).__name__} with inputs={inputs}"
+def _facts(specs, served):
+    """What the card says of inputs and outputs."""
+    facts = {"Inputs": served_preprocessing.shown(specs)}
+    for one in served:
+        where = f" of {one.name}" if len(served) > 1 else ""
+        if one.task == "regression":
+            facts[f"Value{where}"] = f"the output of the network, {one.shape}"
+            continue
+        names = one.labels if len(one.labels) <= 20 else [*one.labels[:20], "..."]
+        what = "Labels" if one.task == "multi_label" else "Classes"
+        facts[f"{what}{where} ({len(one.labels)})"] = ", ".join(names)
+    return facts
+
+
+def _values(specs):
+    """The range of the inputs, as far as their dtypes say it."""
+    known = {tf.uint8: "whole numbers in [0, 255]", tf.string: "strings"}
+    values = [known.get(spec.dtype) for spec in keras.tree.flatten(specs)]
+    return values[0] if len(set(values)) == 1 else None
+
+
+def _use(specs, preprocess, served):
+    lines = ["Inference only: the graph holds no mixing and draws no random numbers."]
+    if any(one.task != "regression" for one in served):
+        lines.append(
+            "Probabilities are as the network gives them; their calibration is not "
+            "stated."
         )
-    shape = [None, *inputs[0].shape[1:]]
-    if dtype is None:
-        is_image = len(shape) == 4 and shape[-1] in (1, 3)
-        dtype = "uint8" if preprocess is not None and is_image else inputs[0].dtype
-    return tf.TensorSpec(shape, dtype, "inputs")
-
-
-def _takes_images(spec):
-    return spec.shape.rank == 4 and spec.shape[-1] in (1, 3)
-
-
-def _number_of_classes(network):
-    shape = network.outputs[0].shape
-    if len(shape) != 2 or shape[-1] is None:
-        raise ValueError(
-            "Cannot export this network. Expected an output of shape (batch, classes). "
-            f"Received: {shape}"
+    if served_inputs.takes_images(specs) and preprocess is None:
+        lines.append(
+            "The signature `encoded_images` gives the network pixels in [0, 255], "
+            "without a preprocessing."
         )
-    return max(shape[-1], 2)
-
-
-def _checked_labels(labels, classes):
-    if isinstance(labels, (str, bytes)):
-        raise ValueError(
-            "Invalid value received for argument `labels`. Expected a list of names. "
-            f"Received: {labels!r}"
-        )
-    labels = [str(name) for name in (range(classes) if labels is None else labels)]
-    if len(labels) != classes:
-        raise ValueError(
-            "Invalid length received for argument `labels`. "
-            f"Expected {classes} names, one a class. Received: {len(labels)}"
-        )
-    for name in labels:
-        # Half of a pair of UTF-16 is no text, and TensorFlow cannot write it.
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise ValueError(
-                "Invalid value received for argument `labels`. Expected names of "
-                f"Unicode letters. Received: {name!r}"
-            )
-    return labels
-
-
-def _last_that_changes(output):
-    """The operation that gives an output, behind those that only cast it."""
-    last, node, _ = output._keras_history
-    linear = getattr(last, "activation", None) is keras.activations.linear
-    identity = isinstance(last, keras.layers.Identity) or (
-        isinstance(last, keras.layers.Activation) and linear
-    )
-    if not identity:
-        return last
-    return _last_that_changes(last._inbound_nodes[node].input_tensors[0])
-
-
-def _ends_in_logits(network):
-    last = _last_that_changes(network.outputs[0])
-    activation = getattr(last, "activation", None)
-    probabilities = (keras.activations.softmax, keras.activations.sigmoid)
-    if activation in probabilities or isinstance(last, keras.layers.Softmax):
-        return False
-    if activation is keras.activations.linear:
-        return True
-    raise ValueError(
-        f"Cannot tell whether the network ends in logits: its last layer is {last.name}."
-        " Expected from_logits=True or from_logits=False. Received: from_logits=None"
-    )
+    return lines

@@ -13,7 +13,7 @@ from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.whole_folder import check_free, whole_folder
 
 
-def export_generator(model, path, postprocess=None, card=None):
+def export_generator(model, path, *, postprocess=None, card=None):
     """Writes a generator as a SavedModel that any TensorFlow can serve.
 
     The signature `serving_default` (and `serve`, the same) takes `noise` float32 of
@@ -37,7 +37,6 @@ def export_generator(model, path, postprocess=None, card=None):
         FileExistsError: if the path holds anything.
         ValueError: for a model that is no generator.
     """
-    path = pathlib.Path(path)
     check_free(path)
     generator = model.generator if isinstance(model, MixUpGAN) else model
     gan_checks.check_generator(generator)
@@ -72,11 +71,11 @@ def export_generator(model, path, postprocess=None, card=None):
             target / "model_card.md",
             generator,
             "generator",
-            {"Inputs": f"float32 {noise.shape}, standard normal noise"},
+            {"Inputs": f"float32 {noise.shape}"},
             [
                 "Random numbers are drawn in the signature `generate` alone, by its seed."
             ],
             datetime.date.today().isoformat(),
-            card or {},
+            {"inputs": "standard normal noise", **(card or {})},
         )
-    return path
+    return pathlib.Path(path)

@@ -16,17 +16,18 @@ def write_model_card(path, network, kind, facts, use, date, card):
         facts: Dict of further facts by name, such as of its inputs.
         use: List of lines on its use.
         date: ISO date.
-        card: Dict with any of "description", "data", "numbers" (a dict of names
-            to values) and "license".
+        card: Dict with any of "description", "inputs" (the range and meaning of their
+            values), "data", "numbers" (a dict of names to values) and "license".
 
     Raises:
         ValueError: for an entry of `card` that has no place.
     """
-    unknown = sorted(set(card) - {"description", "data", "numbers", "license"})
+    known = {"description", "inputs", "data", "numbers", "license"}
+    unknown = sorted(set(card) - known)
     if unknown:
         raise ValueError(
-            "Unknown entry received for argument `card`. Expected description, data, "
-            f"numbers or license. Received: {unknown}"
+            "Unknown entry received for argument `card`. Expected description, "
+            f"inputs, data, numbers or license. Received: {unknown}"
         )
     numbers = card.get("numbers") or {}
     lines = [
@@ -39,6 +40,7 @@ def write_model_card(path, network, kind, facts, use, date, card):
         f"- License: {card.get('license', _UNKNOWN)}",
         f"- Parameters: {network.count_params():,}",
         *(f"- {name}: {text}" for name, text in facts.items()),
+        f"- Values of the inputs: {card.get('inputs') or _UNKNOWN}",
         f"- Written with: TensorFlow {tf.__version__}, Keras {keras.__version__}",
         "",
         "## Numbers",

@@ -8,19 +8,23 @@ from tensorflow_serving.apis import (
 )
 
 
-def write_warm_up(path, spec, encoded_images):
+def write_warm_up(path, specs, encoded_images):
     """Writes `assets.extra/tf_serving_warmup_requests`: one request a signature.
 
     Args:
         path: Folder of the SavedModel.
-        spec: `tf.TensorSpec` of the inputs, open in the batch alone; the request
-            is one example of zeros.
+        specs: The `tf.TensorSpec` of each input, with its name and open in the batch
+            alone; the request is one example of zeros, or of empty strings.
         encoded_images: Whether there is a signature of that name.
     """
-    zeros = tf.zeros([size or 1 for size in spec.shape], spec.dtype)
-    requests = {"serving_default": {"inputs": zeros}}
+    zeros = {
+        spec.name: tf.zeros([size or 1 for size in spec.shape], spec.dtype)
+        for spec in specs
+    }
+    requests = {"serving_default": zeros}
     if encoded_images:
-        black = tf.cast(tf.zeros_like(zeros[0]), tf.uint8)
+        (images,) = zeros.values()
+        black = tf.cast(tf.zeros_like(images[0]), tf.uint8)
         encoded = tf.io.encode_png(black)
         requests["encoded_images"] = {"images": encoded[tf.newaxis]}
     folder = path / "assets.extra"

@@ -1,6 +1,7 @@
 """A folder that appears whole or not at all."""
 
 import contextlib
+import os
 import pathlib
 import shutil
 import tempfile
@@ -8,27 +9,37 @@ import tempfile
 
 @contextlib.contextmanager
 def whole_folder(path):
-    """Gives the place to write; when all is written, it becomes the path.
+    """Gives an empty folder to write in; when all is written, it becomes the path.
+
+    Behind a symbolic link, it becomes what the link points to.
 
     Args:
-        path: A `pathlib.Path` that is free, or an empty folder.
+        path: A path that is free, or an empty folder.
 
     Raises:
         FileExistsError: if the path holds anything.
+        OSError: where the path cannot be written; nothing is left behind.
     """
     check_free(path)
+    path = pathlib.Path(path).resolve()
     created = [parent for parent in path.parents if not parent.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place, so that the last step is one rename.
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    scratch = None
     try:
-        yield scratch / path.name
-        if path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside its place, so that the last step is one rename. Its name is
+        # short: that of the path may be as long as names can be.
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".whole-", dir=path.parent))
+        target = scratch / path.name
+        target.mkdir()
+        yield target
+        # On POSIX a folder takes the place of an empty one in a single step.
+        if os.name == "nt" and path.exists():
             path.rmdir()
-        (scratch / path.name).rename(path)
+        target.rename(path)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if not path.exists():
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if not os.path.exists(path):  # False as well for a name that is too long.
             # Another export may have begun beside it.
             with contextlib.suppress(OSError):
                 for parent in created:
@@ -36,8 +47,15 @@ def whole_folder(path):
 
 
 def check_free(path):
-    """Raises if the path holds anything."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    """Raises if the path holds anything, or is no path of a file system."""
+    if "://" in os.fspath(path):
+        raise ValueError(
+            "Invalid value received for argument `path`. Expected a folder of the file "
+            "system (write it there, and copy it when it is whole). "
+            f"Received: path={os.fspath(path)!r}"
+        )
+    place = pathlib.Path(path)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise FileExistsError(
             f"Cannot export to {path}: it already holds a version. Expected a path "
             "that is free, such as the next number."

@@ -283,10 +283,34 @@ MUTANTS = {
         self._last = time.monotonic()""",
         "tests/experiments/test_service.py",
     ),
+    "the labels of an export compete": (
+        "keras_mixup/served_outputs.py",
+        "probabilities = tf.sigmoid(output) if",
+        "probabilities = tf.nn.softmax(output) if",
+        "tests/test_export_tasks.py",
+    ),
+    "the logits of a loss are not read": (
+        "keras_mixup/served_tasks.py",
+        'bool(settings.get("from_logits", False))',
+        "False",
+        "tests/test_served_tasks.py",
+    ),
+    "bytes wrap around": (
+        "keras_mixup/served_preprocessing.py",
+        "ways.append(prepare_floats)",
+        "ways.append(prepare)",
+        "tests/test_export_preprocess.py",
+    ),
+    "a link is replaced": (
+        "keras_mixup/whole_folder.py",
+        "pathlib.Path(path).resolve()",
+        "pathlib.Path(path)",
+        "tests/test_whole_folder.py",
+    ),
     "export the training mode": (
         "keras_mixup/export.py",
-        "network(features, training=False)",
-        "network(features, training=True)",
+        "network(prepare(inputs), training=False)",
+        "network(prepare(inputs), training=True)",
         "tests/test_export.py",
     ),
 }

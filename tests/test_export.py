@@ -20,7 +20,6 @@ from tests.served_models import (
     linear,
     linear_network,
     serve,
-    sigmoid,
     softmax,
 )
 
@@ -45,7 +44,7 @@ def listing(folder):
 
 
 def test_the_signatures_have_the_documented_names_dtypes_and_shapes(tmp_path):
-    path = export_saved_model(linear_network(), str(tmp_path / "1"))
+    path = export_saved_model(linear_network(), str(tmp_path / "1"), from_logits=True)
     assert path == tmp_path / "1"
     signatures = tf.saved_model.load(str(path)).signatures
     for name, expected in {
@@ -65,12 +64,11 @@ def test_the_signatures_have_the_documented_names_dtypes_and_shapes(tmp_path):
 @pytest.mark.parametrize(
     ("activation", "units", "from_logits", "oracle"),
     [
-        (None, 3, None, softmax),
+        (None, 3, True, softmax),
         ("softmax", 3, None, softmax),
-        ("sigmoid", 3, None, sigmoid),
         ("relu", 3, True, lambda logits: softmax(np.maximum(logits, 0))),
         (None, 3, False, lambda outputs: outputs),
-        (None, 1, None, binary),
+        (None, 1, True, binary),
         ("sigmoid", 1, None, binary),
     ],
 )
@@ -79,7 +77,9 @@ def test_a_class_is_that_of_the_greatest_probability_of_the_network(
 ):
     network = linear_network(activation, units)
     names = NAMES if units == 3 else None
-    path = export_saved_model(network, tmp_path / "1", names, from_logits=from_logits)
+    path = export_saved_model(
+        network, tmp_path / "1", labels=names, from_logits=from_logits
+    )
     expected = oracle(linear(network, IMAGES))
     served = serve(path, inputs=IMAGES.astype("float32"))
     assert_classifies(served, expected)
@@ -98,6 +98,7 @@ def test_preprocessing_is_inside_the_graph(tmp_path, dtype):
         tmp_path / "1",
         preprocess=lambda images: tf.cast(images, tf.float32) / 64 - 2,
         input_dtype=dtype,
+        from_logits=True,
     )
     expected = softmax(linear(network, IMAGES / 64 - 2))
     assert_classifies(serve(path, inputs=IMAGES.astype(dtype or "uint8")), expected)
@@ -109,7 +110,7 @@ def test_preprocessing_is_inside_the_graph(tmp_path, dtype):
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "GIF"])
 def test_an_encoded_image_is_served_as_its_pixels(tmp_path, file_format):
     network = linear_network()
-    path = export_saved_model(network, tmp_path / "1", labels=NAMES)
+    path = export_saved_model(network, tmp_path / "1", labels=NAMES, from_logits=True)
     encoded = [encode(image, file_format) for image in IMAGES]
     served = serve(path, "encoded_images", images=encoded)
     assert_classifies(served, softmax(linear(network, IMAGES)))
@@ -122,7 +123,7 @@ def test_an_encoded_image_of_another_size_is_resized_and_rounded(tmp_path):
     # At half the size, bilinear sampling falls in the middle of two by two pixels.
     small = np.round(large.reshape(4, 2, 4, 2, 3).mean(axis=(1, 3)))
     network = linear_network()
-    path = export_saved_model(network, tmp_path / "1")
+    path = export_saved_model(network, tmp_path / "1", from_logits=True)
     served = serve(path, "encoded_images", images=[encode(large)])
     assert_classifies(served, softmax(linear(network, small[np.newaxis])))
 
@@ -130,7 +131,7 @@ def test_an_encoded_image_of_another_size_is_resized_and_rounded(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_grey_file_fills_all_channels(tmp_path, channels):
     network, gray = linear_network(channels=channels), IMAGES[..., :1]
-    path = export_saved_model(network, tmp_path / "1")
+    path = export_saved_model(network, tmp_path / "1", from_logits=True)
     served = serve(path, "encoded_images", images=[encode(image) for image in gray])
     assert_classifies(served, softmax(linear(network, gray.repeat(channels, axis=-1))))
 
@@ -163,20 +164,11 @@ def test_the_graph_neither_mixes_nor_draws(tmp_path):
 
 def test_a_path_that_holds_a_version_is_left_alone(tmp_path):
     (tmp_path / "1").mkdir()
-    path = export_saved_model(linear_network(), tmp_path / "1")
+    path = export_saved_model(linear_network(), tmp_path / "1", from_logits=True)
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     with pytest.raises(FileExistsError, match=r"already holds.*next number"):
         export_saved_model(linear_network("softmax"), path)
     assert before == {f: f.read_bytes() for f in path.rglob("*") if f.is_file()}
-
-
-def two_inputs():
-    first, second = keras.Input((2,)), keras.Input((2,))
-    return keras.Model([first, second], keras.layers.Add()([first, second]))
-
-
-def feature_map():
-    return keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 3)])
 
 
 class Subclassed(keras.Model):
@@ -184,17 +176,32 @@ class Subclassed(keras.Model):
         return inputs
 
 
+def nested_outputs():
+    inputs = keras.Input((2,))
+    return keras.Model(inputs, {"a": [keras.layers.Dense(2)(inputs)]})
+
+
+def open_classes():
+    return keras.Sequential([keras.Input((None,)), keras.layers.Softmax()])
+
+
+def gan():
+    ends = [
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+        for units in (2, 1)
+    ]
+    return keras_mixup.MixUpGAN(*ends)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (
-            two_inputs,
-            r"one input and one output, not in dicts. Received: Functional with inputs=\[",
-        ),
-        (Subclassed, r"built functional.*Received: Subclassed with inputs=None"),
-        (keras.Sequential, r"built functional.*Received: Sequential"),
-        (feature_map, r"\(batch, classes\). Received: \(None, 2, 2, 2\)"),
-        (lambda: linear_network("relu"), r"ends in logits.*from_logits=True or"),
+        (Subclassed, r"that is built.*Received: <Subclassed"),
+        (keras.Sequential, r"that is built.*Received: <Sequential"),
+        (lambda: fail, r"that is built.*Received: <function fail"),
+        (gan, r"a generator is for export_generator. Received: <MixUpGAN"),
+        (nested_outputs, r"one output, or several in a list or a dict"),
+        (open_classes, r"\(batch, classes\).*Received: \(None, None\)"),
     ],
 )
 def test_an_unsuitable_network_is_named(tmp_path, make, message):
@@ -212,31 +219,18 @@ def fail(images):
     [
         ({"labels": NAMES[:2]}, r"`labels`. Expected 3 names.*Received: 2"),
         ({"preprocess": fail}, "cannot preprocess"),
-        ({"card": {"author": "a"}}, r"`card`. Expected description, data.*'author'"),
+        ({"input_shape": (5, 5, 3)}, r"network takes, float32 \(None, 4, 4, 3\)"),
+        ({"input_shape": 4}, r"`input_shape`.*without the batch. Received"),
+        ({"input_shape": "4"}, "`input_shape`"),
+        ({"input_dtype": "flot"}, "`input_dtype`.*'flot'"),
+        ({"card": {"author": "a"}}, r"`card`. Expected description, inputs.*'author'"),
     ],
 )
 def test_an_export_that_fails_leaves_nothing_behind(tmp_path, arguments, message):
-    export_saved_model(linear_network(), tmp_path / "1")
+    export_saved_model(linear_network(), tmp_path / "1", from_logits=True)
     before = listing(tmp_path)
     with pytest.raises(ValueError, match=message):
-        export_saved_model(linear_network(), tmp_path / "2", **arguments)
+        export_saved_model(
+            linear_network(), tmp_path / "2", from_logits=True, **arguments
+        )
     assert listing(tmp_path) == before
-
-
-@pytest.mark.parametrize("last", ["softmax", "sigmoid", "linear"])
-def test_a_cast_behind_the_activation_does_not_hide_it(tmp_path, last):
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((4,))
-    outputs = keras.layers.Dense(1 if last == "sigmoid" else 3, last)(inputs)
-    outputs = keras.layers.Activation("linear", dtype="float32")(outputs)
-    network = keras.Model(inputs, keras.layers.Identity()(outputs))
-    keras_mixup.export_saved_model(network, tmp_path / "1")
-    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
-    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
-    found = served(inputs=tf.constant(x))["probabilities"].numpy()
-    scores = network.predict(x, verbose=0)
-    if last == "sigmoid":
-        scores = np.concatenate([1 - scores, scores], axis=1)
-    elif last == "linear":
-        scores = tf.nn.softmax(scores).numpy()
-    np.testing.assert_allclose(found, scores, atol=1e-6)

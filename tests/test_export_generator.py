@@ -37,7 +37,9 @@ def test_a_postprocess_becomes_part_of_the_graph(tmp_path):
     def to_uint8(points):
         return tf.cast(tf.round(127.5 * (points + 1)), tf.uint8)
 
-    path = keras_mixup.export_generator(model.generator, tmp_path / "1", to_uint8)
+    path = keras_mixup.export_generator(
+        model.generator, tmp_path / "1", postprocess=to_uint8
+    )
     found = signatures(path)["generate"](
         n=tf.constant(3), seed=tf.constant(1, tf.int64)
     )
@@ -51,7 +53,8 @@ def test_the_card_says_what_it_is(tmp_path):
     text = (path / "model_card.md").read_text(encoding="utf-8")
     assert "A generator exported by keras_mixup." in text
     assert "- Data: a ring\n" in text
-    assert "- Inputs: float32 (None, 3), standard normal noise\n" in text
+    assert "- Inputs: float32 (None, 3)\n" in text
+    assert "- Values of the inputs: standard normal noise\n" in text
 
 
 def test_what_is_there_is_kept_and_nothing_is_left_half_written(tmp_path):
@@ -66,7 +69,7 @@ def test_what_is_there_is_kept_and_nothing_is_left_half_written(tmp_path):
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        keras_mixup.export_generator(gan(), tmp_path / "new" / "1", broken)
+        keras_mixup.export_generator(gan(), tmp_path / "new" / "1", postprocess=broken)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
@@ -88,7 +91,7 @@ def test_what_is_no_generator_is_refused(tmp_path):
 def test_a_layer_that_is_not_built_may_postprocess(tmp_path):
     model = gan()
     layer = keras.layers.Dense(4)
-    path = keras_mixup.export_generator(model, tmp_path / "1", layer)
+    path = keras_mixup.export_generator(model, tmp_path / "1", postprocess=layer)
     noise = np.ones((2, 3), "float32")
     found = signatures(path)["serving_default"](noise=tf.constant(noise))["generated"]
     np.testing.assert_allclose(found, layer(model.generator(noise)), atol=1e-6)

@@ -21,7 +21,11 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
     days = {datetime.date.today().isoformat()}
     card = {"data": "1,200 photographs", "license": "CC BY 4.0"}
     path = export_saved_model(
-        linear_network(), tmp_path / "1", NAMES, input_dtype="uint8", card=card
+        linear_network("softmax"),
+        tmp_path / "1",
+        labels=NAMES,
+        input_dtype="uint8",
+        card=card,
     )
     days.add(datetime.date.today().isoformat())
     entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
@@ -31,9 +35,22 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
         "License": "CC BY 4.0",
         "Parameters": str(4 * 4 * 3 * 3 + 3),
         "Inputs": "uint8 (None, 4, 4, 3)",
+        "Values of the inputs": "whole numbers in [0, 255]",
         "Classes (3)": "cat, dog, bird",
         "Written with": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     }
+
+
+def test_pixels_of_a_network_without_a_preprocessing_are_named(tmp_path):
+    line = "`encoded_images` gives the network pixels in [0, 255]"
+    for name, preprocess in (("plain", None), ("scaled", lambda x: x / 255)):
+        path = export_saved_model(
+            linear_network("softmax"), tmp_path / name, preprocess=preprocess
+        )
+        text = (path / "model_card.md").read_text(encoding="utf-8")
+        assert (line in text) == (preprocess is None)
+        values = "whole numbers in [0, 255]" if preprocess else "not stated"
+        assert stated(text)["Values of the inputs"] == values
 
 
 def written(tmp_path, **card):
@@ -63,8 +80,14 @@ def test_numbers_stand_in_a_table_below_the_description(tmp_path):
 def test_what_is_not_given_is_said_to_be_not_stated(tmp_path):
     text = written(tmp_path)
     assert stated(text)["Data"] == stated(text)["License"] == "not stated"
+    assert stated(text)["Values of the inputs"] == "not stated"
     assert "\n## Numbers\n\nnot stated\n" in text
     assert "|" not in text
+
+
+def test_the_meaning_of_the_inputs_is_said_where_it_is_given(tmp_path):
+    text = written(tmp_path, inputs="decibels, from -80 to 0")
+    assert stated(text)["Values of the inputs"] == "decibels, from -80 to 0"
 
 
 def test_kind_facts_and_use_stand_in_the_card(tmp_path):
@@ -77,9 +100,9 @@ def test_kind_facts_and_use_stand_in_the_card(tmp_path):
 def test_more_than_twenty_labels_are_cut(tmp_path):
     inputs = keras.Input((2,))
     for count in (20, 21):
-        network = keras.Model(inputs, keras.layers.Dense(count)(inputs))
+        network = keras.Model(inputs, keras.layers.Dense(count, "softmax")(inputs))
         labels = [f"class {index}" for index in range(count)]
-        path = export_saved_model(network, tmp_path / str(count), labels)
+        path = export_saved_model(network, tmp_path / str(count), labels=labels)
         entries = stated((path / "model_card.md").read_text(encoding="utf-8"))
         cut = ", ..." if count > 20 else ""
         assert entries[f"Classes ({count})"] == ", ".join(labels[:20]) + cut

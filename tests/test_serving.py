@@ -27,7 +27,7 @@ print(json.dumps([served["probabilities"].numpy().tolist(), labels]))
 
 def test_a_process_without_keras_serves_the_model(tmp_path):
     network = linear_network()
-    export_saved_model(network, tmp_path / "1", labels=NAMES)
+    export_saved_model(network, tmp_path / "1", labels=NAMES, from_logits=True)
     np.save(tmp_path / "images.npy", IMAGES.astype("float32"))
     answer = subprocess.run(
         [sys.executable, "-I", "-c", CLIENT],
@@ -61,7 +61,9 @@ def warm_up_requests(path):
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_each_signature_on_images_answers_its_warm_up_request(tmp_path, dtype):
     network = linear_network()
-    path = export_saved_model(network, tmp_path / "1", input_dtype=dtype)
+    path = export_saved_model(
+        network, tmp_path / "1", input_dtype=dtype, from_logits=True
+    )
     requests = warm_up_requests(path)
     assert sorted(requests) == ["encoded_images", "serving_default"]
     assert requests["serving_default"]["inputs"].dtype == dtype
@@ -73,7 +75,7 @@ def test_each_signature_on_images_answers_its_warm_up_request(tmp_path, dtype):
 
 def test_a_network_that_takes_no_images_has_one_warm_up_request(tmp_path):
     network = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)])
-    path = export_saved_model(network, tmp_path / "1")
+    path = export_saved_model(network, tmp_path / "1", from_logits=True)
     requests = warm_up_requests(path)
     assert list(requests) == ["serving_default"]
     served = serve(path, **requests["serving_default"])

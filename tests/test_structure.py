@@ -31,7 +31,8 @@ training.gan training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
 evaluation.memorization evaluation.generated evaluation
-model_card whole_folder serving export export_generator
+model_card whole_folder last_activation served_preprocessing served_inputs served_tasks
+served_labels served_outputs serving export export_generator
 """
 
 
@@ -125,9 +126,9 @@ SIGNATURES = {
     "LearningRateDrops": "(learning_rate, drops=(), steps_per_epoch=1, factor=0.1, "
     "warm_up=0, warm_up_from=0.0)",
     "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
-    "export_saved_model": "(model, path, labels=None, preprocess=None, "
-    "from_logits=None, input_dtype=None, card=None)",
-    "export_generator": "(model, path, postprocess=None, card=None)",
+    "export_saved_model": "(model, path, *, labels=None, preprocess=None, task=None, "
+    "from_logits=None, input_shape=None, input_dtype=None, card=None)",
+    "export_generator": "(model, path, *, postprocess=None, card=None)",
     "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, bounding_box_format=None, "
     "**kwargs)",
     "layers.MixFeatures": "(**kwargs)",

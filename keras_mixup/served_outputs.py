@@ -1,0 +1,153 @@
+"""What a served network gives: for each output what its task says."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_mixup import served_inputs, served_tasks
+from keras_mixup.served_labels import checked_labels
+
+
+class Served(NamedTuple):
+    """One output as it is served: its task, and what has to be known for it."""
+
+    name: str
+    prefix: str
+    task: str
+    from_logits: bool
+    shape: tuple
+    labels: list
+
+    def answers(self, output):
+        """The named tensors of the signature, from the output of the network."""
+        answers = _ANSWERS[self.task](output, self)
+        return {self.prefix + name: value for name, value in answers.items()}
+
+
+def of_model(model, network, labels, task, from_logits):
+    """A `Served` for each output of a network, in order.
+
+    `model` is what was compiled, a `MixUpModel` or the network; the other arguments
+    are those of `export_saved_model`.
+
+    Raises:
+        ValueError: for what does not fit, and for what cannot be known.
+    """
+    outputs = served_tasks.outputs_of(network, _outputs(network))
+    losses = served_tasks.losses_of(model, outputs)
+    if not any(loss.kind for loss in losses):
+        # A network may have been compiled itself before it was wrapped.
+        losses = served_tasks.losses_of(network, outputs)
+    names = [output.name for output in outputs]
+    several = len(names) > 1
+    tasks = _by_output("task", task, names)
+    logits = _by_output("from_logits", from_logits, names)
+    if several and labels is not None and not isinstance(labels, Mapping):
+        raise ValueError(
+            "Invalid value received for argument `labels`. Expected a dict by output "
+            f"name, of {names}. Received: labels={labels!r}"
+        )
+    labels = _by_output("labels", labels, names) if several else {names[0]: labels}
+    served = []
+    for output, loss in zip(outputs, losses, strict=True):
+        name = output.name
+        kind = served_tasks.task_of(output, loss, tasks[name], logits[name])
+        reads = served_tasks.from_logits_of(output, loss, kind, logits[name])
+        count = _number_of_classes(kind, output.shape)
+        if not count and labels[name] is not None:
+            raise ValueError(
+                f"The output {name!r} is a regression, which has no labels. Expected "
+                "labels=None, or another task=. Received: "
+                f"labels={labels[name]!r}"
+            )
+        prefix = f"{name}_" if several else ""
+        found = checked_labels(labels[name], count) if count else []
+        served.append(Served(name, prefix, kind, reads, output.shape, found))
+    return served
+
+
+def _outputs(network):
+    """What a call of the network gives: a tensor or spec, or a list or dict of them."""
+    for symbolic in ("output", "outputs"):
+        if getattr(network, symbolic, None) is not None:
+            return getattr(network, symbolic)
+    call = tf.function(lambda x: network(x, training=False), autograph=False)
+    specs = served_inputs.network_specs(network)
+    return call.get_concrete_function(specs).structured_outputs
+
+
+def _by_output(argument, value, names):
+    """The argument for each output: one for all, or a dict by name."""
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(names, value)
+    unknown = sorted(set(value) - set(names), key=str)
+    if unknown:
+        raise ValueError(
+            f"Unknown output received for argument `{argument}`. Expected names of "
+            f"{names}. Received: {unknown}"
+        )
+    return {name: value.get(name) for name in names}
+
+
+def _number_of_classes(task, shape):
+    """How many names an output has: two for one unit of a classifier, none for a value."""
+    units = shape[-1] if len(shape) > 1 else 1
+    if task == "regression":
+        return 0
+    return units if task == "multi_label" else max(units, 2)
+
+
+def _classification(output, served):
+    if output.shape.rank == 1:
+        output = output[:, tf.newaxis]
+    probabilities = _of_classes(output, served)
+    index = tf.argmax(probabilities, axis=-1)
+    return {
+        "probabilities": probabilities,
+        "label_index": index,
+        "label": tf.gather(tf.constant(served.labels), index),
+    }
+
+
+def _segmentation(output, served):
+    probabilities = _of_classes(output, served)
+    return {
+        "probabilities": probabilities,
+        "class_map": tf.argmax(probabilities, axis=-1),
+    }
+
+
+def _of_classes(output, served):
+    output = tf.cast(output, tf.float32)
+    if output.shape[-1] > 1:
+        return tf.nn.softmax(output) if served.from_logits else output
+    positive = tf.sigmoid(output) if served.from_logits else output
+    return tf.concat([1 - positive, positive], axis=-1)
+
+
+def _multi_label(output, served):
+    output = tf.cast(output, tf.float32)
+    if output.shape.rank == 1:
+        output = output[:, tf.newaxis]
+    probabilities = tf.sigmoid(output) if served.from_logits else output
+    # A row of names for each example, since a server wants one answer an example.
+    names = tf.tile(tf.constant([served.labels]), [tf.shape(output)[0], 1])
+    return {
+        "probabilities": probabilities,
+        "present": probabilities > 0.5,
+        "names": names,
+    }
+
+
+def _regression(output, served):
+    half = output.dtype in (tf.float16, tf.bfloat16)
+    return {"value": tf.cast(output, tf.float32) if half else output}
+
+
+_ANSWERS = {
+    "classification": _classification,
+    "segmentation": _segmentation,
+    "multi_label": _multi_label,
+    "regression": _regression,
+}
