@@ -43,12 +43,13 @@ def count_steps(dataset, first_step=0):
 
     The epochs are counted in this process, one count for each dataset that this
     function gave. Whoever looks at a batch of the dataset uses up an epoch of it; so
-    does a strategy, for which Keras looks at one before it trains. The callback
-    `CountEpochs` sets the count when `fit` begins, also to that of `initial_epoch` or of
-    a restored run. Not kept are counts in a saved iterator (TensorFlow refuses to save
-    one, since the count is a state of the process) and beyond `cache()` or `snapshot()`,
-    which keep the batches of their first epoch: call these before. A tf.data service
-    cannot run it.
+    does a strategy, for which Keras looks at one before it trains. With the callback
+    `CountEpochs` the count is that of Keras, also after `initial_epoch` or a restore.
+
+    `cache()` and `snapshot()` keep the batches of their first epoch: call them before.
+    TensorFlow refuses to save an iterator of it, since the count is a state of the
+    process; with `tf.data.experimental.ExternalStatePolicy.IGNORE` it saves one, which
+    goes on exactly to the end of its pass. A tf.data service cannot run it.
 
     Args:
         dataset: A `tf.data.Dataset` of batches.
@@ -120,7 +121,7 @@ class _Count:
             length: Cardinality of the dataset that it reads.
         """
         if steps and steps != length:
-            # `steps_per_epoch`: a pass is no epoch.
+            # With `steps_per_epoch` a pass is no epoch.
             self.first = epoch * steps
         elif self.length >= 0:
             # Of a dataset that is repeated afterwards an epoch reads several passes.

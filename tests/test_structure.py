@@ -108,6 +108,8 @@ SIGNATURES = {
     "ignore_class=None, jit_compile=True)",
     "MixUp.at_step": "(self, step, batch, replica=0)",
     "MixUp.between": "(self, batch, other, step=None, replica=0)",
+    "count_steps": "(dataset, first_step=0)",
+    "CountEpochs": "(dataset)",
     "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
     "sample_weights": "(alpha, shape, examples=3, seed=None, step=0, replica=0)",
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "

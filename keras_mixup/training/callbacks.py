@@ -111,17 +111,17 @@ class MixUpSummary(keras.callbacks.Callback):
 
 
 class CountEpochs(keras.callbacks.Callback):
-    """Tells a dataset that counts its epochs with which one `fit` begins.
+    """Tells a dataset that counts its epochs which one comes next in `fit`.
 
     A dataset of `dataset.apply(mixup)` or `count_steps` counts the passes over it, which
-    is all that `fit` needs from its first epoch on in one process. With this callback
-    the count is right as well for `initial_epoch` and `BackupAndRestore` in a new
-    process, under a strategy (Keras then looks at a batch before it trains), and where
-    batches were looked at before. It acts once, at the first epoch of each `fit`:
-    afterwards the dataset counts by itself.
+    is enough for one `fit` from epoch 0 on. With this callback the count is right as
+    well for `initial_epoch` and `BackupAndRestore` in a new process, under a strategy
+    (Keras then looks at a batch before it trains), and where the dataset is read
+    elsewhere in between. With `steps_per_epoch`, where an iterator may last for several
+    epochs, it acts once, at the beginning.
 
     Args:
-        dataset: The dataset that `fit` is given, or what it was made of.
+        dataset: The dataset that `fit` is given, with all that follows `apply`.
 
     Raises:
         ValueError: for a dataset that counts nothing.
@@ -150,12 +150,13 @@ class CountEpochs(keras.callbacks.Callback):
         self._begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the count, before Keras makes the first iterator."""
+        """Sets the count, before Keras makes the iterator of this epoch."""
         del logs
-        if not self._begun:
-            self._begun = True
+        planned = self.params.get("steps")
+        if not self._begun or not planned or planned == self._length:
             for count in self._counts:
-                count.set_epoch(epoch, self.params.get("steps"), self._length)
+                count.set_epoch(epoch, planned, self._length)
+        self._begun = True
 
 
 class WarnOfMixedLabels(keras.callbacks.Callback):
