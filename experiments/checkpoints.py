@@ -132,10 +132,12 @@ class RunState:
             self._checkpoint.write(str(path))
             checkpoint_files.finish(path)
         except (tf.errors.OpError, OSError) as error:
+            reason = str(error).rpartition("}} ")[2]  # Without the names of nodes.
             once = "there is room" if _is_of_room(error) else "it can be written"
             raise CannotSave(
-                f"The checkpoint {path} could not be written: {error}. What was finished "
-                f"before is kept; the same command goes on from there once {once}."
+                f"The checkpoint {path} could not be written: {reason}. What was "
+                f"finished before is kept; the same command goes on from there once "
+                f"{once}."
             ) from error
         checkpoint_files.remove_others(path)
 

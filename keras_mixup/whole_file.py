@@ -28,6 +28,10 @@ def whole_file(path):
         yield scratch
         to_disk(scratch)
         os.replace(scratch, path)
+    except OSError as error:
+        if error.errno and error.filename is None:  # A full disk does not say where.
+            error.filename = str(path)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # Not every system can do it with a folder.

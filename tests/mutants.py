@@ -86,7 +86,7 @@ MUTANTS = {
         "tests/training/test_several_workers.py -m slow -k statistics",
     ),
     "a damaged checkpoint is taken": (
-        "experiments/checkpoints.py",
+        "experiments/checkpoint_files.py",
         "if _digest(path.with_name(name)) != digest:",
         "if not digest:",
         "tests/experiments/test_checkpoints.py",
