@@ -175,11 +175,8 @@ def test_a_run_killed_twice_ends_the_same(made, published, whole, tmp_path):
             assert end_of(folder) == expected, sorted(state)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [errno.ENOSPC, pytest.param(errno.EROFS, marks=pytest.mark.slow)],
-    ids=errno.errorcode.get,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
 def test_a_run_that_may_not_write_says_why_and_goes_on(
     made, published, whole, tmp_path, number
 ):
