@@ -74,10 +74,14 @@ def content(folder):
 
 def states_of(run, folder):
     """The states that kills of `run()`, which writes below a folder, would leave."""
-    seen = [{}]
+
+    def there():
+        return content(folder) if folder.exists() else {}
+
+    seen = [there()]
 
     def look(event=None, arguments=()):
-        seen.append(content(folder) if folder.exists() else {})
+        seen.append(there())
         if event == "os.rename":
             # At once: there is nothing between before and after.
             seen.append(None)
@@ -113,8 +117,8 @@ def _between(before, after):
         state[name] = None
         yield dict(state)
         new.remove(name)
-    if any(name.endswith(".index") for name in new):
-        yield from _inside_tensorflow(state, after, new)
+    for name in [name for name in new if name.endswith(".index")]:
+        yield from _inside_tensorflow(state, after, name)
     for name in new:
         kept, end = len(before.get(name, b"")), len(after[name])
         if not after[name].startswith(before.get(name, b"")):
@@ -125,10 +129,10 @@ def _between(before, after):
     yield after
 
 
-def _inside_tensorflow(state, after, new):
+def _inside_tensorflow(state, after, index):
     """A checkpoint on its way: a folder of parts, then its files, the index at last."""
-    data, index = (next(n for n in new if part in n) for part in (".data-", ".index"))
-    folder = f"{index.removesuffix('.index')}_temp"
+    path = index.removesuffix(".index")
+    data, folder = f"{path}.data-00000-of-00001", f"{path}_temp"
     part = f"{folder}/part-00000-of-00001"
     parts = {
         f"{part}.data-00000-of-00001.tempstate1": after[data][: len(after[data]) // 2],

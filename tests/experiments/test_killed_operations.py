@@ -125,9 +125,8 @@ def end_of(folder):
     }
 
 
-def go_on(made, published, state, folder, process):
+def go_on(made, published, folder):
     """The same command on what a kill left."""
-    disk_states.put(state, folder, process)
     published(folder)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(Damaged or u|U)nfinished", UserWarning)
@@ -152,7 +151,8 @@ def test_a_run_killed_between_any_two_operations_ends_the_same(
     process = disk_states.dead_process()
     for number, state in enumerate(states):
         folder = tmp_path / str(number)
-        go_on(made, published, state, folder, process)
+        disk_states.put(state, folder, process)
+        go_on(made, published, folder)
         assert end_of(folder) == expected, sorted(state)
 
 
@@ -163,15 +163,14 @@ def test_a_run_killed_twice_ends_the_same(made, published, whole, tmp_path):
     chosen = random.Random(0)
     for first in range(0, len(states), 5):
         folder = tmp_path / f"{first}"
+        disk_states.put(states[first], folder, process)
         second = disk_states.states_of(
-            lambda state=states[first], folder=folder: go_on(
-                made, published, state, folder, process
-            ),
-            folder,
+            lambda folder=folder: go_on(made, published, folder), folder
         )
         for number, state in enumerate(chosen.sample(second, min(20, len(second)))):
             folder = tmp_path / f"{first}_{number}"
-            go_on(made, published, state, folder, process)
+            disk_states.put(state, folder, process)
+            go_on(made, published, folder)
             assert end_of(folder) == expected, sorted(state)
 
 
@@ -204,9 +203,7 @@ def test_a_run_that_may_not_write_says_why_and_goes_on(
             room = saving and number == errno.ENOSPC
             assert ("once there is room" in str(error)) == room
             assert ("once it can be written" in str(error)) == (saving and not room)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "(Damaged or u|U)nfinished", UserWarning)
-            made.command(folder)
+        go_on(made, published, folder)
         assert end_of(folder) == expected
         checked += 1
     assert checked > 40
