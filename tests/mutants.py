@@ -91,6 +91,12 @@ MUTANTS = {
         "if not digest:",
         "tests/experiments/test_checkpoints.py",
     ),
+    "what a kill left of a checkpoint is taken for damage": (
+        "experiments/checkpoints.py",
+        "if not checkpoint_files.is_finished(path):",
+        "if False:",
+        "tests/experiments/test_killed_operations.py",
+    ),
     "the open epoch's metrics start anew": (
         "experiments/checkpoints.py",
         "            variable.assign(value.reshape(variable.shape))\n",
