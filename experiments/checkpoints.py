@@ -1,23 +1,19 @@
 """A run's state on disk: weights, optimizer, random state and the record so far."""
 
 import base64
-import hashlib
+import errno
 import json
-import os
 import pathlib
-import re
 import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments import distribution, recording, result_file
+from experiments import checkpoint_files, distribution, recording
 from experiments.configuration import Refusal
 
 FORMAT = 1
-KEPT = 2
-_NAME = re.compile(r"ckpt-(\d+)(?:-(\d+))?")
 
 
 class DamagedCheckpoints(Refusal, ValueError):
@@ -33,9 +29,8 @@ class RunState:
 
     Weights, the optimizer's variables, the state of random layers, the numbers of the
     epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
-    checkpoint, so that they never belong to different steps. Beside it lies a list of
-    its files with their SHA-256, written last: without it a checkpoint is unfinished.
-    The two newest are kept.
+    checkpoint, so that they never belong to different steps. The two newest are kept
+    (`checkpoint_files`).
 
     Args:
         model: A compiled `keras.Model` whose weights are made; one with several
@@ -76,20 +71,23 @@ class RunState:
         """Takes up the newest checkpoint that is whole; gives the epochs done.
 
         Raises:
-            DamagedCheckpoints: where there are some, and none is whole.
+            DamagedCheckpoints: where some were finished, and none of these is whole.
         """
-        damaged = []
-        for path in reversed(_found(self.folder)):
+        damaged, unfinished = [], []
+        for path in reversed(checkpoint_files.found(self.folder)):
+            if not checkpoint_files.is_finished(path):
+                unfinished.append(str(path))
+                continue
             try:
-                _check_digests(path)
+                checkpoint_files.check(path)
                 self._checkpoint.read(str(path)).assert_consumed()
             except (tf.errors.OpError, ValueError, TypeError, OSError) as error:
                 damaged.append(f"{path} ({' '.join(str(error).split())[:200]})")
                 continue
-            if damaged:
+            if damaged or unfinished:
                 warnings.warn(
-                    f"Damaged or unfinished: {'; '.join(damaged)}. Going on from the "
-                    f"checkpoint before, {path}.",
+                    f"Damaged or unfinished: {'; '.join(damaged + unfinished)}. Going on "
+                    f"from the checkpoint before, {path}.",
                     stacklevel=2,
                 )
             self._take(json.loads(self._record.numpy()))
@@ -98,6 +96,12 @@ class RunState:
             raise DamagedCheckpoints(
                 f"No checkpoint of this run is whole: {'; '.join(damaged)}. Remove the "
                 f"folder {self.folder} to start the run anew."
+            )
+        if unfinished:
+            warnings.warn(
+                f"Unfinished: {'; '.join(unfinished)}. No checkpoint was finished before: "
+                "the run starts anew.",
+                stacklevel=2,
             )
         return 0
 
@@ -122,21 +126,20 @@ class RunState:
         if not self.writes:
             return
         self._record.assign(json.dumps(record))
-        name = f"ckpt-{len(self.epochs)}" + (f"-{batch}" if batch else "")
-        path = self.folder / name
+        path = checkpoint_files.path_of(self.folder, len(self.epochs), batch)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _digests_of(path).unlink(missing_ok=True)
+            checkpoint_files.begin(path)
             self._checkpoint.write(str(path))
-            _write_digests(path)
-            for old in _found(self.folder)[:-KEPT]:
-                for file in [_digests_of(old), *_files_of(old)]:
-                    file.unlink()
+            checkpoint_files.finish(path)
         except (tf.errors.OpError, OSError) as error:
+            reason = str(error).rpartition("}} ")[2]  # Without the names of nodes.
+            once = "there is room" if _is_of_room(error) else "it can be written"
             raise CannotSave(
-                f"The checkpoint {path} could not be written: {error}. The one before "
-                "is kept; the same command goes on from there once there is room."
+                f"The checkpoint {path} could not be written: {reason}. What was "
+                f"finished before is kept; the same command goes on from there once "
+                f"{once}."
             ) from error
+        checkpoint_files.remove_others(path)
 
     def put_metrics_back(self):
         """Gives the metrics of the open epoch what they had counted, once."""
@@ -227,49 +230,10 @@ def _copies(variable):
     return list(getattr(variable, "values", [variable]))
 
 
-def _found(folder):
-    """The checkpoints of a folder, oldest first; whole or not."""
-    names = {}
-    for path in folder.glob("ckpt-*"):
-        match = _NAME.fullmatch(path.name.partition(".")[0])
-        if match:
-            names[int(match[1]), int(match[2] or 0)] = folder / match[0]
-    return [names[key] for key in sorted(names)]
-
-
-def _files_of(path):
-    return sorted(
-        file
-        for file in path.parent.glob(f"{path.name}.*")
-        if file != _digests_of(path) and file.is_file()
+def _is_of_room(error):
+    """Whether an error says that the disk, or a user's share of it, is full."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return (
+        isinstance(error, tf.errors.ResourceExhaustedError)
+        or getattr(error, "errno", None) in full
     )
-
-
-def _digests_of(path):
-    return path.with_name(f"{path.name}.sha256.json")
-
-
-def _digest(file):
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _write_digests(path):
-    for file in _files_of(path):
-        # What is on its way to the disk could be lost with the machine.
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
-    digests = {file.name: _digest(file) for file in _files_of(path)}
-    result_file.write(_digests_of(path), digests)
-
-
-def _check_digests(path):
-    """Raises unless all files of a checkpoint are there as they were written."""
-    if not _digests_of(path).exists():
-        raise ValueError("it was not finished")
-    digests = result_file.read(_digests_of(path))
-    if not digests:
-        raise ValueError(f"{_digests_of(path).name} does not list its files")
-    for name, digest in digests.items():
-        if _digest(path.with_name(name)) != digest:
-            raise ValueError(f"{name} is not as it was written")

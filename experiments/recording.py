@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import keras_mixup
 from experiments.configuration import Refusal
+from keras_mixup.whole_file import whole_file
 
 
 class NonFiniteLoss(Refusal, FloatingPointError):
@@ -175,8 +176,10 @@ def _leaves(nest, path=""):
 def keep_rows(path, count):
     """Takes from a CSV file the rows of epochs that a resumed run does again."""
     if path.exists():
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(lines[: 1 + count]))
+        lines = path.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        with whole_file(path) as scratch:
+            scratch.write_bytes(b"".join(whole[: 1 + count]))
 
 
 def _errors(logs):

@@ -7,7 +7,6 @@ opens from disk.
 
 import argparse
 import importlib
-import os
 import pathlib
 import re
 
@@ -34,6 +33,8 @@ PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 
 def main(flags):
     """Writes the page; gives the exit status."""
+    from keras_mixup.whole_file import whole_file
+
     parser = argparse.ArgumentParser(
         prog="python -m experiments report", description=__doc__.split("\n")[0]
     )
@@ -44,10 +45,8 @@ def main(flags):
     chosen = parser.parse_args(flags)
     found = published(pathlib.Path(chosen.results))
     output = pathlib.Path(chosen.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    scratch = output.with_name(f".{output.name}.unfinished")
-    scratch.write_text(made(found), encoding="utf-8")
-    os.replace(scratch, output)
+    with whole_file(output) as scratch:
+        scratch.write_text(made(found), encoding="utf-8")
     print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
     return 0
 

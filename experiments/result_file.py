@@ -10,7 +10,6 @@ import pathlib
 import platform
 import statistics
 import subprocess
-import tempfile
 
 from experiments.configuration import Refusal
 
@@ -164,21 +163,11 @@ def _two_way(result, measure, heading, place, digits=1):
 
 def write(path, result):
     """Writes a result whole or not at all."""
-    path = pathlib.Path(path)
+    from keras_mixup.whole_file import whole_file
+
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(scratch)
-        raise
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 class DamagedFile(Refusal, ValueError):

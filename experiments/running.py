@@ -8,14 +8,14 @@ method is added to what is there.
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
 
-from experiments import distribution, result_file, run_lock
+from experiments import checkpoint_files, distribution, result_file, run_lock
 from experiments.configuration import LEGEND, Refusal
 from experiments.datasets.sources import Places
+from keras_mixup.whole_file import whole_file
 
 # What a run's numbers do not depend on: where things are, and which other runs
 # there are.
@@ -100,6 +100,9 @@ def run_all(experiment, settings, runs, train, plan_fields=()):
         folder = folders[number]
         if done[number]:
             print(f"{title}: done before", flush=True)
+            if chief:
+                # They are still there where a kill came before they were gone.
+                _remove_checkpoints(folder)
             records.append(result_file.read(folder / "record.json"))
             continue
         print(title, flush=True)
@@ -119,8 +122,12 @@ def _do(run, folder, claim, train):
     if not record.exists():
         result_file.write(folder / "settings.json", claim)
         result_file.write(record, _train(run, folder, train))
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    _remove_checkpoints(folder)
     return result_file.read(record)
+
+
+def _remove_checkpoints(folder):
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def _train(run, folder, train):
@@ -140,7 +147,9 @@ def _train(run, folder, train):
 def _compare(folder, claim):
     """Raises where a folder that holds something belongs to other settings."""
     place = folder / "settings.json"
-    begun = (folder / "record.json").exists() or any(folder.glob("checkpoints/*"))
+    begun = (folder / "record.json").exists() or checkpoint_files.finished(
+        folder / "checkpoints"
+    )
     if not (begun and place.exists()):
         return
     there, claim = result_file.read(place), json.loads(json.dumps(claim))
@@ -212,10 +221,8 @@ def publish(result, settings, pictures=()):
 def copy_to_results(result, name, pictures):
     """Puts a result file and its pictures below `experiments/results`, each whole."""
     place = result_file.RESULTS / result["experiment"]
-    place.mkdir(parents=True, exist_ok=True)
     result_file.write(place / name, result)
     for picture in pictures:
-        scratch = place / f".{picture.name}"
-        shutil.copyfile(picture, scratch)
-        os.replace(scratch, place / picture.name)
+        with whole_file(place / picture.name) as scratch:
+            shutil.copyfile(picture, scratch)
     print(f"Published to {place}")

@@ -1,11 +1,11 @@
 """Trained networks on disk: written whole or not at all, and read as they were written."""
 
 import hashlib
-import os
 
 import keras
 
 from experiments.configuration import Refusal
+from keras_mixup.whole_file import whole_file
 
 
 class DamagedNetwork(Refusal, ValueError):
@@ -14,13 +14,11 @@ class DamagedNetwork(Refusal, ValueError):
 
 def save(network, path):
     """Saves a network, then its SHA-256 beside it; the one before stays until then."""
-    scratch = path.with_name(f"unfinished_{path.name}")
-    network.save(scratch)
-    digest = _digest(scratch)
-    os.replace(scratch, path)
-    scratch = _digest_of(path).with_suffix(".unfinished")
-    scratch.write_text(digest)
-    os.replace(scratch, _digest_of(path))
+    with whole_file(path) as scratch:
+        network.save(scratch)
+        digest = _digest(scratch)
+    with whole_file(_digest_of(path)) as scratch:
+        scratch.write_text(digest)
 
 
 def load(path):

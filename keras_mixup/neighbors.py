@@ -2,11 +2,9 @@
 
 import hashlib
 import numbers
-import os
 import pathlib
 import tempfile
 import typing
-import uuid
 import warnings
 
 import keras
@@ -14,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import keys, neighbor_search, steps
+from keras_mixup.whole_file import whole_file
 
 # Part of the name of a cached file: another one where the rule or the file changes.
 _VERSION = 1
@@ -80,7 +79,9 @@ def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=Fal
             message = _wrong("cache_dir", "a folder that can be written", received)
             raise OSError(*message.args) from error
         table = _computed(features, k, labels, progress)
-        _write(path, key, table)
+        digest = _hash(key, *table)
+        with whole_file(path) as scratch:
+            np.savez(scratch, **table._asdict(), digest=digest)
     return table
 
 
@@ -236,16 +237,3 @@ def _read(path, key):
     except Exception as error:  # A damaged file makes NumPy and zipfile raise many.
         message = f"The file {path} is damaged and computed anew: {error!r}"
         warnings.warn(message, stacklevel=3)
-
-
-def _write(path, key, table):
-    """Writes the file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with open(scratch, "xb") as file:
-            np.savez(file, **table._asdict(), digest=_hash(key, *table))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -86,10 +86,16 @@ MUTANTS = {
         "tests/training/test_several_workers.py -m slow -k statistics",
     ),
     "a damaged checkpoint is taken": (
-        "experiments/checkpoints.py",
+        "experiments/checkpoint_files.py",
         "if _digest(path.with_name(name)) != digest:",
         "if not digest:",
         "tests/experiments/test_checkpoints.py",
+    ),
+    "what a kill left of a checkpoint is taken for damage": (
+        "experiments/checkpoints.py",
+        "if not checkpoint_files.is_finished(path):",
+        "if False:",
+        "tests/experiments/test_killed_operations.py",
     ),
     "the open epoch's metrics start anew": (
         "experiments/checkpoints.py",

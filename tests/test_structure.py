@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches settings mixup
+version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches settings mixup
 layers metrics
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models

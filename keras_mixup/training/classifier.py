@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import draws, keras_private, keys, layers, metrics, mixing
+from keras_mixup.settings import cannot_change
 from keras_mixup.targets import target_coefficients
 from keras_mixup.training import (
     counting,
@@ -124,13 +125,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
 
     def __setattr__(self, name, value):
         if name in _FIXED and name in vars(self):
-            raise AttributeError(
-                f"`{name}` of a MixUpModel is fixed once it is made: a step that is "
-                "traced already would not see another. Expected another MixUpModel "
-                "around the same network, or an alpha that moves: "
-                "keras_mixup.AlphaSchedule(...), or a tf.Variable as alpha. "
-                f"Received: {name}={value!r}"
-            )
+            raise AttributeError(cannot_change("MixUpModel", name))
         super().__setattr__(name, value)
 
     def build(self, input_shape):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keras_mixup
-from experiments import checkpoints, recording, result_file, run_lock
+from experiments import checkpoint_files, checkpoints, recording, result_file, run_lock
 from tests.experiments.test_killed_runs import processes
 
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_format_is_not_taken(two_checkpoints, reader):
     reader._record.assign(json.dumps({"format": 99}))
     path = folder / "ckpt-3"
     reader._checkpoint.write(str(path))
-    checkpoints._write_digests(path)
+    checkpoint_files.finish(path)
     found, text = restored(reader)
     assert found is None
     assert "is of format 99. Expected 1." in text
@@ -198,7 +198,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         state.save()
     monkeypatch.undo()
     again = state_in(tmp_path)
-    with pytest.warns(UserWarning, match="it was not finished"):
+    with pytest.warns(UserWarning, match="unfinished: .*ckpt-2"):
         assert again.restore() == 1
     assert weight_of(again) == 1
 

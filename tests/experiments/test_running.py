@@ -183,6 +183,23 @@ def test_a_folder_in_which_nothing_was_saved_may_be_taken_again(tmp_path):
     assert stored == [200] * 4
 
 
+def test_what_a_kill_left_of_a_first_checkpoint_does_not_bind_a_folder(tmp_path):
+    def stopped(epochs, name):
+        def train(run, folder):
+            (folder / "checkpoints").mkdir(exist_ok=True)
+            (folder / "checkpoints" / name).write_text("{}")
+            raise KeyboardInterrupt
+
+        settings = settings_for(tmp_path, seeds=(0,), epochs=epochs)
+        with pytest.raises(KeyboardInterrupt):
+            run_all(settings, train)
+
+    stopped(3, "ckpt-1.index")
+    stopped(4, "ckpt-1.sha256.json")
+    with pytest.raises(running.OtherSettings, match="epochs: 4 there, 5 now"):
+        run_all(settings_for(tmp_path, seeds=(0,), epochs=5), Trainer())
+
+
 def test_checkpoints_go_when_the_record_is_there(tmp_path):
     def train(run, folder):
         (folder / "checkpoints").mkdir()

@@ -386,6 +386,10 @@ def test_rows_of_epochs_that_are_done_again_leave_the_log(tmp_path):
     path.write_text("epoch,loss\n0,3.0\n1,2.0\n2,1.0\n")
     recording.keep_rows(path, 2)
     assert path.read_text() == "epoch,loss\n0,3.0\n1,2.0\n"
+    # Lines end as they did, and what a full disk cut off is no line.
+    path.write_bytes(b"epoch,loss\r\n0,3.0\r\n1,2")
+    recording.keep_rows(path, 2)
+    assert path.read_bytes() == b"epoch,loss\r\n0,3.0\r\n"
 
 
 def test_a_network_that_is_not_written_whole_leaves_the_one_before(tmp_path):
