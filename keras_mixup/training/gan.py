@@ -112,7 +112,7 @@ class MixUpGAN(TwoNetworks):
         with counting.behind(data):
             key = keys.make_key(self.seed, self.step.value, keys.replica_in_sync())
             # Rows so far: another noise for each batch, the same for each evaluation.
-            seen = self._means["generator_loss"].count
+            seen = tf.cast(self._means["generator_loss"].count, tf.int64)
             key = keys.fold_in(keys.fold_in(key, keys.Stream.EVALUATION), seen)
             generated = self.generated(key, size, training=False)
             rows, targets = gan_batches.plain(real, generated)
