@@ -16,7 +16,7 @@ def check_alpha(alpha):
 
 
 def known_value(alpha):
-    """alpha as a float, or None where it is known only when the graph runs.
+    """Alpha as a float, or None where it is known only when the graph runs.
 
     Raises:
         ValueError: for what is no finite scalar >= 0.

@@ -240,7 +240,7 @@ def _sizes(shape):
 
 
 def _float64(alpha):
-    """alpha in float64, where one that is no zero stays none.
+    """Alpha in float64, where one that is no zero stays none.
 
     TensorFlow takes the floats below the smallest normal one for 0.
     """

@@ -114,10 +114,10 @@ SIGNATURES = {
     "pairing='permutation', labels=None)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, **kwargs)",
-    "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='objective', "
-    "discriminator_steps=5, generator_loss='minimax', seed=None, **kwargs)",
+    "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='author_code', "
+    "discriminator_steps=5, generator_loss=None, seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "
-    "discriminator_optimizer='adam', run_eagerly=False, steps_per_execution=1, "
+    "discriminator_optimizer='adam', *, run_eagerly=False, steps_per_execution=1, "
     "jit_compile='auto')",
     "MixUpGAN.generate": "(self, n, seed=None, batch_size=1024)",
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",

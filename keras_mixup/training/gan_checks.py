@@ -8,6 +8,13 @@ import tensorflow as tf
 
 from keras_mixup import arguments
 
+RUNS_AWAY = (
+    'A MixUpGAN with mode="objective" and generator_loss="minimax" diverges: the '
+    "cross-entropy of a mixed target grows without bound whichever way the logit goes, "
+    "so the generator gains by leaving the data. Leave `generator_loss` out (then it is "
+    '"non_saturating"), or leave `mode` out.'
+)
+
 
 def check_alpha(alpha, mode):
     """Raises unless alpha fits the mode: there it is the end of an interval of weights."""

@@ -16,9 +16,10 @@ def network(inputs, units, activation=None):
     return keras.Sequential(layers)
 
 
-def gan(alpha=0.2, mode="objective", steps=2, **arguments):
+def gan(mode="objective", steps=2, **arguments):
+    networks = network((3,), 2), network((2,), 1)
     made = keras_mixup.MixUpGAN(
-        *(network((3,), 2), network((2,), 1), alpha, mode, steps), **arguments
+        *networks, mode=mode, discriminator_steps=steps, **arguments
     )
     made.compile()
     return made
@@ -39,7 +40,7 @@ def gan(alpha=0.2, mode="objective", steps=2, **arguments):
             {"generator_loss": "wgan"},
             r"Expected one of \['minimax', 'non_saturating'\]",
         ),
-        ({"seed": 1.5}, r"`seed`\. Expected an integer or None"),
+        ({"seed": 1.5}, r"`seed`\. Expected an integer from -2\*\*63"),
     ],
 )
 def test_arguments_out_of_range(arguments, message):
