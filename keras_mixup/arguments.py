@@ -74,16 +74,17 @@ def check_count(argument, value):
 def check_seed(seed):
     """Raises unless it is an integer of 64 bits or None."""
     if seed is not None:
-        check_index("seed", seed)
+        check_index("seed", seed, "an integer or None")
 
 
-def check_index(argument, value):
+def check_index(argument, value, expected="an integer"):
     """Raises unless it is an integer of 64 bits, with or without a sign."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not -(2**63) <= value < 2**64:
+        expected = "an integer from -2**63 to 2**64 - 1" if whole else expected
         raise ValueError(
-            f"Invalid value received for argument `{argument}`. Expected an integer "
-            f"from -2**63 to 2**64 - 1. Received: {argument}={value!r}"
+            f"Invalid value received for argument `{argument}`. Expected {expected}. "
+            f"Received: {argument}={value!r}"
         )
 
 

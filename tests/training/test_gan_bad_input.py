@@ -40,7 +40,7 @@ def gan(mode="objective", steps=2, **arguments):
             {"generator_loss": "wgan"},
             r"Expected one of \['minimax', 'non_saturating'\]",
         ),
-        ({"seed": 1.5}, r"`seed`\. Expected an integer from -2\*\*63"),
+        ({"seed": 1.5}, r"`seed`\. Expected an integer or None"),
     ],
 )
 def test_arguments_out_of_range(arguments, message):
