@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version arguments keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches mixup
-layers metrics
+layers metrics last_activation
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
@@ -28,7 +28,7 @@ training.cuts
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training
-evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
+evaluation.scores evaluation.from_logits evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
 evaluation.memorization evaluation.generated evaluation
 model_card whole_folder serving export export_generator
@@ -140,14 +140,14 @@ SIGNATURES = {
     "neighbors.neighbor_pairs": "(examples, neighbors, index, seed=None, step=0, "
     "replica=0)",
     "evaluation.fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), "
-    "from_logits=True)",
+    "from_logits=None)",
     "evaluation.i_fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), steps=10, "
-    "step_size=None, from_logits=True)",
+    "step_size=None, from_logits=None)",
     "evaluation.adversarial_errors": "(model, batches, attack, source=None, ks=(1, 5), "
     "progress=False)",
     "evaluation.top_k_errors": "(scores, labels, ks=(1, 5))",
     "evaluation.between": "(model, x_i, y_i, x_j, y_j, lams=None, batch_size=256, "
-    "from_logits=True, target='mixed', progress=True)",
+    "from_logits=None, target='mixed', progress=True)",
     "evaluation.reliability": "(probabilities, labels, bins=15)",
     "evaluation.calibration_error": "(reliability)",
     "evaluation.expected_calibration_error": "(probabilities, labels, bins=15)",
