@@ -206,7 +206,7 @@ MUTANTS = {
         "other = tf.where(alpha == 0, 0.5 * tf.ones_like(alpha), math.nan)",
         "tests/test_sampling.py",
     ),
-    "split a law at its median": (
+    "split a law at one half": (
         "keras_mixup/quantiles.py",
         "mean = np.log(a) - np.log(b)",
         "mean = np.log(a) - np.log(a)",
