@@ -156,11 +156,11 @@ def train(run, folder, data, settings):
                 input_shape=shape,
                 width=settings.discriminator_width,
             ),
-            alpha,
-            settings.mode,
-            settings.discriminator_steps,
-            settings.generator_loss,
-            run.seed,
+            alpha=alpha,
+            mode=settings.mode,
+            discriminator_steps=settings.discriminator_steps,
+            generator_loss=settings.generator_loss,
+            seed=run.seed,
         )
         adams = (keras.optimizers.Adam(settings.learning_rate, 0.5) for _ in "gd")
         gan.compile(*adams, jit_compile=settings.jit_compile)

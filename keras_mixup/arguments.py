@@ -5,20 +5,40 @@ import numbers
 from collections.abc import Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
 def check_alpha(alpha):
     """Raises unless alpha is a finite scalar >= 0, where its value is known."""
+    if known_value(alpha) is None and tf.executing_eagerly():
+        # A variable: the value that it has now.
+        known_value(tf.convert_to_tensor(alpha))
+
+
+def known_value(alpha):
+    """Alpha as a float, or None where it is known only when the graph runs.
+
+    Raises:
+        ValueError: for what is no finite scalar >= 0.
+    """
     value = tf.get_static_value(alpha) if tf.is_tensor(alpha) else alpha
     if tf.is_tensor(alpha) and value is None:
-        return  # Known only when the graph runs.
+        dtype = tf.as_dtype(alpha.dtype)
+        if len(alpha.shape) or not (dtype.is_floating or dtype.is_integer):
+            _refuse_alpha(alpha)
+        return None
     scalar = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
-    if not (scalar and math.isfinite(value) and value >= 0):
-        raise ValueError(
-            "Invalid value received for argument `alpha`. "
-            f"Expected a finite float >= 0. Received: alpha={alpha}"
-        )
+    # bfloat16 is of kind V.
+    if not scalar or np.asarray(value).dtype.kind not in "iufOV":
+        _refuse_alpha(alpha)
+    try:
+        value = float(value)
+    except OverflowError:
+        _refuse_alpha(alpha)
+    if not (math.isfinite(value) and value >= 0):
+        _refuse_alpha(alpha)
+    return value
 
 
 def is_variable(value):
@@ -28,7 +48,7 @@ def is_variable(value):
 
 def assert_alpha(alpha):
     """Fails, where the graph runs, unless alpha is a finite float >= 0."""
-    alpha = tf.cast(alpha, tf.float32)
+    alpha = tf.cast(alpha, tf.float64)
     tf.debugging.Assert(
         tf.math.is_finite(alpha) & (alpha >= 0),
         [
@@ -58,11 +78,19 @@ def check_count(argument, value):
 
 
 def check_seed(seed):
-    """Raises unless it is an integer or None."""
-    if seed is not None and not isinstance(seed, numbers.Integral):
+    """Raises unless it is an integer of 64 bits or None."""
+    if seed is not None:
+        check_index("seed", seed, "an integer or None")
+
+
+def check_index(argument, value, expected="an integer"):
+    """Raises unless it is an integer of 64 bits, with or without a sign."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not -(2**63) <= value < 2**64:
+        expected = "an integer from -2**63 to 2**64 - 1" if whole else expected
         raise ValueError(
-            "Invalid value received for argument `seed`. Expected an integer or None. "
-            f"Received: seed={seed!r}"
+            f"Invalid value received for argument `{argument}`. Expected {expected}. "
+            f"Received: {argument}={value!r}"
         )
 
 
@@ -101,3 +129,10 @@ def check_share(argument, value, expected):
             f"Invalid value received for argument `{argument}`. "
             f"Expected a float in {expected}. Received: {argument}={value}"
         )
+
+
+def _refuse_alpha(alpha):
+    raise ValueError(
+        "Invalid value received for argument `alpha`. "
+        f"Expected a finite float >= 0. Received: alpha={alpha}"
+    )

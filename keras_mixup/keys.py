@@ -9,7 +9,6 @@ of its counter, so that no two uses of one key share a block.
 
 import enum
 import math
-import numbers
 import os
 
 import tensorflow as tf
@@ -43,18 +42,19 @@ class Use(enum.IntEnum):
 def make_key(seed, step=0, replica=0):
     """The key that (seed, step, replica) stands for, a uint64 tensor of shape (1,).
 
-    `seed` is an integer, a scalar integer tensor, or None for one drawn anew at every
-    call.
+    Each is an integer of 64 bits or a scalar integer tensor; a replica is from 0 to
+    2**32 - 1. A seed of None is drawn anew at every call.
     """
-    if seed is None:
-        key = fresh_seed()
-    elif isinstance(seed, numbers.Integral):
-        key = tf.constant([int(seed) % 2**64], tf.uint64)
-    elif tf.is_tensor(seed):
-        key = tf.reshape(_word(seed), [1])
-    else:
-        arguments.check_seed(seed)
-    return _philox(key, Use.KEY, replica, step, [1], tf.uint64)
+    key = fresh_seed() if seed is None else tf.reshape(_word("seed", seed), [1])
+    step = _word("step", step)
+    if not tf.is_tensor(replica):
+        arguments.check_index("replica", replica)
+        if not 0 <= replica < 2**32:
+            raise ValueError(
+                "Invalid value received for argument `replica`. Expected an integer from "
+                f"0 to 2**32 - 1. Received: replica={replica}"
+            )
+    return _philox(key, Use.KEY, _word("replica", replica), step, [1], tf.uint64)
 
 
 def fresh_seed():
@@ -100,7 +100,7 @@ def replica_in_sync():
 
 def fold_in(key, index):
     """The key of a part, such as one of several steps on one batch."""
-    return _philox(key, Use.PART, 0, index, [1], tf.uint64)
+    return _philox(key, Use.PART, 0, _word("index", index), [1], tf.uint64)
 
 
 def random_bits(key, stream, shape):
@@ -110,10 +110,10 @@ def random_bits(key, stream, shape):
 
 def _philox(key, use, part, begin, shape, dtype):
     """Random integers from the blocks at `begin`, `begin + 1`, ... of a use's part."""
-    part = part if isinstance(part, numbers.Integral) else tf.cast(part, tf.int64)
-    counter = tf.stack([_word(begin), _word(part + (use << 32))])
+    part = tf.cast(part, tf.uint64) + tf.constant(use << 32, tf.uint64)
+    counter = tf.stack([tf.cast(begin, tf.uint64), part])
     return tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=tf.cast(tf.stack(shape), tf.int32),
+        shape=_shape(shape),
         key=key,
         counter=counter,
         alg=tf.random.Algorithm.PHILOX.value,
@@ -121,10 +121,28 @@ def _philox(key, use, part, begin, shape, dtype):
     )
 
 
-def _word(value):
-    """The lower 64 bits of an integer or of an integer tensor, as uint64."""
-    if isinstance(value, numbers.Integral):
+def _shape(sizes):
+    """Sizes, integers and scalar tensors or one tensor of them all, as int64."""
+    if tf.is_tensor(sizes):
+        return tf.cast(sizes, tf.int64)
+    return tf.stack([tf.cast(size, tf.int64) for size in sizes])
+
+
+def _word(argument, value):
+    """The 64 bits of an integer or of a scalar integer tensor, as uint64."""
+    if not tf.is_tensor(value) and getattr(value, "shape", None) == ():
+        value = value.item()
+    if not tf.is_tensor(value):
+        arguments.check_index(argument, value)
         return tf.constant(int(value) % 2**64, tf.uint64)
+    value = tf.convert_to_tensor(value)
+    if not value.dtype.is_integer or value.shape.rank not in (0, None):
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected an integer, or "
+            f"a scalar integer tensor. Received: {argument}={value}"
+        )
+    if value.dtype == tf.uint64:
+        return value
     return tf.bitcast(tf.cast(value, tf.int64), tf.uint64)
 
 
@@ -141,7 +159,7 @@ def normal(key, stream, shape):
 
     `tf.random.stateless_normal` gives other numbers under XLA, whatever its `alg`.
     """
-    count = tf.reduce_prod(tf.cast(tf.stack(shape), tf.int32))
+    count = tf.reduce_prod(_shape(shape))
     first, second = tf.unstack(uniform(key, stream, [2, (count + 1) // 2]), 2)
     radius, angle = tf.sqrt(-2 * tf.math.log(first)), 2 * math.pi * second
     draws = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)

@@ -39,6 +39,8 @@ def last_activation(output):
         axis = getattr(last, "axis", -1)
         is_last = kind == "Sigmoid" or axis in (-1, len(output.shape) - 1)
         return kind.lower() if is_last else "softmax over another axis"
+    if kind == "LogSoftmax":
+        return "log_softmax"
     activation = _name(last)
     if kind in _PASSING or (kind == "Activation" and activation == "linear"):
         before = last._inbound_nodes[node].input_tensors[0]

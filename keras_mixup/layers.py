@@ -143,7 +143,8 @@ class MixFeatures(keras.layers.Layer):
     `MixUpModel(network, mixup, mix_at=[name])` that names it. Put it where a
     network cannot be cut: in a residual branch, or in a subclassed model
     (hidden-layer mixing: Zhang et al., Table 5; Verma et al., 2019). A mask
-    goes along: in the step it is the union of the masks of all mixed parts.
+    goes along: in the step it is the union of the masks of all mixed parts. Floats keep
+    their dtype, whatever the dtype policy; uint8 becomes float32.
 
     Example:
     >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
@@ -156,7 +157,9 @@ class MixFeatures(keras.layers.Layer):
     def call(self, inputs):
         points = active_points()
         if points is None or self.name not in points.draws:
-            return inputs
+            return keras.tree.map_structure(
+                lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs
+            )
         return points.mix(self.name, inputs)
 
     def compute_mask(self, inputs, previous_mask):
@@ -169,6 +172,15 @@ class MixFeatures(keras.layers.Layer):
         if previous_mask is None:
             return None
         return keras.tree.map_structure(of_one, previous_mask)
+
+    def compute_output_spec(self, inputs):
+        # Keras would promise the compute dtype; floats keep the one that they have.
+        return keras.tree.map_structure(
+            lambda leaf: keras.KerasTensor(
+                leaf.shape, mixing.mixed_dtype(leaf.dtype), leaf.sparse, leaf.ragged
+            ),
+            inputs,
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape

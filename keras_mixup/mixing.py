@@ -64,7 +64,8 @@ def flattened(tensor, axes=1):
     """
     if tensor.shape.rank <= axes + 1:
         return tensor
-    shape, static = tf.shape(tensor), tensor.shape
+    # A row may hold more numbers than an int32 counts.
+    shape, static = tf.shape(tensor, tf.int64), tensor.shape
     rows = tf.reshape(tensor, [*tf.unstack(shape[:axes]), tf.reduce_prod(shape[axes:])])
     return tf.ensure_shape(rows, [*static[:axes], static[axes:].num_elements()])
 
@@ -73,7 +74,7 @@ def shaped_like(rows, tensor):
     """The way back from `flattened`."""
     if rows.shape.rank == tensor.shape.rank:
         return tf.ensure_shape(rows, tensor.shape)
-    return tf.ensure_shape(tf.reshape(rows, tf.shape(tensor)), tensor.shape)
+    return tf.ensure_shape(tf.reshape(rows, tf.shape(tensor, tf.int64)), tensor.shape)
 
 
 def gather_parts(parts, partners):

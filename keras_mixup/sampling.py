@@ -10,12 +10,16 @@ come from a table (`quantiles`), for a schedule's from TFP's iteration.
 import math
 import numbers
 
+import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from keras_mixup import arguments, steps
 from keras_mixup.keys import Stream, make_key, random_bits, uniform
-from keras_mixup.quantiles import beta_quantile
+from keras_mixup.quantiles import (
+    SMALLEST,
+    beta_quantile,
+    beta_quantile_of_tensors,
+)
 
 PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
 
@@ -24,8 +28,9 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
     """Draws mixing weights `lam ~ Beta(alpha, alpha)` (Zhang et al., section 2).
 
     Args:
-        alpha: Float >= 0, or a scalar tensor. 0 gives exactly 1 everywhere,
-            which is empirical risk minimization.
+        alpha: Float >= 0, or a scalar tensor or variable. 0 gives exactly 1
+            everywhere, which is empirical risk minimization. As alpha falls to 0, lam
+            becomes 0 or 1 with probability 1/2 each; as it rises, 1/2.
         shape: Integer, or a tuple or tensor of integers: `()` for one weight
             a batch, `(batch_size,)` for one an example.
         seed: Integer. None draws anew at every call.
@@ -37,7 +42,8 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
         A float32 tensor of that shape, in [0, 1].
 
     Raises:
-        ValueError: if alpha is negative or not finite.
+        ValueError: if alpha is negative or not finite, and for a shape, seed, step or
+            replica that is no integer.
 
     Example:
     >>> lam = keras_mixup.sample_lambda(0.2, (128,), seed=7, step=3)
@@ -53,7 +59,7 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     and `w_k = v_k prod_{j<k} (1 - v_j)` for k = 1 ... K - 1.
 
     Args:
-        alpha: Float >= 0, or a scalar tensor. 0 gives (1, 0, ..., 0).
+        alpha: Float >= 0, or a scalar tensor or variable. 0 gives (1, 0, ..., 0).
         shape: Integer, or a tuple or tensor of integers.
         examples: Integer >= 2, the number K of examples that are mixed.
         seed: Integer. None draws anew at every call.
@@ -76,17 +82,17 @@ def weights_of(key, alpha, shape, examples):
     """`sample_weights` by a key."""
     arguments.check_alpha(alpha)
     arguments.check_examples(examples)
-    sizes = [shape] if isinstance(shape, numbers.Integral) else _unpacked(shape)
+    sizes = _sizes(shape)
     sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
-    known = tf.get_static_value(alpha) if tf.is_tensor(alpha) else alpha
+    known = arguments.known_value(alpha)
     if known is None:
-        broken = _broken_by_iteration(tf.cast(alpha, tf.float64), sticks)
+        broken = _broken_by_iteration(_float64(alpha), sticks)
     elif known == 0:
         broken = tf.ones_like(sticks)
     else:
         parts = tf.unstack(sticks, axis=-1)
         parts = [
-            beta_quantile(part, known, left * known)
+            beta_quantile(part, known, left)
             for part, left in zip(parts, range(examples - 1, 0, -1), strict=True)
         ]
         broken = tf.stack(parts, axis=-1)
@@ -152,8 +158,7 @@ def _broken_by_iteration(alpha, sticks):
     positive = tf.where(proper, alpha, tf.ones_like(alpha))
     other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
     left = tf.range(sticks.shape[-1], 0, -1, dtype=tf.float64)
-    broken = tfp.distributions.Beta(positive, left * positive).quantile(sticks)
-    return tf.where(proper, broken, other)
+    return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
 
 
 def _partner(batch_size, rank, key, pairing, labels):
@@ -214,5 +219,39 @@ def _classes(labels):
     )
 
 
-def _unpacked(shape):
-    return tf.unstack(tf.reshape(shape, [-1])) if tf.is_tensor(shape) else list(shape)
+def _sizes(shape):
+    """The sizes of a shape as a list of integers and of scalar tensors."""
+    if tf.is_tensor(shape):
+        known = tf.get_static_value(shape)
+        shape = tf.reshape(shape, [-1]) if known is None else known
+    if isinstance(shape, np.ndarray | np.generic):
+        shape = shape.reshape(-1).tolist()
+    if isinstance(shape, numbers.Number):
+        shape = [shape]
+    sizes = tf.unstack(shape) if tf.is_tensor(shape) else list(shape)
+    for size in sizes:
+        whole = (
+            size.dtype.is_integer
+            if tf.is_tensor(size)
+            else isinstance(size, numbers.Integral) and size >= 0
+        )
+        if not whole:
+            raise ValueError(
+                "Invalid value received for argument `shape`. Expected integers >= 0, "
+                f"or integer tensors. Received: shape={shape}"
+            )
+    return sizes
+
+
+def _float64(alpha):
+    """Alpha in float64, where one that is no zero stays none.
+
+    TensorFlow takes the floats below the smallest normal one for 0.
+    """
+    alpha = tf.convert_to_tensor(alpha)
+    wide = tf.cast(alpha, tf.float64)
+    if not alpha.dtype.is_floating:
+        return wide
+    integers = {2: tf.int16, 4: tf.int32, 8: tf.int64}[alpha.dtype.size]
+    tiny = (wide == 0) & (tf.bitcast(alpha, integers) > 0)
+    return tf.where(tiny, tf.constant(SMALLEST, tf.float64), wide)

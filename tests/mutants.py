@@ -154,8 +154,8 @@ MUTANTS = {
     ),
     "ignore the replica": (
         "keras_mixup/keys.py",
-        "return _philox(key, Use.KEY, replica, step, [1], tf.uint64)",
-        "return _philox(key, Use.KEY, 0, step, [1], tf.uint64)",
+        '_philox(key, Use.KEY, _word("replica", replica), step, [1], tf.uint64)',
+        "_philox(key, Use.KEY, 0, step, [1], tf.uint64)",
         "tests/test_keys.py",
     ),
     "ignore the replica in the train step": (
@@ -166,15 +166,14 @@ MUTANTS = {
     ),
     "ignore the step": (
         "keras_mixup/keys.py",
-        "return _philox(key, Use.KEY, replica, step, [1], tf.uint64)",
-        "return _philox(key, Use.KEY, replica, 0, [1], tf.uint64)",
+        '_philox(key, Use.KEY, _word("replica", replica), step, [1], tf.uint64)',
+        '_philox(key, Use.KEY, _word("replica", replica), 0, [1], tf.uint64)',
         "tests/test_keys.py",
     ),
     "mix at inference": (
         "keras_mixup/layers.py",
-        "        if points is None or self.name not in points.draws:\n"
-        "            return inputs\n",
-        "        if points is None:\n            return inputs[::-1]\n",
+        "lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs",
+        "lambda leaf: leaf[::-1], inputs",
         "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
     "forget the second loss term": (
@@ -226,10 +225,22 @@ MUTANTS = {
         "other = tf.where(alpha == 0, 0.5 * tf.ones_like(alpha), math.nan)",
         "tests/test_sampling.py",
     ),
+    "split a law at one half": (
+        "keras_mixup/quantiles.py",
+        "mean = np.log(a) - np.log(b)",
+        "mean = np.log(a) - np.log(a)",
+        "tests/test_quantiles.py",
+    ),
+    "a threshold is a product": (
+        "keras_mixup/training/schedules.py",
+        "    while step / steps_per_epoch < epoch:\n",
+        "    while step < epoch * steps_per_epoch:\n",
+        "tests/training/test_schedules.py",
+    ),
     "two uses of one block": (
         "keras_mixup/keys.py",
-        "_word(part + (use << 32))",
-        "_word(part)",
+        "tf.cast(part, tf.uint64) + tf.constant(use << 32, tf.uint64)",
+        "tf.cast(part, tf.uint64)",
         "tests/test_keys.py",
     ),
     "weights in float32": (

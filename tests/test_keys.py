@@ -110,3 +110,60 @@ def test_uniform_draws_are_the_midpoints_of_the_upper_24_bits():
     bits = keys.random_bits(key, keys.Stream.NOISE, [50]).numpy().astype("int64")
     found = keys.uniform(key, keys.Stream.NOISE, [50]).numpy()
     np.testing.assert_array_equal(found, ((bits >> 8) + 0.5) / 2**24)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"seed": 2**64},
+        {"seed": -(2**63) - 1},
+        {"seed": 1.0},
+        {"seed": True},
+        {"step": 2**64},
+        {"step": 2.5},
+        {"step": tf.constant(2.0)},
+        {"step": tf.constant([2, 3])},
+        {"replica": -1},
+        {"replica": 2**32},
+        {"replica": 0.5},
+    ],
+)
+def test_what_would_stand_for_another_key_is_told(arguments):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=f"`{name}`. Expected an integer"):
+        keys.make_key(**{"seed": 1, **arguments})
+
+
+@pytest.mark.parametrize("number", [-(2**63), -1, 2**31, 2**32 + 1, 2**63 - 1])
+def test_numbers_of_64_bits_and_tensors_of_them_stand_for_the_same(number):
+    expected = derived(number, keys.Use.KEY, 0, number)
+    for form in (int, np.int64, np.array, lambda n: tf.constant(n, tf.int64)):
+        assert value(keys.make_key(form(number), form(number))) == expected
+    step = tf.Variable(number, dtype=tf.int64)
+    assert value(keys.make_key(number, step)) == expected
+
+
+def test_unsigned_numbers_of_64_bits():
+    number = 2**63 + 3
+    expected = derived(number, keys.Use.KEY, 0, number)
+    for form in (int, np.uint64, lambda n: tf.constant(n, tf.uint64)):
+        assert value(keys.make_key(form(number), form(number))) == expected
+
+
+def test_the_count_of_numbers_is_of_64_bits():
+    # 2**31 of them need 8 GB: the shape that the operation is given is looked at.
+    key = keys.make_key(1)
+
+    def operation(draw):
+        function = tf.function(draw).get_concrete_function()
+        inputs = {op.type: op for op in function.graph.get_operations()}
+        return inputs["StatelessRandomUniformFullIntV2"].outputs[0].shape
+
+    assert operation(lambda: keys.random_bits(key, 0, [2**20, 2**13])).as_list() == [
+        2**20,
+        2**13,
+    ]
+    assert operation(lambda: keys.normal(key, 0, [2**20, 2**13])).as_list() == [
+        2,
+        2**32,
+    ]

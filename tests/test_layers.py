@@ -94,9 +94,35 @@ def test_mix_features_is_the_identity_without_a_train_step():
     assert network.count_params() == 0
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
-def test_mix_features_keeps_dtypes(policy):
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "int32"])
+def test_mix_features_gives_the_dtype_that_it_promises(policy, dtype):
     keras.config.set_dtype_policy(policy)
+    expected = "float32" if dtype == "uint8" else dtype
     point = keras_mixup.layers.MixFeatures()
-    for dtype in ("float16", "float32", "float64"):
-        assert point(tf.ones((2, 3), dtype)).dtype == dtype
+    given = {"a": tf.ones((2, 3), dtype), "b": [tf.ones((2,), dtype)]}
+    assert {leaf.dtype.name for leaf in keras.tree.flatten(point(given))} == {expected}
+    symbolic = keras.tree.map_structure(
+        lambda leaf: keras.Input(leaf.shape[1:], dtype=dtype), given
+    )
+    for leaf, found in zip(
+        keras.tree.flatten(symbolic), keras.tree.flatten(point(symbolic)), strict=True
+    ):
+        assert (found.shape, found.dtype) == (leaf.shape, expected)
+
+
+def test_mix_features_behind_float32_logits_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    inputs = keras.Input((4,))
+    logits = keras.layers.Dense(3, dtype="float32")(inputs)
+    point = keras_mixup.layers.MixFeatures(name="point")(logits)
+    network = keras.Model(inputs, point)
+    x = GENERATOR.random((6, 4)).astype("float32")
+    assert point.dtype == network(x).dtype == "float32"
+    model = keras_mixup.MixUpModel(
+        network, keras_mixup.MixUp(0.2, seed=0), mix_at=["point"]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, np.array([0, 1, 2, 0, 1, 2]), verbose=0)
+    assert model.predict(x, verbose=0).dtype == "float32"
+    assert keras.Model.from_config(network.get_config()).output.dtype == "float32"

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from keras_mixup import mixing
 from tests import oracles
 
 PARTNER = np.array([2, 0, 1, 1], "int32")
@@ -116,3 +117,12 @@ def test_ragged_and_sparse_tensors_raise():
     ragged = tf.ragged.constant([[1.0], [1.0, 2.0], [], [3.0]])
     with pytest.raises(ValueError, match="RaggedTensor"):
         keras_mixup.mix(ragged, 0.5, PARTNER)
+
+
+def test_a_row_of_2_to_the_31_numbers_has_its_size():
+    # Traced and not run, since it takes 2 GB: an int32 product would be negative.
+    spec = tf.TensorSpec([None, 2**16, 2**15], tf.uint8)
+    function = tf.function(mixing.flattened).get_concrete_function(spec)
+    assert function.output_shapes.as_list() == [None, 2**31]
+    sizes = [op for op in function.graph.get_operations() if op.type == "Prod"]
+    assert [op.outputs[0].dtype for op in sizes] == [tf.int64]

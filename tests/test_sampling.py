@@ -1,6 +1,9 @@
 """The laws of lam and of partners, and that they are the same everywhere."""
 
+import fractions
+
 import hypothesis
+import keras
 import numpy as np
 import pytest
 import scipy.special
@@ -94,6 +97,107 @@ def test_several_weights_follow_the_dirichlet_law(alpha, examples):
         assert np.cov(w[:, 0], w[:, -1])[0, 1] == pytest.approx(covariance, rel=0.1)
 
 
+def weights_at(form, mode, examples):
+    """A function from alpha, a number or what only a graph knows, to weights."""
+
+    # The iteration is slow.
+    count = 20_000 if form == "number" else 3000
+
+    def draw(alpha):
+        return keras_mixup.sample_weights(alpha, count, examples, seed=3)
+
+    if form == "number":
+        return lambda alpha: oracles.run(mode, lambda: draw(alpha))
+    compiled = tf.function(draw, jit_compile=mode == "xla")
+    return lambda alpha: compiled(tf.constant(alpha, form)).numpy()
+
+
+AT_THE_ENDS = [
+    *(("number", mode, 3) for mode in ("eager", "graph", "xla")),
+    *(("number", "eager", examples) for examples in (2, 8)),
+    ("float64", "graph", 8),
+    ("float32", "graph", 2),
+    pytest.param("float64", "xla", 3, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("form", "mode", "examples"), AT_THE_ENDS)
+def test_as_alpha_rises_all_weights_become_equal(form, mode, examples):
+    draw = weights_at(form, mode, examples)
+    ends = (1e38,) if form == "float32" else (1e300, np.finfo("float64").max)
+    for alpha in (1e12, 1e14, 1e16, 1e30, *ends):
+        w = draw(alpha).astype("float64")
+        # Each is Beta(alpha, (K - 1) alpha); then float32 rounds.
+        mean = 1 / examples
+        deviation = np.sqrt(mean * (1 - mean) / examples) / np.sqrt(alpha)
+        assert np.abs(w - mean).max() < 6 * deviation + 4e-8
+        if alpha == 1e12:
+            assert w.std(axis=0) == pytest.approx(deviation, rel=0.06)
+
+
+@pytest.mark.parametrize(("form", "mode", "examples"), AT_THE_ENDS)
+def test_as_alpha_falls_one_example_has_all_the_weight(form, mode, examples):
+    draw = weights_at(form, mode, examples)
+    ends = (1e-44,) if form == "float32" else (1e-300, np.nextafter(0, 1))
+    for alpha in (1e-6, 1e-7, 1e-12, 1e-30, *ends):
+        w = draw(alpha)
+        # At 1e-6 the probability of anything else is about 1e-4 for eight examples.
+        hot = w.max(axis=-1) == 1
+        assert (~hot).sum() <= (20 if alpha == 1e-6 else 4 if alpha == 1e-7 else 0)
+        np.testing.assert_array_equal(w[hot].sum(axis=-1), 1)
+        counts = np.bincount(w[hot].argmax(axis=-1), minlength=examples)
+        assert scipy.stats.chisquare(counts).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.float32,
+        np.float64,
+        np.array,
+        fractions.Fraction,
+        tf.constant,
+        tf.Variable,
+        keras.Variable,
+        lambda alpha: tf.constant(alpha, tf.float64),
+    ],
+)
+def test_forms_of_alpha(make):
+    expected = keras_mixup.sample_weights(0.5, 50, 3, seed=1)
+    alpha = make(0.5)
+    found = keras_mixup.sample_weights(alpha, 50, 3, seed=1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    found = tf.function(lambda: keras_mixup.sample_weights(alpha, 50, 3, seed=1))()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        True,
+        np.bool_(True),
+        tf.constant(True),
+        np.array("1"),
+        np.array([0.2]),
+        1j,
+        10**400,
+        tf.Variable(-1.0),
+        tf.Variable([0.2]),
+        keras.Variable(-1.0),
+        keras.Variable(float("nan")),
+    ],
+)
+def test_what_is_no_alpha_is_told(alpha):
+    with pytest.raises(ValueError, match=r"`alpha`. Expected a finite float >= 0"):
+        keras_mixup.sample_lambda(alpha, ())
+
+
+def test_many_examples():
+    w = keras_mixup.sample_weights(0.2, 2000, 40, seed=1).numpy()
+    np.testing.assert_allclose(w.sum(-1), 1, atol=1e-5)
+    assert np.abs(w.mean(0) - 1 / 40).max() < 5 * np.sqrt(39 / 40**2 / 9 / 2000)
+
+
 def test_two_weights_are_lambda_and_its_rest():
     lam = keras_mixup.sample_lambda(0.4, 50, seed=6, step=3).numpy()
     weights = keras_mixup.sample_weights(0.4, 50, 2, seed=6, step=3).numpy()
@@ -154,8 +258,19 @@ def test_shapes_may_be_integers_tuples_or_tensors():
         drawn = keras_mixup.sample_lambda(1.0, shape, seed=1).numpy()
         expected = keras_mixup.sample_lambda(1.0, (6,), seed=1).numpy()
         np.testing.assert_array_equal(drawn, expected)
+    for shape in (np.int64(6), np.array([6]), tf.TensorShape([6]), tf.constant(6)):
+        drawn = keras_mixup.sample_lambda(1.0, shape, seed=1).numpy()
+        np.testing.assert_array_equal(drawn, expected)
+    for empty in (0, (0,), (3, 0), tf.constant([0])):
+        assert keras_mixup.sample_lambda(0.2, empty, seed=1).numpy().size == 0
     assert keras_mixup.sample_weights(1.0, (2, 3), 4).shape == (2, 3, 4)
     assert keras_mixup.sample_lambda(1.0, ()).shape == ()
+
+
+@pytest.mark.parametrize("shape", [-1, (2, -1), 2.0, (None,), tf.constant([2.0])])
+def test_a_wrong_shape_raises(shape):
+    with pytest.raises(ValueError, match=r"`shape`. Expected integers >= 0"):
+        keras_mixup.sample_lambda(0.2, shape)
 
 
 def test_alpha_can_be_a_tensor_that_moves_without_retracing():

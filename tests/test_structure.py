@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches settings mixup
-layers metrics
+layers metrics last_activation
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
@@ -28,10 +28,10 @@ training.cuts training.mixed_inputs training.model_checks
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training
-evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
+evaluation.scores evaluation.from_logits evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
 evaluation.memorization evaluation.generated evaluation
-model_card whole_folder last_activation served_preprocessing served_inputs served_tasks
+model_card whole_folder served_preprocessing served_inputs served_tasks
 served_labels served_outputs serving export export_generator
 """
 
@@ -118,10 +118,10 @@ SIGNATURES = {
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
     "mix_losses=False, metric_targets=None, **kwargs)",
-    "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='objective', "
-    "discriminator_steps=5, generator_loss='minimax', seed=None, **kwargs)",
+    "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='author_code', "
+    "discriminator_steps=5, generator_loss=None, seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "
-    "discriminator_optimizer='adam', run_eagerly=False, steps_per_execution=1, "
+    "discriminator_optimizer='adam', *, run_eagerly=False, steps_per_execution=1, "
     "jit_compile='auto')",
     "MixUpGAN.generate": "(self, n, seed=None, batch_size=1024)",
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
@@ -144,14 +144,14 @@ SIGNATURES = {
     "neighbors.neighbor_pairs": "(examples, neighbors, index, seed=None, step=0, "
     "replica=0)",
     "evaluation.fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), "
-    "from_logits=True)",
+    "from_logits=None)",
     "evaluation.i_fgsm": "(model, x, y, epsilon, value_range=(0.0, 255.0), steps=10, "
-    "step_size=None, from_logits=True)",
+    "step_size=None, from_logits=None)",
     "evaluation.adversarial_errors": "(model, batches, attack, source=None, ks=(1, 5), "
     "progress=False)",
     "evaluation.top_k_errors": "(scores, labels, ks=(1, 5))",
     "evaluation.between": "(model, x_i, y_i, x_j, y_j, lams=None, batch_size=256, "
-    "from_logits=True, target='mixed', progress=True)",
+    "from_logits=None, target='mixed', progress=True)",
     "evaluation.reliability": "(probabilities, labels, bins=15)",
     "evaluation.calibration_error": "(reliability)",
     "evaluation.expected_calibration_error": "(probabilities, labels, bins=15)",

@@ -13,7 +13,7 @@ from keras_mixup.evaluation.gradients import input_gradient
 from keras_mixup.evaluation.top_k import check_ks, missed_by, percent
 
 
-def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=True):
+def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=None):
     """The fast gradient sign method: one step of size epsilon up the loss.
 
     `x + epsilon sign(grad_x CE(model(x), y))`, cut to the value range, with the model
@@ -29,15 +29,15 @@ def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=True):
             channel, for inputs that are normalized. The paper's is 4 of 255.
         value_range: The smallest and the largest value of x, each a float or one a
             channel. Default: (0, 255).
-        from_logits: Whether the model ends in logits. Default: True.
+        from_logits: Whether the model ends in logits. Default: None, to read it from
+            the last activation and the compiled loss; where they do not say, it raises.
 
     Returns:
         Tensor of the shape of x, in its dtype (float32 for uint8).
 
     Raises:
         ValueError: for wrong arguments.
-        InvalidArgumentError: for x outside the range, or scores that are not what
-            `from_logits` says (not under `jit_compile=True`).
+        InvalidArgumentError: for x outside the range (not under `jit_compile=True`).
 
     References:
         Goodfellow et al. (2015); Zhang et al. (2018), section 3.5 and Table 3.
@@ -53,7 +53,7 @@ def i_fgsm(
     value_range=(0.0, 255.0),
     steps=10,
     step_size=None,
-    from_logits=True,
+    from_logits=None,
 ):
     """The iterated fast gradient sign method: steps of equal size up the loss.
 

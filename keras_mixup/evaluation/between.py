@@ -19,7 +19,7 @@ def between(
     y_j,
     lams=None,
     batch_size=256,
-    from_logits=True,
+    from_logits=None,
     target="mixed",
     progress=True,
 ):
@@ -38,7 +38,7 @@ def between(
         y_j: Integers of shape (pairs,).
         lams: Weights of x_i in [0, 1]. Default: 0, 0.05, ..., 1, as in the figure.
         batch_size: Integer >= 1. Default: 256.
-        from_logits: Whether the model ends in logits. Default: True.
+        from_logits: As of `fgsm`.
         target: Label of the loss: "mixed", the default, or "predicted", the class
             that the model predicts at the point. The paper does not say which.
         progress: Whether a progress bar is shown. Default: True.

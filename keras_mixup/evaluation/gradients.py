@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_mixup.evaluation import scores
+from keras_mixup.evaluation.from_logits import ends_in_logits
 
 
 def input_gradient(model, x, labels_of, from_logits):
@@ -17,15 +18,17 @@ def input_gradient(model, x, labels_of, from_logits):
         x: Float tensor of shape (batch, ...).
         labels_of: Function of the logits that gives the rows y of the loss, of
             shape (batch, classes). No gradient flows through it.
-        from_logits: Whether the model ends in logits (True) or in probabilities.
+        from_logits: As of `ends_in_logits`.
 
     Returns:
         Tuple of the direction, of the shape of x, the size, of shape (batch,), the
         logits and the rows.
 
     Raises:
-        ValueError: for a model whose scores have no gradient.
+        ValueError: for a model whose scores have no gradient, or that does not say
+            whether they are logits.
     """
+    from_logits = ends_in_logits(model, from_logits)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         logits = scores.as_logits(model(x, training=False), from_logits)

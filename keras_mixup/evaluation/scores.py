@@ -6,8 +6,6 @@ import tensorflow as tf
 from keras_mixup import targets
 
 _TINY = np.finfo("float32").tiny
-# Sums of float16 probabilities are off by this much.
-_TOLERANCE = 1e-2
 
 
 def as_logits(scores, from_logits):
@@ -22,9 +20,6 @@ def as_logits(scores, from_logits):
 
     Raises:
         ValueError: for another shape.
-        InvalidArgumentError: where every row is a distribution and logits are
-            expected, or the reverse (not under `jit_compile=True`, which drops
-            assertions).
     """
     if not tf.is_tensor(scores) or scores.shape.rank != 2 or scores.shape[-1] == 1:
         raise ValueError(
@@ -33,17 +28,6 @@ def as_logits(scores, from_logits):
         )
     if scores.dtype != tf.float64:
         scores = tf.cast(scores, tf.float32)
-    off = tf.abs(tf.reduce_sum(scores, axis=-1) - 1)
-    distributions = tf.reduce_all(scores >= 0) & tf.reduce_all(off < _TOLERANCE)
-    received = "logits" if from_logits else "probabilities"
-    tf.debugging.Assert(
-        (distributions != bool(from_logits)) | (tf.size(scores) == 0),
-        [
-            f"Invalid value received for argument `from_logits`. Expected {received} "
-            f"at the end of the model. Received: from_logits={from_logits}, scores",
-            scores,
-        ],
-    )
     if from_logits:
         return scores
     return tf.math.log(tf.maximum(scores, tf.cast(_TINY, scores.dtype)))

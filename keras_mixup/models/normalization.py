@@ -41,7 +41,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=True,
         )
         # It gives the variance of the sample, n / (n - 1) of that which Keras keeps.
-        n = tf.cast(tf.size(inputs) // channels, tf.float32)
+        n = tf.cast(tf.size(inputs, tf.int64) // channels, tf.float32)
         found = (mean, variance * (n - 1) / n)
         for moving, value in zip((self.moving_mean, self.moving_variance), found):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))

@@ -19,6 +19,7 @@ from keras_mixup import keys, mixing
 
 MODES = ("objective", "author_code")
 GENERATOR_LOSSES = ("minimax", "non_saturating")
+LOSS_THAT_HELD = {"objective": "non_saturating", "author_code": "minimax"}
 
 
 def plain(real, generated):

@@ -7,6 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import arguments
+from keras_mixup.last_activation import last_activation
+
+RUNS_AWAY = (
+    'A MixUpGAN with mode="objective" and generator_loss="minimax" diverges: the '
+    "cross-entropy of a mixed target grows without bound whichever way the logit goes, "
+    "so the generator gains by leaving the data. Leave `generator_loss` out (then it is "
+    '"non_saturating"), or leave `mode` out.'
+)
 
 
 def check_alpha(alpha, mode):
@@ -36,8 +44,8 @@ def check_networks(generator, discriminator):
             "ends in one logit, shape (batch, 1). Received: shape "
             f"{discriminator.output_shape}"
         )
-    activation = _last_activation(discriminator.outputs[0])
-    if activation is not None:
+    activation = last_activation(discriminator.outputs[0])
+    if activation not in (None, "linear"):
         raise ValueError(
             "Invalid value received for argument `discriminator`. Expected one that "
             "ends in a logit, without an activation. Received: a last layer with "
@@ -174,24 +182,6 @@ def _too_few(gan, replicas):
         f" (discriminator_steps={gan.discriminator_steps}, for each at least {each}; "
         "batch with drop_remainder=True if the last one of an epoch is smaller)"
     )
-
-
-def _last_activation(tensor):
-    """The name of the activation that a symbolic tensor comes from, or None."""
-    layer, node, _ = tensor._keras_history
-    if isinstance(layer, keras.Model):
-        inner = getattr(layer, "outputs", None)
-        return _last_activation(inner[0]) if inner else None
-    activation = getattr(layer, "activation", None)
-    if activation not in (None, keras.activations.linear):
-        return getattr(activation, "__name__", activation)
-    # keras.ops.sigmoid is an operation of that name, and no layer.
-    if type(layer).__name__ in ("Softmax", "Sigmoid"):
-        return type(layer).__name__.lower()
-    passing = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity)
-    if isinstance(layer, (*passing, keras.layers.Activation)):
-        return _last_activation(layer._inbound_nodes[node].input_tensors[0])
-    return None
 
 
 def _fits(shape, other):

@@ -1,11 +1,26 @@
 """alpha and the learning rate over steps."""
 
 import itertools
+import math
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import arguments
+
+
+def first_step_of(epoch, steps_per_epoch):
+    """The first step with `step / steps_per_epoch >= epoch`.
+
+    That is so in floats, of which 0.55 is one, and 55 / 100 the same: 0.55 * 100 is
+    above 55, so a product would name step 56.
+    """
+    if math.isinf(epoch):
+        return epoch
+    step = max(int(epoch * steps_per_epoch) - 1, 0)
+    while step / steps_per_epoch < epoch:
+        step += 1
+    return step
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -15,7 +30,8 @@ class AlphaSchedule:
     `alpha(e) = 0` for `e < warm_up`, rises linearly over `ramp` to `alpha`, and
     is 0 again from `off_from` on, with `e = step / steps_per_epoch`. The speech
     experiment of the paper warms up for 5 epochs without mixing (section 3.3).
-    alpha moves inside the graph: nothing is traced again.
+    A threshold may be a fraction of an epoch: 0.55 of 100 steps is step 55. alpha moves
+    inside the graph: nothing is traced again.
 
     Args:
         alpha: Float >= 0.
@@ -43,11 +59,7 @@ class AlphaSchedule:
                     f"Invalid value received for argument `{name}`. "
                     f"Expected a number >= 0. Received: {name}={value}"
                 )
-        if not steps_per_epoch >= 1:
-            raise ValueError(
-                "Invalid value received for argument `steps_per_epoch`. Expected an "
-                f"integer >= 1. Received: steps_per_epoch={steps_per_epoch}"
-            )
+        arguments.check_count("steps_per_epoch", steps_per_epoch)
         self.alpha = alpha
         self.steps_per_epoch = steps_per_epoch
         self.warm_up = warm_up
@@ -58,13 +70,15 @@ class AlphaSchedule:
         """Alpha at that step: a float32 scalar tensor."""
         # Steps are whole numbers: in float64 they and the thresholds are exact.
         step = tf.cast(step, tf.float64)
-        start = self.warm_up * self.steps_per_epoch
-        alpha = self.alpha * tf.cast(step >= start, tf.float64)
-        if self.ramp:
-            share = (step - start) / (self.ramp * self.steps_per_epoch)
-            alpha *= tf.clip_by_value(share, 0.0, 1.0)
+        on = step >= first_step_of(self.warm_up, self.steps_per_epoch)
         if self.off_from is not None:
-            alpha *= tf.cast(step < self.off_from * self.steps_per_epoch, tf.float64)
+            on &= step < first_step_of(self.off_from, self.steps_per_epoch)
+        # Outside of these the law is at one of its ends, and float32 ends as well.
+        alpha = min(max(self.alpha, 1e-30), 1e38) if self.alpha else 0.0
+        alpha *= tf.cast(on, tf.float64)
+        if self.ramp:
+            share = (step / self.steps_per_epoch - self.warm_up) / self.ramp
+            alpha *= tf.clip_by_value(share, 0.0, 1.0)
         return tf.cast(alpha, tf.float32)
 
     def get_config(self):
@@ -117,15 +131,10 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
         warm_up=0,
         warm_up_from=0.0,
     ):
+        arguments.check_count("steps_per_epoch", steps_per_epoch)
         for name, value, valid, expected in (
             ("learning_rate", learning_rate, learning_rate > 0, "a float > 0"),
             ("factor", factor, factor > 0, "a float > 0"),
-            (
-                "steps_per_epoch",
-                steps_per_epoch,
-                steps_per_epoch >= 1,
-                "an integer >= 1",
-            ),
             ("warm_up", warm_up, warm_up >= 0, "a number >= 0"),
             ("warm_up_from", warm_up_from, warm_up_from >= 0, "a float >= 0"),
             (
@@ -150,15 +159,17 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         """The learning rate of that step: a float32 scalar tensor."""
         step = tf.cast(step, tf.float64)
-        thresholds = tf.constant(self.drops, tf.float64) * self.steps_per_epoch
-        passed = tf.reduce_sum(tf.cast(step >= thresholds, tf.float64))
+        thresholds = [first_step_of(e, self.steps_per_epoch) for e in self.drops]
+        passed = step >= tf.constant(thresholds, tf.float64)
+        passed = tf.reduce_sum(tf.cast(passed, tf.float64))
         rate = self.learning_rate * tf.pow(tf.constant(self.factor, tf.float64), passed)
         if self.warm_up:
-            share = step / (self.warm_up * self.steps_per_epoch)
+            share = step / self.steps_per_epoch / self.warm_up
             rising = (
                 self.warm_up_from + (self.learning_rate - self.warm_up_from) * share
             )
-            rate = tf.where(share < 1, rising, rate)
+            rising_until = first_step_of(self.warm_up, self.steps_per_epoch)
+            rate = tf.where(step < rising_until, rising, rate)
         return tf.cast(rate, tf.float32)
 
     def get_config(self):

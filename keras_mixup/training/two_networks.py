@@ -1,6 +1,7 @@
 """A generator and a discriminator as one Keras model: two optimizers, one file."""
 
 import random
+import warnings
 
 import keras
 import tensorflow as tf
@@ -52,6 +53,7 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         self,
         generator_optimizer="adam",
         discriminator_optimizer="adam",
+        *,
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
@@ -109,7 +111,7 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         return self.generator(inputs, training=training)
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`, which see."""
+        """`keras.Model.fit`."""
         history = super().fit(*args, **kwargs)
         for network, optimizer in zip(self.networks, self.optimizers, strict=True):
             # Of averaged weights, as Keras does for its one optimizer.
@@ -166,7 +168,10 @@ class TwoNetworks(SeveralWorkers, keras.Model):
             config[name] = keras.saving.deserialize_keras_object(
                 config[name], custom_objects
             )
-        return cls(**config)
+        with warnings.catch_warnings():
+            # Of a choice that was made when it was first constructed.
+            warnings.simplefilter("ignore")
+            return cls(**config)
 
     def get_compile_config(self):
         """The arguments of `compile`."""

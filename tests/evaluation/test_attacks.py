@@ -231,7 +231,10 @@ def test_where_there_is_no_gradient_nothing_moves(mode):
     # tf.sign(NaN) is 0 on a CPU, and NaN where XLA compiles it.
     x = np.array([[0.0, 5.0], [4.0, 5.0]], "float32")
     attacked = oracles.run(
-        mode, functools.partial(fgsm, Nowhere(), epsilon=4.0), x, [0, 1]
+        mode,
+        functools.partial(fgsm, Nowhere(), epsilon=4.0, from_logits=True),
+        x,
+        [0, 1],
     )
     np.testing.assert_array_equal(attacked, x)
 
@@ -268,7 +271,7 @@ WRONG = {
     "batch sizes": ({"y": Y3[:3]}, "Batch sizes differ"),
     "labels": ({"y": np.ones((6, 4), "float32")}, "Invalid labels"),
     "output": ({"model": linear(np.ones((5, 1)))}, "two classes or more"),
-    "no gradient": ({"model": keras.Sequential([keras.layers.Lambda(tf.round), keras.layers.Lambda(lambda x: tf.cast(x > 0, tf.float32))])}, "has no gradient with respect to its input"),
+    "no gradient": ({"model": keras.Sequential([keras.layers.Lambda(tf.round), keras.layers.Lambda(lambda x: tf.cast(x > 0, tf.float32))]), "from_logits": True}, "has no gradient with respect to its input"),
 }  # fmt: skip
 
 

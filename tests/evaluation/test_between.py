@@ -113,10 +113,10 @@ class Counting(keras.Model):
 
 def test_it_is_traced_once_and_shows_its_progress(capsys):
     model = Counting()
-    between(model, X_I, Y_I, X_J, Y_J, batch_size=4)
+    between(model, X_I, Y_I, X_J, Y_J, batch_size=4, from_logits=True)
     assert model.traces == 1
     assert "63/63" in capsys.readouterr().out
-    between(model, X_I, Y_I, X_J, Y_J, progress=False)
+    between(model, X_I, Y_I, X_J, Y_J, from_logits=True, progress=False)
     assert not capsys.readouterr().out
 
 

@@ -46,16 +46,6 @@ def test_logits_are_float32_at_least():
         assert logits.dtype == expected
 
 
-def test_a_wrong_from_logits_is_told():
-    p = tf.constant(softmax(LOGITS), tf.float32)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected logits at"):
-        scores.as_logits(p, from_logits=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected probabilities"):
-        scores.as_logits(tf.constant(LOGITS), from_logits=False)
-    for from_logits in (True, False):
-        assert scores.as_logits(p[:0], from_logits).shape == (0, 4)
-
-
 @pytest.mark.parametrize("output", [tf.ones([3, 1]), tf.ones([3]), {"a": tf.ones([3])}])
 def test_other_outputs_are_told(output):
     with pytest.raises(ValueError, match="Expected one tensor of scores of shape"):

@@ -20,7 +20,7 @@ def make_gan():
     generator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     layers = [keras.Input((2,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(1)]
     gan = keras_mixup.MixUpGAN(
-        generator, keras.Sequential(layers), 0.2, "author_code", 1, seed=4
+        generator, keras.Sequential(layers), discriminator_steps=1, seed=4
     )
     gan.compile()
     return gan

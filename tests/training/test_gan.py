@@ -1,5 +1,7 @@
 """MixUpGAN as users of Keras know a model, and its step against a plain loop."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -23,7 +25,16 @@ def networks(penalty=None):
 
 
 def gan(alpha=0.2, mode="objective", steps=2, loss="minimax", penalty=None, **compiled):
-    made = keras_mixup.MixUpGAN(*networks(penalty), alpha, mode, steps, loss, seed=7)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A MixUpGAN with mode")
+        made = keras_mixup.MixUpGAN(
+            *networks(penalty),
+            alpha=alpha,
+            mode=mode,
+            discriminator_steps=steps,
+            generator_loss=loss,
+            seed=7,
+        )
     optimizers = [keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02)]
     made.compile(*optimizers, **compiled)
     return made
@@ -146,7 +157,7 @@ def test_each_train_step_has_the_steps_of_both():
 def test_the_seed_decides():
     runs = []
     for seed in (7, 7, 8):
-        model = keras_mixup.MixUpGAN(*networks(), 0.2, "author_code", 2, seed=seed)
+        model = keras_mixup.MixUpGAN(*networks(), discriminator_steps=2, seed=seed)
         model.compile()
         fitted(model, 1)
         runs.append(model.generator.get_weights())
@@ -281,7 +292,9 @@ def test_penalties_of_any_shape_are_summed():
     generator = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(2), Penalised()]
     )
-    model = keras_mixup.MixUpGAN(generator, networks()[1], 0.0, discriminator_steps=1)
+    model = keras_mixup.MixUpGAN(
+        generator, networks()[1], alpha=0.0, discriminator_steps=1
+    )
     model.compile("sgd", "sgd")
     assert np.isfinite(model.train_on_batch(X[:4])[1])
 

@@ -16,9 +16,10 @@ def network(inputs, units, activation=None):
     return keras.Sequential(layers)
 
 
-def gan(alpha=0.2, mode="objective", steps=2, **arguments):
+def gan(mode="objective", steps=2, **arguments):
+    networks = network((3,), 2), network((2,), 1)
     made = keras_mixup.MixUpGAN(
-        *(network((3,), 2), network((2,), 1), alpha, mode, steps), **arguments
+        *networks, mode=mode, discriminator_steps=steps, **arguments
     )
     made.compile()
     return made

@@ -77,7 +77,7 @@ def gan():
     generator = keras_mixup.models.build("gan_generator", latent_dim=2, width=8)
     discriminator = keras_mixup.models.build("gan_discriminator", width=8)
     model = keras_mixup.MixUpGAN(
-        generator, discriminator, 0.2, "author_code", discriminator_steps=2, seed=1
+        generator, discriminator, discriminator_steps=2, seed=1
     )
     model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2))
     return model
