@@ -6,7 +6,16 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, batches, boxes, draws, keys, mixing, sampling
+from keras_mixup import (
+    arguments,
+    batches,
+    boxes,
+    draws,
+    keys,
+    mixing,
+    sampling,
+    target_checks,
+)
 from keras_mixup import targets as target_rules
 
 
@@ -29,8 +38,9 @@ class MixUp:
             come from a symmetric Dirichlet law (section 2).
         targets: `"mix"`, or `"closer"`: the target of the heaviest example.
         num_classes: Number of classes of integer targets, which become float32
-            one-hot rows; a dict or list of them for several targets, None in it for
-            one that is no class.
+            one-hot rows. A last axis of so many integers or booleans is that of rows
+            already; one of size one is always that of class numbers. A dict or list
+            of numbers for several targets, None in it for one that is no class.
         label_smoothing: Float in [0, 1): `(1 - s) y + s / classes`, applied to
             one-hot targets: all, or those that a dict or list of `num_classes` names.
         probability: Probability that mixing happens, drawn per batch or per
@@ -44,11 +54,17 @@ class MixUp:
             weight 0; targets then come with a sample weight for each position.
         jit_compile: Whether the sums run as one fused XLA function inside a
             graph. A batch of a new shape compiles anew (one to two seconds).
+        multi_label: Whether rows are of independent labels, each 0 or 1: they are
+            smoothed as `(1 - s) y + s / 2`. A dict or list for several targets.
+        pairing_target: Name of the target that `"same_class"` goes by, of several.
+        quantities: Name or names of integers in x that are amounts (uint16 images,
+            counts) and are mixed as float32, or True for all; a lone x is `"x"`.
 
     Call arguments:
         Batches `(x, y)`, `(x, y, sample_weight)`, or dicts with `"images"` and
-        any of `"labels"`, `"segmentation_masks"`, `"bounding_boxes"`,
-        `"sample_weight"`; other entries of a dict pass untouched. x, y and
+        any of `"labels"`, `"targets"`, `"segmentation_masks"`, `"bounding_boxes"`,
+        `"sample_weight"`, in the singular too; other entries of a dict pass
+        untouched, unless they are named like a target, which raises. x, y and
         weights may be nests. All first axes are the batch. Floats keep their
         dtype, uint8 becomes float32. Weights: an example weighs
         `lam w_i + (1 - lam) w_j`, see `keras_mixup.targets`.
@@ -77,6 +93,9 @@ class MixUp:
         seed=None,
         ignore_class=None,
         jit_compile=True,
+        multi_label=False,
+        pairing_target=None,
+        quantities=(),
     ):
         if not callable(alpha):
             arguments.check_alpha(alpha)
@@ -88,6 +107,9 @@ class MixUp:
         arguments.check_share("probability", probability, "[0, 1]")
         arguments.check_num_classes(num_classes)
         arguments.check_seed(seed)
+        arguments.check_multi_label(multi_label)
+        arguments.check_quantities(quantities)
+        arguments.check_pairing_target(pairing_target, pairing)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -106,6 +128,10 @@ class MixUp:
         self.seed = seed
         self.ignore_class = ignore_class
         self.jit_compile = jit_compile
+        self.multi_label = multi_label
+        self.pairing_target = pairing_target
+        one = isinstance(quantities, str)
+        self.quantities = (quantities,) if one else quantities
         self._eager_step = 0
 
     @tf.autograph.experimental.do_not_convert
@@ -195,7 +221,14 @@ class MixUp:
             num_classes=target_rules.per_target(self.num_classes, path),
             ignore_class=self.ignore_class,
             label_smoothing=self.smoothing_of(path),
+            multi_label=target_rules.per_target(self.multi_label, path),
         )
+
+    def pairing_labels(self, leaves, paths):
+        """The labels that the pairing goes by: None where it goes by none."""
+        if self.pairing != "same_class":
+            return None
+        return target_rules.pairing_labels(leaves, paths, self.pairing_target)
 
     def smoothing_of(self, path):
         """The label smoothing of one target: none where `num_classes` leaves it out."""
@@ -208,7 +241,8 @@ class MixUp:
         """The arguments of the constructor; a schedule as its own config."""
         names = (
             "per pairing examples targets num_classes label_smoothing probability "
-            "passthrough seed ignore_class jit_compile"
+            "passthrough seed ignore_class jit_compile multi_label pairing_target "
+            "quantities"
         )
         alpha = self.alpha
         if callable(alpha):
@@ -238,20 +272,16 @@ class MixUp:
         return self._eager_step - 1
 
     def _mixed(self, batch, other, step, replica):
-        read = [batches.read_batch(batch, self.passthrough)]
+        form = self.passthrough, self.num_classes, self.quantities
+        read = [batches.read_batch(batch, *form)]
         if other is not None:
-            read.append(batches.read_batch(other, self.passthrough))
+            read.append(batches.read_batch(other, *form))
             batches.check_alike(*read)
         for one in read:
-            target_rules.check_targets(
-                one.targets,
-                one.paths,
-                self.num_classes,
-                self.ignore_class,
-                choosing=self.targets == "closer" and not self.label_smoothing,
-            )
+            target_checks.check_targets(one, self)
         parts = [one.mixed_parts() for one in read]
-        ragged = [part.pop("boxes") for part in parts] if read[0].is_ragged() else None
+        apart = read[0].has_boxes_for_no_compiler()
+        ragged = [part.pop("boxes") for part in parts] if apart else None
         compute = functools.partial(self._compute, paths=read[0].paths)
         features = parts[0]["features"]
         # ERM has no sums to fuse, and XLA copies what only passes.
@@ -275,7 +305,7 @@ class MixUp:
     def _compute(self, parts, key, alpha, paths):
         first = parts[0]
         size = mixing.batch_size_of(keras.tree.flatten(first)[0])
-        labels = next(iter(first["targets"]), None)
+        labels = self.pairing_labels(first["targets"], paths)
         draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
         parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
         features = [part["features"] for part in parts]
