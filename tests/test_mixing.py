@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from keras_mixup import mixing
 from tests import oracles
 
 PARTNER = np.array([2, 0, 1, 1], "int32")
@@ -116,3 +117,35 @@ def test_ragged_and_sparse_tensors_raise():
     ragged = tf.ragged.constant([[1.0], [1.0, 2.0], [], [3.0]])
     with pytest.raises(ValueError, match="RaggedTensor"):
         keras_mixup.mix(ragged, 0.5, PARTNER)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_weighs_zero_leaves_no_trace(mode, count):
+    kept = np.array([1.5, -2.0, 0.25], "float32")
+    bad = np.array([np.inf, -np.inf, np.nan], "float32")
+    own = np.array([1, 0, 1], "float32")
+    coefficients = [own, 1 - own, 0 * own][:count]
+    parts = [np.where(c == 1, kept, bad).astype("float32") for c in coefficients]
+
+    def combine(parts, coefficients):
+        return mixing.convex_combination(parts, coefficients)
+
+    np.testing.assert_array_equal(oracles.run(mode, combine, parts, coefficients), kept)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_weights_of_float64_sum_to_one_in_float64(count):
+    weights = keras_mixup.sample_weights(1.0, (200,), count, seed=1)
+    coefficients = tf.unstack(weights, axis=-1)
+    ones = [tf.ones((200, 2), tf.float64)] * count
+    mixed = mixing.convex_combination(ones, coefficients)
+    np.testing.assert_allclose(mixed, 1, rtol=0, atol=1e-15)
+
+
+def test_lam_and_its_complement_in_float64():
+    lam = keras_mixup.sample_lambda(1.0, (200,), seed=1).numpy()
+    x = np.eye(2)[np.arange(200) % 2] * 1e6
+    partner = np.roll(np.arange(200), 1)
+    mixed = keras_mixup.mix(x, lam, partner)
+    np.testing.assert_allclose(mixed, oracles.mix(x, lam, partner), rtol=1e-14)
