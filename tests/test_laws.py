@@ -187,15 +187,19 @@ def test_a_mixed_dataset_can_be_saved_and_loaded(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("mode", oracles.MODES)
+SCHEDULE = keras_mixup.AlphaSchedule(1.0, warm_up=10)
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("mode", "settings"),
     [
-        {"per": "example", "probability": 0.3},
-        {"per": "example", "alpha": 1e-4, "examples": 3},
-        {"alpha": keras_mixup.AlphaSchedule(1.0, warm_up=10)},
+        ("eager", {"per": "example", "probability": 0.3}),
+        ("xla", {"per": "example", "probability": 0.3}),
+        ("eager", {"per": "example", "alpha": 1e-4, "examples": 3}),
+        ("graph", {"per": "example", "alpha": 1e-4, "examples": 3}),
+        ("eager", {"alpha": SCHEDULE}),
+        ("map", {"alpha": SCHEDULE}),
     ],
-    ids=["probability", "tiny alpha", "schedule"],
 )
 def test_an_example_of_weight_one_has_nothing_of_its_partner(mode, settings):
     """Neither its infinities and NaN, nor those of its label and of its weight."""
