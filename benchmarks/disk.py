@@ -128,7 +128,9 @@ def pipeline(path, side, jpeg, last):
     if last in ("augment", "mix"):
         batches = batches.map(augment, auto)
     if last == "mix":
-        batches = batches.map(mixup.at_step, auto)
+        batches = batches.map(
+            lambda step, batch: mixup.at_step(keras_mixup.Step(step), batch), auto
+        )
     return batches.prefetch(2)
 
 

@@ -266,7 +266,7 @@ def batches_of(recipe, seed, examples, settings, mixing):
             examples, table, index, seed, step
         )
         # The neighbor is augmented as an example of its own.
-        key = keys.make_key(seed, step)
+        key = keys.make_key(seed, step.index)
         pair = augmented(batch, key), augmented(other, keys.fold_in(key, 1))
         return mixing.in_pipeline(step, pair)
 

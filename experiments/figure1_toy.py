@@ -173,7 +173,11 @@ def train(run, folder, settings):
         )
         first = first_epoch * settings.steps_per_epoch
         steps = passes.rebatch(settings.batch_size).skip(first).enumerate(first)
-        return steps.map(mixup.at_step if in_pipeline else lambda step, batch: batch)
+        return steps.map(
+            lambda step, batch: (
+                mixup.at_step(keras_mixup.Step(step), batch) if in_pipeline else batch
+            )
+        )
 
     def make_model():
         network = keras_mixup.models.build(

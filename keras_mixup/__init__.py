@@ -20,7 +20,8 @@ from keras_mixup.export_generator import export_generator
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
-from keras_mixup.training.callbacks import MixUpSummary
+from keras_mixup.steps import Step, count_steps
+from keras_mixup.training.callbacks import CountEpochs, MixUpSummary
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.training.schedules import AlphaSchedule, LearningRateDrops

@@ -4,6 +4,7 @@ import math
 import numbers
 from collections.abc import Mapping
 
+import keras
 import tensorflow as tf
 
 
@@ -18,6 +19,11 @@ def check_alpha(alpha):
             "Invalid value received for argument `alpha`. "
             f"Expected a finite float >= 0. Received: alpha={alpha}"
         )
+
+
+def is_variable(value):
+    """Whether it is a variable of Keras or of TensorFlow."""
+    return isinstance(value, (keras.Variable, tf.Variable))
 
 
 def assert_alpha(alpha):

@@ -10,6 +10,7 @@ of its counter, so that no two uses of one key share a block.
 import enum
 import math
 import numbers
+import os
 
 import tensorflow as tf
 
@@ -57,9 +58,38 @@ def make_key(seed, step=0, replica=0):
 
 
 def fresh_seed():
-    """A key from TensorFlow's global generator: another at every call."""
-    halves = tf.random.uniform([1, 2], tf.int32.min, tf.int32.max, tf.int32)
-    return tf.bitcast(halves, tf.uint64)
+    """A key that no seed touches, TensorFlow's global one neither: another at every call.
+
+    In a graph TensorFlow's own generator makes it at every run. In eager mode the
+    operating system does, since processes that fork share the state of a generator.
+
+    Raises:
+        ValueError: under `tf.config.experimental.enable_op_determinism`.
+    """
+
+    def drawn():
+        # Both seeds 0: seeded by chance, and beyond `tf.random.set_seed`.
+        least, greatest = (
+            tf.constant(x, tf.int64) for x in (tf.int64.min, tf.int64.max)
+        )
+        bits = tf.raw_ops.RandomUniformInt(
+            shape=[1], minval=least, maxval=greatest, seed=0, seed2=0
+        )
+        return tf.bitcast(bits, tf.uint64)
+
+    try:
+        with tf.init_scope():
+            drawn()
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            "Without a seed each call draws anew, which "
+            "`tf.config.experimental.enable_op_determinism()` rules out. Give a seed; "
+            "for mixing in a pipeline then write `dataset.apply(mixup)`, which draws anew in each "
+            "epoch and the same in each run."
+        ) from error
+    if not tf.inside_function():
+        return tf.constant([int.from_bytes(os.urandom(8), "little")], tf.uint64)
+    return drawn()
 
 
 def replica_in_sync():

@@ -2,11 +2,12 @@
 
 import contextlib
 import contextvars
+import inspect
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import dict_batches, mixing, mixup
+from keras_mixup import dict_batches, mixing, mixup, settings
 
 # Replicas trace their steps in threads of their own; a context variable is
 # private to each.
@@ -150,23 +151,24 @@ class MixUp(keras.layers.Layer):
     Dict in, dict out, one lam an example, alpha 0.2 by default, images in the
     layer's compute dtype. What differs: labels are never broadcast (integers
     need `num_classes`), segmentation masks and boxes come back right, other
-    entries pass untouched, and a seed inside a graph raises, since no draw there
-    could be repeated: use `keras_mixup.MixUp.at_step`.
+    entries pass untouched. With a seed or a schedule it is applied to the dataset,
+    which counts the steps over the epochs: `dataset.apply(layer)`. Settings stay as
+    they are given.
 
     Args:
-        alpha: Float >= 0 or a schedule.
+        alpha: Float >= 0, a schedule or a variable, as in `keras_mixup.MixUp`.
         data_format: Accepted for compatibility; mixing does not depend on it.
         bounding_box_format: The same; boxes keep the format that they have.
         seed: Integer or None.
         **kwargs: Further arguments of `keras_mixup.MixUp`, and of a Keras layer.
 
     Call arguments:
-        inputs: A dict of batches with `"images"`, `"labels"` and others, see
-            `keras_mixup.MixUp`.
+        inputs: A dict of batches with `"images"`, `"labels"` and others, or a
+            `tf.data.Dataset` of them, see `keras_mixup.MixUp`.
         training: Boolean; False gives the inputs back.
 
     Example:
-    >>> ds = ds.batch(64).map(keras_mixup.layers.MixUp(alpha=0.2))
+    >>> ds = ds.batch(64).apply(keras_mixup.layers.MixUp(alpha=0.2))
     """
 
     def __init__(
@@ -184,12 +186,25 @@ class MixUp(keras.layers.Layer):
             if key in kwargs
         }
         super().__init__(autocast=False, **of_layer)
-        settings = {"per": "example", **kwargs}
-        self.policy = mixup.MixUp(alpha=alpha, seed=seed, **settings)
+        self.policy = mixup.MixUp(alpha, seed=seed, **{"per": "example", **kwargs})
         self.data_format = data_format
         self.bounding_box_format = bounding_box_format
 
+    def __setattr__(self, name, value):
+        if name in inspect.signature(mixup.MixUp).parameters:
+            raise AttributeError(settings.cannot_change("layers.MixUp", name))
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name):
+        # The settings, under the names that they have in `keras.layers.MixUp`.
+        if name in inspect.signature(mixup.MixUp).parameters:
+            return getattr(self.policy, name)
+        raise AttributeError(f"layers.MixUp has no attribute `{name}`.")
+
     def __call__(self, inputs, training=True):
+        if isinstance(inputs, tf.data.Dataset):
+            mixed = self.policy(inputs) if training else inputs
+            return mixed.map(self._with_images, num_parallel_calls=tf.data.AUTOTUNE)
         if not isinstance(inputs, dict) or (
             "labels" not in inputs and _is_symbolic(inputs)
         ):

@@ -1,6 +1,8 @@
 """MixUp: the policy. It decides when to draw and what to mix with what."""
 
+import copy
 import functools
+import random
 from collections.abc import Mapping
 
 import keras
@@ -13,24 +15,27 @@ from keras_mixup import (
     draws,
     keys,
     mixing,
-    sampling,
+    steps,
     target_checks,
 )
 from keras_mixup import targets as target_rules
+from keras_mixup.settings import Settings
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class MixUp:
+class MixUp(Settings):
     """Mixes a batch with a shuffled copy of itself (Zhang et al., 2018).
 
     `x~ = lam x_i + (1 - lam) x_j` and `y~ = lam y_i + (1 - lam) y_j` with
-    `lam ~ Beta(alpha, alpha)`. A plain callable for `Dataset.map`, and the
-    policy that `MixUpModel` follows in its train step.
+    `lam ~ Beta(alpha, alpha)`. For a pipeline, as `dataset.apply(mixup)`, and the
+    policy that `MixUpModel` follows in its train step. Settings stay as they are
+    given.
 
     Args:
-        alpha: Float >= 0, or a schedule of the step (any serializable callable,
-            such as `keras_mixup.AlphaSchedule`). 0 is ERM: nothing is mixed.
-            The paper takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
+        alpha: Float >= 0; or a schedule of the step (any serializable callable,
+            such as `keras_mixup.AlphaSchedule`); or a `keras.Variable` or
+            `tf.Variable` to assign to. 0 is ERM: nothing is mixed. The paper
+            takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
         per: `"batch"`, one lam a batch as in the paper, or `"example"`.
         pairing: `"permutation"` (the paper), `"derangement"`, `"roll"`,
             `"reverse"` or `"same_class"`; see `sample_partner`.
@@ -47,9 +52,9 @@ class MixUp:
             example as `per` says.
         passthrough: Name or names of entries of x or y that pass as they are; in
             `MixUpModel`, which has a loss for each target, of x alone.
-        seed: Integer, for draws that depend on (seed, step, replica) alone. It
-            needs a step: `ds.enumerate().map(mixup.at_step)`. None draws anew
-            at every call.
+        seed: Integer, for draws that depend on (seed, step, replica) alone:
+            `dataset.apply(mixup)` counts the steps. None draws anew at every
+            call, whatever the global seed.
         ignore_class: An integer class without meaning (void). Its positions get
             weight 0; targets then come with a sample weight for each position.
         jit_compile: Whether the sums run as one fused XLA function inside a
@@ -61,6 +66,16 @@ class MixUp:
             counts) and are mixed as float32, or True for all; a lone x is `"x"`.
 
     Call arguments:
+        A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order
+        and number, each epoch with draws of its own, in parallel. Batch i of epoch e
+        is `at_step(e S + i, batch)`, with S batches an epoch; `count_steps` says how
+        epochs are counted. Without a seed one is taken from Python's generator
+        (`keras.utils.set_random_seed`), once for each dataset.
+
+        Or one batch, which draws anew at every call. With a seed or a schedule eager
+        calls are the steps 0, 1, 2 and so on: in one thread, else give the step
+        (`at_step`).
+
         Batches `(x, y)`, `(x, y, sample_weight)`, or dicts with `"images"` and
         any of `"labels"`, `"targets"`, `"segmentation_masks"`, `"bounding_boxes"`,
         `"sample_weight"`, in the singular too; other entries of a dict pass
@@ -75,69 +90,15 @@ class MixUp:
 
     Example:
     >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
-    >>> ds = ds.batch(128).map(mixup, num_parallel_calls=tf.data.AUTOTUNE)
+    >>> ds = ds.batch(128).apply(mixup)
     """
-
-    def __init__(
-        self,
-        alpha=0.2,
-        *,
-        per="batch",
-        pairing="permutation",
-        examples=2,
-        targets="mix",
-        num_classes=None,
-        label_smoothing=0.0,
-        probability=1.0,
-        passthrough=(),
-        seed=None,
-        ignore_class=None,
-        jit_compile=True,
-        multi_label=False,
-        pairing_target=None,
-        quantities=(),
-    ):
-        if not callable(alpha):
-            arguments.check_alpha(alpha)
-        arguments.check_examples(examples)
-        arguments.check_choice("per", per, draws.PER)
-        arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
-        arguments.check_choice("targets", targets, target_rules.TARGETS)
-        arguments.check_share("label_smoothing", label_smoothing, "[0, 1)")
-        arguments.check_share("probability", probability, "[0, 1]")
-        arguments.check_num_classes(num_classes)
-        arguments.check_seed(seed)
-        arguments.check_multi_label(multi_label)
-        arguments.check_quantities(quantities)
-        arguments.check_pairing_target(pairing_target, pairing)
-        if pairing == "reverse" and examples > 2:
-            raise ValueError(
-                'pairing="reverse" pairs examples in twos. Expected examples=2. '
-                f"Received: examples={examples}"
-            )
-        self.alpha = alpha
-        self.per = per
-        self.pairing = pairing
-        self.examples = examples
-        self.targets = targets
-        self.num_classes = num_classes
-        self.label_smoothing = label_smoothing
-        self.probability = probability
-        one = isinstance(passthrough, str)
-        self.passthrough = (passthrough,) if one else tuple(passthrough)
-        self.seed = seed
-        self.ignore_class = ignore_class
-        self.jit_compile = jit_compile
-        self.multi_label = multi_label
-        self.pairing_target = pairing_target
-        one = isinstance(quantities, str)
-        self.quantities = (quantities,) if one else quantities
-        self._eager_step = 0
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, *batch):
-        """Mixes one batch. In a graph it draws anew at every step."""
+        """Mixes a dataset, or one batch."""
         whole = batch[0] if len(batch) == 1 else batch
+        if isinstance(whole, tf.data.Dataset):
+            return self._over(whole)
         return self._mixed(whole, None, self._own_step(), 0)
 
     @tf.autograph.experimental.do_not_convert
@@ -145,7 +106,8 @@ class MixUp:
         """Mixes a batch by the draw that belongs to (seed, step, replica).
 
         Args:
-            step: Integer scalar tensor, as `Dataset.enumerate` gives it.
+            step: Integer or integer scalar tensor, counted over all epochs. In a
+                `Dataset.map` the `Step` that `count_steps` gives.
             batch: The batch.
             replica: Index of the replica or of the input pipeline.
 
@@ -161,7 +123,7 @@ class MixUp:
         Args:
             batch: The batch, weighted by lam.
             other: A batch of the same structure and size, weighted by 1 - lam.
-            step: Integer scalar tensor; needed with a seed or a schedule.
+            step: As in `at_step`; needed with a seed or a schedule.
             replica: Index of the replica.
 
         Returns:
@@ -173,25 +135,8 @@ class MixUp:
                 f"Received: examples={self.examples}"
             )
         if step is None:
-            step = self._own_step("mixup.between(batch, other, step=step)")
+            step = self._own_step()
         return self._mixed(batch, other, step, replica)
-
-    @property
-    def is_identity(self):
-        """True where no step can mix anything: alpha or probability is 0."""
-        constant = not callable(self.alpha) and not tf.is_tensor(self.alpha)
-        return (constant and self.alpha == 0) or self.probability == 0
-
-    def alpha_at(self, step):
-        """Alpha at that step: as it was given, or a schedule's float32 scalar tensor.
-
-        A number stays one, also inside of a graph: its law is then inverted beforehand.
-        """
-        return (
-            tf.cast(self.alpha(step), tf.float32)
-            if callable(self.alpha)
-            else self.alpha
-        )
 
     def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
         """Weights and partners for one batch, by this policy.
@@ -237,41 +182,23 @@ class MixUp:
             return 0.0
         return self.label_smoothing
 
-    def get_config(self):
-        """The arguments of the constructor; a schedule as its own config."""
-        names = (
-            "per pairing examples targets num_classes label_smoothing probability "
-            "passthrough seed ignore_class jit_compile multi_label pairing_target "
-            "quantities"
-        )
-        alpha = self.alpha
-        if callable(alpha):
-            alpha = keras.saving.serialize_keras_object(alpha)
-        return {"alpha": alpha, **{name: getattr(self, name) for name in names.split()}}
+    def _over(self, dataset):
+        policy = self
+        if self.seed is None:
+            policy = copy.copy(self)
+            # Past the guard of settings, which are those of the copy from here on.
+            vars(policy)["seed"] = random.randint(0, 2**31 - 1)
+        numbered = steps.count_steps(dataset)
+        return numbered.map(policy.at_step, num_parallel_calls=tf.data.AUTOTUNE)
 
-    @classmethod
-    def from_config(cls, config):
-        """The policy of a `get_config`."""
-        config = dict(config)
-        if isinstance(config["alpha"], dict):
-            alpha = keras.saving.deserialize_keras_object(config["alpha"])
-            config["alpha"] = alpha
-        return cls(**config)
-
-    def _own_step(self, call="dataset.enumerate().map(mixup.at_step)"):
-        if self.seed is None and not callable(self.alpha):
+    def _own_step(self):
+        if self.seed is None and not self.has_schedule:
             return 0
-        if tf.inside_function():
-            what = f"seed={self.seed}" if self.seed is not None else "a schedule"
-            raise ValueError(
-                f"MixUp with {what} needs to know the step, which a graph cannot "
-                "count by itself. `dataset.enumerate()` counts it: write "
-                f"`{call}`."
-            )
-        self._eager_step += 1
-        return self._eager_step - 1
+        reason = f"seed={self.seed}" if self.seed is not None else "a schedule"
+        return self._calls.next(reason)
 
     def _mixed(self, batch, other, step, replica):
+        step = steps.index_of(step, self.seed, self.has_schedule)
         form = self.passthrough, self.num_classes, self.quantities
         read = [batches.read_batch(batch, *form)]
         if other is not None:

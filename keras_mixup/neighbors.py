@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import keys, neighbor_search
+from keras_mixup import keys, neighbor_search, steps
 
 # Part of the name of a cached file: another one where the rule or the file changes.
 _VERSION = 1
@@ -91,7 +91,8 @@ def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
         neighbors: The `Neighbors` of the n examples of the whole set.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
-        step: Integer or integer tensor, the index of the batch.
+        step: Integer or integer tensor, the index of the batch over all epochs; in a
+            `Dataset.map` the step that `count_steps` gives.
         replica: Integer or integer tensor, the index of the replica.
 
     Returns:
@@ -107,7 +108,7 @@ def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
         raise _wrong("neighbors", expected, type(neighbors).__name__)
     table, counts = map(_constant, neighbors)
     index = _checked_index(index, table.shape[0])
-    key = keys.make_key(seed, step, replica)
+    key = keys.make_key(seed, steps.index_of(step, seed=seed), replica)
     share = keys.uniform(key, keys.Stream.NEIGHBORS, tf.shape(index))
     column = tf.floor(share * tf.cast(tf.gather(counts, index), share.dtype))
     # Where there are none it is column 0, which holds the example's own index.
@@ -127,7 +128,8 @@ def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
         neighbors: As in `draw_neighbors`, and so are the others.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
-        step: Integer or integer tensor, the index of the batch.
+        step: Integer or integer tensor, the index of the batch over all epochs; in a
+            `Dataset.map` the step that `count_steps` gives.
         replica: Integer or integer tensor, the index of the replica.
 
     Returns:
@@ -137,8 +139,8 @@ def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
         ValueError: as `draw_neighbors`, or for examples of another number.
 
     Example:
-    >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128).enumerate()
-    >>> ds = ds.map(lambda step, index: (step, keras_mixup.neighbors.neighbor_pairs(
+    >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128)
+    >>> ds = ds.apply(keras_mixup.count_steps).map(lambda step, index: (step, keras_mixup.neighbors.neighbor_pairs(
     ...     (x, y), table, index, seed=7, step=step)))
     >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
     """

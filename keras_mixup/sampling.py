@@ -13,7 +13,7 @@ import numbers
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_mixup import arguments
+from keras_mixup import arguments, steps
 from keras_mixup.keys import Stream, make_key, random_bits, uniform
 from keras_mixup.quantiles import beta_quantile
 
@@ -29,7 +29,8 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
         shape: Integer, or a tuple or tensor of integers: `()` for one weight
             a batch, `(batch_size,)` for one an example.
         seed: Integer. None draws anew at every call.
-        step: Integer or integer tensor, the index of the batch.
+        step: Integer or integer tensor, the index of the batch over all epochs; in a
+            `Dataset.map` the step that `count_steps` gives.
         replica: Integer or integer tensor, the index of the replica.
 
     Returns:
@@ -56,7 +57,8 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
         shape: Integer, or a tuple or tensor of integers.
         examples: Integer >= 2, the number K of examples that are mixed.
         seed: Integer. None draws anew at every call.
-        step: Integer or integer tensor, the index of the batch.
+        step: Integer or integer tensor, the index of the batch over all epochs; in a
+            `Dataset.map` the step that `count_steps` gives.
         replica: Integer or integer tensor, the index of the replica.
 
     Returns:
@@ -66,7 +68,8 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     Raises:
         ValueError: if alpha is negative or not finite, or examples < 2.
     """
-    return weights_of(make_key(seed, step, replica), alpha, shape, examples)
+    key = make_key(seed, steps.index_of(step, seed=seed), replica)
+    return weights_of(key, alpha, shape, examples)
 
 
 def weights_of(key, alpha, shape, examples):
@@ -111,7 +114,8 @@ def sample_partner(
     Args:
         batch_size: Integer or scalar integer tensor.
         seed: Integer. None draws anew at every call.
-        step: Integer or integer tensor, the index of the batch.
+        step: Integer or integer tensor, the index of the batch over all epochs; in a
+            `Dataset.map` the step that `count_steps` gives.
         replica: Integer or integer tensor, the index of the replica.
         pairing: One of the names above.
         labels: For `"same_class"`: integer classes of shape `(batch_size,)`
@@ -123,7 +127,7 @@ def sample_partner(
     Raises:
         ValueError: for an unknown pairing, or labels that are missing.
     """
-    key = make_key(seed, step, replica)
+    key = make_key(seed, steps.index_of(step, seed=seed), replica)
     return partners_of(key, batch_size, 2, pairing, labels)[0]
 
 

@@ -27,8 +27,8 @@ def mixed_by_loop(x):
 def test_none_stays_none_in_features_targets_and_weights(mapped):
     batch = ({"a": X, "b": None}, (Y, None), (W, None))
     if mapped:
-        dataset = tf.data.Dataset.from_tensors(batch).enumerate()
-        x, y, w = next(iter(dataset.map(policy().at_step)))
+        dataset = tf.data.Dataset.from_tensors(batch)
+        x, y, w = next(iter(dataset.apply(policy())))
     else:
         x, y, w = policy().at_step(0, batch)
     assert x["b"] is None and y[1] is None and w[1] is None

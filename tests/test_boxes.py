@@ -67,7 +67,7 @@ def test_ragged_boxes_stay_ragged(mapped):
     batch = {"images": IMAGES, "bounding_boxes": ragged}
     policy = keras_mixup.MixUp(1.0, per="example", pairing="roll", seed=1)
     if mapped:
-        dataset = tf.data.Dataset.from_tensors(batch).enumerate().map(policy.at_step)
+        dataset = tf.data.Dataset.from_tensors(batch).apply(policy)
         found = next(iter(dataset))["bounding_boxes"]
     else:
         found = policy.at_step(0, batch)["bounding_boxes"]
@@ -122,7 +122,7 @@ def test_on_blood_cells_every_box_of_both_images_is_there():
         },
     }
     policy = keras_mixup.MixUp(1.5, pairing="derangement", seed=1)
-    dataset = tf.data.Dataset.from_tensors(batch).enumerate().map(policy.at_step)
+    dataset = tf.data.Dataset.from_tensors(batch).apply(policy)
     mixed = next(iter(dataset))
     lam = float(keras_mixup.sample_lambda(1.5, (), seed=1))
     partner = keras_mixup.sample_partner(4, seed=1, pairing="derangement").numpy()

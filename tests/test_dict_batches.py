@@ -45,7 +45,7 @@ def test_the_form_of_tensorflow_datasets_in_a_map():
         }
     ).batch(8)
     policy = keras_mixup.MixUp(1.0, num_classes=8, **POLICY)
-    mixed = next(iter(dataset.enumerate().map(policy.at_step)))
+    mixed = next(iter(dataset.apply(policy)))
     expected = oracles.mix(ROWS, lam_of(), ROLLED)
     np.testing.assert_allclose(mixed["label"], expected, atol=1e-6)
     assert mixed["file_name"][3] == "3.png"

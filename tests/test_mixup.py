@@ -219,7 +219,8 @@ def test_between_mixes_with_the_same_place_of_a_second_batch(mapped):
         first, second = (
             tf.data.Dataset.from_tensors(batch) for batch in ((X, Y), other)
         )
-        pairs = tf.data.Dataset.zip(first, second).enumerate(start=3)
+        pairs = tf.data.Dataset.zip(first, second)
+        pairs = keras_mixup.count_steps(pairs, first_step=3)
         x, y = next(iter(pairs.map(lambda step, p: policy.between(*p, step=step))))
     else:
         x, y = policy.between((X, Y), other, step=3)
@@ -231,8 +232,8 @@ def test_between_mixes_with_the_same_place_of_a_second_batch(mapped):
 
 def test_a_schedule_moves_alpha_in_the_map_without_retracing():
     alpha = keras_mixup.AlphaSchedule(1.0, warm_up=2, off_from=4)
-    dataset = tf.data.Dataset.from_tensors((X, X)).repeat(6).enumerate()
-    mixed = dataset.map(rolling(alpha=alpha).at_step)
+    dataset = tf.data.Dataset.from_tensors((X, X)).repeat(6)
+    mixed = dataset.apply(rolling(alpha=alpha))
     changed = [bool((x.numpy() != X).any()) for x, _ in mixed]
     assert changed == [False, False, True, True, False, False]
 
@@ -282,8 +283,8 @@ def test_a_whole_number_is_an_alpha(alpha):
     )
     for mixed, expected in zip(whole(X, Y), floating(X, Y), strict=True):
         np.testing.assert_array_equal(mixed, expected)
-    dataset = tf.data.Dataset.from_tensors((X, Y)).enumerate()
-    x, _ = next(iter(dataset.map(whole.at_step)))
+    dataset = tf.data.Dataset.from_tensors((X, Y))
+    x, _ = next(iter(dataset.apply(whole)))
     np.testing.assert_allclose(x, floating.at_step(0, (X, Y))[0], atol=1e-6)
 
 

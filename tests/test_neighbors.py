@@ -329,7 +329,7 @@ def test_a_pipeline_mixes_each_example_with_a_neighbor():
     table = neighbors.nearest_neighbors(x, 10)
     mixup = keras_mixup.MixUp(1.0, num_classes=classes, seed=7, jit_compile=False)
     order = tf.data.Dataset.range(n).shuffle(n, seed=1, reshuffle_each_iteration=False)
-    ds = order.batch(16).enumerate()
+    ds = order.batch(16).apply(keras_mixup.count_steps)
     ds = ds.map(
         lambda step, index: (
             step,

@@ -18,8 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version arguments keys quantiles sampling neighbor_search neighbors draws mixing targets
-target_checks sample_weights boxes dict_batches batches mixup
+version arguments steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
 layers metrics
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
@@ -110,6 +109,8 @@ SIGNATURES = {
     "quantities=())",
     "MixUp.at_step": "(self, step, batch, replica=0)",
     "MixUp.between": "(self, batch, other, step=None, replica=0)",
+    "count_steps": "(dataset, first_step=0)",
+    "CountEpochs": "(dataset)",
     "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
     "sample_weights": "(alpha, shape, examples=3, seed=None, step=0, replica=0)",
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "

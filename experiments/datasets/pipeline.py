@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from experiments.datasets.service import distributed, fingerprint, in_chunks
 from keras_mixup import keys
+from keras_mixup.steps import Step
 
 
 def training_batches(
@@ -40,8 +41,8 @@ def training_batches(
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
         augment_alone: Whether examples are augmented one by one, as batches of one,
             since their sizes differ before.
-        mix: Function of (step, batch) for mixing on the host, such as `at_step` of a
-            seeded `keras_mixup.MixUp`, or None.
+        mix: Function of (step, batch) for mixing on the host, with a `keras_mixup.Step`
+            counted from the first epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
         service: Address of a tf.data service that makes the batches, or None. Then
             nothing is cached, and the order cannot be foreseen.
@@ -60,7 +61,7 @@ def training_batches(
     def ready(step, batch):
         if augment is not None and not augment_alone:
             batch = augment(batch, keys.make_key(seed, step))
-        return batch if mix is None else mix(step, batch)
+        return batch if mix is None else mix(Step(step), batch)
 
     def epoch_of(epoch):
         # A global seed would enter the order, and admits no tensor beside it.
@@ -107,7 +108,9 @@ def _one(element):
 
 def at_steps(batches, first_step, function):
     """Batches changed by a function of (step, batch); the first is of `first_step`."""
-    changed = batches.enumerate(first_step).map(function, tf.data.AUTOTUNE)
+    changed = batches.enumerate(first_step).map(
+        lambda step, batch: function(Step(step), batch), tf.data.AUTOTUNE
+    )
     return changed.prefetch(tf.data.AUTOTUNE)
 
 

@@ -1,4 +1,4 @@
-"""Callbacks: what is mixed, shown in TensorBoard, and a warning of double mixing."""
+"""Callbacks: what is mixed in TensorBoard, the count of epochs, a warning of mixing twice."""
 
 import math
 import warnings
@@ -6,7 +6,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_mixup import keys
+from keras_mixup import keys, steps
 
 
 class MixUpSummary(keras.callbacks.Callback):
@@ -108,6 +108,55 @@ class MixUpSummary(keras.callbacks.Callback):
             y = tf.reshape(tf.cast(y, tf.int32), [-1])
             y = tf.one_hot(y, tf.reduce_max(y) + 1)
         return x, y
+
+
+class CountEpochs(keras.callbacks.Callback):
+    """Tells a dataset that counts its epochs which one comes next in `fit`.
+
+    A dataset of `dataset.apply(mixup)` or `count_steps` counts the passes over it, which
+    is enough for one `fit` from epoch 0 on. With this callback the count is right as
+    well for `initial_epoch` and `BackupAndRestore` in a new process, under a strategy
+    (Keras then looks at a batch before it trains), and where the dataset is read
+    elsewhere in between. With `steps_per_epoch`, where an iterator may last for several
+    epochs, it acts once, at the beginning.
+
+    Args:
+        dataset: The dataset that `fit` is given, with all that follows `apply`.
+
+    Raises:
+        ValueError: for a dataset that counts nothing.
+
+    Example:
+    >>> mixed = dataset.batch(128).apply(mixup)
+    >>> counting = keras_mixup.CountEpochs(mixed)
+    >>> model.fit(mixed, initial_epoch=5, epochs=10, callbacks=[counting])
+    """
+
+    def __init__(self, dataset):
+        super().__init__()
+        self._counts = list(steps.counts_behind(dataset))
+        if not self._counts:
+            raise ValueError(
+                "Invalid value received for argument `dataset`. Expected what "
+                "`dataset.apply(mixup)` or `dataset.apply(keras_mixup.count_steps)` "
+                f"gives. Received: dataset={dataset!r}"
+            )
+        self._length = int(dataset.cardinality())
+        self._begun = False
+
+    def on_train_begin(self, logs=None):
+        """Waits for the first epoch: which one it is a restored state may say."""
+        del logs
+        self._begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the count, before Keras makes the iterator of this epoch."""
+        del logs
+        planned = self.params.get("steps")
+        if not self._begun or not planned or planned == self._length:
+            for count in self._counts:
+                count.set_epoch(epoch, planned, self._length)
+        self._begun = True
 
 
 class WarnOfMixedLabels(keras.callbacks.Callback):

@@ -30,7 +30,7 @@ PROGRAM = textwrap.dedent(
         model = network
         mixup = keras_mixup.MixUp(1.0, seed=1, num_classes=4)
         data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(203).batch(32)
-        data = data.enumerate().map(mixup.at_step)
+        data = data.apply(mixup)
     rows = sys.argv[1] == "pipeline"
     loss = keras.losses.CategoricalCrossentropy if rows else (
         keras.losses.SparseCategoricalCrossentropy)

@@ -61,7 +61,7 @@ def own_pipeline(context):
         context.num_input_pipelines, context.input_pipeline_id
     )
     size = context.get_per_replica_batch_size(BATCH)
-    return shard.batch(size).enumerate().map(mix)
+    return shard.batch(size).apply(keras_mixup.count_steps).map(mix)
 
 
 def classifier_of_rows():

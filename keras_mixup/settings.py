@@ -1,0 +1,166 @@
+"""The settings of a policy: given once, shown, and written down."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import arguments, draws, sampling, steps
+from keras_mixup import targets as target_rules
+
+
+class Settings:
+    """Arguments of a constructor, kept under their names and never changed.
+
+    A graph that was traced goes on with what it has seen, so that a later change would
+    have no effect there.
+    """
+
+    def __init__(
+        self,
+        alpha=0.2,
+        *,
+        per="batch",
+        pairing="permutation",
+        examples=2,
+        targets="mix",
+        num_classes=None,
+        label_smoothing=0.0,
+        probability=1.0,
+        passthrough=(),
+        seed=None,
+        ignore_class=None,
+        jit_compile=True,
+        multi_label=False,
+        pairing_target=None,
+        quantities=(),
+    ):
+        if not callable(alpha):
+            variable = arguments.is_variable(alpha)
+            arguments.check_alpha(_value_of(alpha) if variable else alpha)
+        arguments.check_examples(examples)
+        arguments.check_choice("per", per, draws.PER)
+        arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
+        arguments.check_choice("targets", targets, target_rules.TARGETS)
+        arguments.check_share("label_smoothing", label_smoothing, "[0, 1)")
+        arguments.check_share("probability", probability, "[0, 1]")
+        arguments.check_num_classes(num_classes)
+        arguments.check_seed(seed)
+        arguments.check_multi_label(multi_label)
+        arguments.check_quantities(quantities)
+        arguments.check_pairing_target(pairing_target, pairing)
+        if pairing == "reverse" and examples > 2:
+            raise ValueError(
+                'pairing="reverse" pairs examples in twos. Expected examples=2. '
+                f"Received: examples={examples}"
+            )
+        self.alpha = alpha
+        self.per = per
+        self.pairing = pairing
+        self.examples = examples
+        self.targets = targets
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+        self.probability = probability
+        one = isinstance(passthrough, str)
+        self.passthrough = (passthrough,) if one else tuple(passthrough)
+        self.seed = seed
+        self.ignore_class = ignore_class
+        self.jit_compile = jit_compile
+        self.multi_label = multi_label
+        self.pairing_target = pairing_target
+        one = isinstance(quantities, str)
+        self.quantities = (quantities,) if one else quantities
+        self._calls = steps.Calls()
+
+    def __setattr__(self, name, value):
+        if name in vars(self) and not name.startswith("_"):
+            raise AttributeError(cannot_change(type(self).__name__, name))
+        super().__setattr__(name, value)
+
+    def __repr__(self):
+        """alpha, and the settings that are no defaults."""
+        shown = [f"alpha={_shown(self.alpha)}"]
+        for name, argument in _arguments().items():
+            value = getattr(self, name)
+            if name != "alpha" and value != argument.default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def has_schedule(self):
+        """Whether alpha follows from the step."""
+        return callable(self.alpha)
+
+    @property
+    def is_identity(self):
+        """True where no step can mix anything: alpha or probability is 0."""
+        moves = self.has_schedule or arguments.is_variable(self.alpha)
+        constant = not moves and not tf.is_tensor(self.alpha)
+        return (constant and self.alpha == 0) or self.probability == 0
+
+    def alpha_at(self, step):
+        """Alpha at that step: as it was given, or a float32 scalar tensor where it moves.
+
+        A number stays one, also inside of a graph: its law is then inverted beforehand.
+        """
+        if self.has_schedule:
+            return tf.cast(self.alpha(step), tf.float32)
+        if arguments.is_variable(self.alpha):
+            return tf.cast(tf.convert_to_tensor(self.alpha), tf.float32)
+        return self.alpha
+
+    def get_config(self):
+        """The arguments of the constructor.
+
+        A schedule is its own config, and a variable is the value that it has now.
+        """
+        config = {name: getattr(self, name) for name in _arguments()}
+        if arguments.is_variable(self.alpha):
+            config["alpha"] = _value_of(self.alpha)
+        elif self.has_schedule:
+            config["alpha"] = keras.saving.serialize_keras_object(self.alpha)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """The policy of a `get_config`."""
+        config = dict(config)
+        if isinstance(config["alpha"], dict):
+            alpha = keras.saving.deserialize_keras_object(config["alpha"])
+            config["alpha"] = alpha
+        return cls(**config)
+
+
+def _arguments():
+    return inspect.signature(Settings).parameters
+
+
+def cannot_change(of, name):
+    """The sentence for an attribute that is set too late."""
+    message = (
+        f"`{name}` of a {of} cannot be changed: a graph that was traced would go on "
+        "with the old value."
+    )
+    if name in ("alpha", "probability"):
+        return (
+            f"{message} For mixing that changes or ends give, as alpha, a "
+            "keras_mixup.AlphaSchedule of the step, or a keras.Variable or tf.Variable "
+            "to assign to: 0 switches mixing off."
+        )
+    return f"{message} Make another {of}."
+
+
+def _shown(alpha):
+    if arguments.is_variable(alpha):
+        return f"{type(alpha).__name__}({_value_of(alpha)})"
+    if hasattr(alpha, "get_config"):
+        config = alpha.get_config().items()
+        arguments_of = ", ".join(f"{name}={value!r}" for name, value in config)
+        return f"{type(alpha).__name__}({arguments_of})"
+    return repr(alpha)
+
+
+def _value_of(variable):
+    with tf.init_scope():
+        return float(tf.convert_to_tensor(variable))
