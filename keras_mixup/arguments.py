@@ -112,6 +112,40 @@ def check_num_classes(num_classes):
             )
 
 
+def check_multi_label(multi_label):
+    """Raises unless it is a boolean, or a dict or list of such."""
+    values = [multi_label]
+    if isinstance(multi_label, Mapping):
+        values = list(multi_label.values())
+    elif isinstance(multi_label, (list, tuple)):
+        values = list(multi_label)
+    if not all(isinstance(value, bool) for value in values):
+        raise ValueError(
+            "Invalid value received for argument `multi_label`. Expected a boolean, or a "
+            "dict or list of them for several targets. "
+            f"Received: multi_label={multi_label!r}"
+        )
+
+
+def check_quantities(quantities):
+    """Raises unless it is a name, names, or a boolean."""
+    if not isinstance(quantities, (str, bool, list, tuple, set)):
+        raise ValueError(
+            "Invalid value received for argument `quantities`. Expected a name, names, "
+            f"or True for all of x. Received: quantities={quantities!r}"
+        )
+
+
+def check_pairing_target(pairing_target, pairing):
+    """Raises where a target is named that the pairing does not look at."""
+    if pairing_target is not None and pairing != "same_class":
+        raise ValueError(
+            'A pairing goes by a target with pairing="same_class" alone. Expected '
+            f"pairing_target=None. Received: pairing_target={pairing_target!r}, "
+            f"pairing={pairing!r}"
+        )
+
+
 def check_choice(argument, value, choices):
     """Raises, with the valid names, unless the value is one of them."""
     if value not in choices:

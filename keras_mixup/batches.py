@@ -1,20 +1,21 @@
 """What a batch holds: features, targets, weights, boxes, and what passes by.
 
 A batch is `(x, y)`, `(x, y, sample_weight)`, or a dict as the preprocessing
-layers of Keras and KerasCV use it. Both are read into one `Batch`, whose lists
-hold only what is mixed, and put together again in their own form.
+layers of Keras and KerasCV and TensorFlow Datasets use it. Both are read into one
+`Batch`, whose lists hold only what is mixed, and put together again in their own
+form. None in a nest stays where it is.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import boxes as boxes_module
-from keras_mixup import mixing, targets
-
-_TARGET_KEYS = ("labels", "segmentation_masks")
+from keras_mixup import dict_batches, mixing, target_checks, targets
+from keras_mixup.sample_weights import spread_weights, weight_at
 
 
 @dataclasses.dataclass
@@ -43,23 +44,31 @@ class Batch:
         }
         return parts if self.boxes is None else {**parts, "boxes": self.boxes}
 
-    def is_ragged(self):
-        """Whether the boxes are ragged, which XLA does not take."""
-        entries = (self.boxes or {}).values()
-        return any(isinstance(entry, tf.RaggedTensor) for entry in entries)
+    def has_boxes_for_no_compiler(self):
+        """Whether the boxes are ragged or have strings, which XLA does not take."""
+        return any(
+            isinstance(entry, tf.RaggedTensor) or entry.dtype == tf.string
+            for entry in (self.boxes or {}).values()
+        )
 
 
-def read_batch(batch, passthrough=()):
+def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
     """Reads a tuple or a dict into a `Batch`.
+
+    Args:
+        batch: The batch.
+        passthrough: Names of entries that pass.
+        num_classes: As of `MixUp`; rows of so many integers become float32.
+        quantities: Names of integer features that are mixed, or True for all.
 
     Raises:
         ValueError: for another form, a feature that cannot be mixed, batch
             sizes that differ, or weights that fit no target.
     """
     if isinstance(batch, Mapping):
-        read = _read_dict(batch, passthrough)
+        read = _read_dict(batch, passthrough, num_classes, quantities)
     elif isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
-        read = _read_tuple(tuple(batch), passthrough)
+        read = _read_tuple(tuple(batch), passthrough, num_classes, quantities)
     else:
         kind = type(batch).__name__
         if isinstance(batch, (tuple, list)):
@@ -78,57 +87,45 @@ def read_batch(batch, passthrough=()):
     return read
 
 
-def split_features(x, passthrough=()):
-    """The entries of x that are mixed, and a function that puts them back."""
+def split_features(x, passthrough=(), quantities=()):
+    """The entries of x that are mixed, and a function that puts them back.
+
+    `quantities` are the names of integers that are mixed too, or True for all; an x
+    that is one tensor is called "x".
+    """
     leaves, put_back = _split(x, passthrough)
     for path, leaf in leaves:
-        mixing.check_mixable(leaf, "/".join(map(str, path)) or "x")
+        boxes_module.refuse_in_nest(path, leaf)
+        named = path or ("x",)
+        is_quantity = quantities is True or any(
+            key in (quantities or ()) for key in named
+        )
+        mixing.check_mixable(leaf, "/".join(map(str, named)), is_quantity)
     return [leaf for _, leaf in leaves], put_back
 
 
-def spread_weights(weights, y, leaves):
-    """One sample weight for each target: the same for all, or one each.
-
-    Args:
-        weights: None, a tensor, or a nest of them.
-        y: The targets, as they were given.
-        leaves: (path, tensor) of each target that is mixed.
-
-    Returns:
-        A list of float32 tensors that fit their targets, or None.
-    """
-    if weights is None:
-        return [None] * len(leaves)
-    if isinstance(weights, Mapping) and isinstance(y, Mapping):
-        unknown = sorted(set(weights) - set(y))
-        flat = [weights.get(path[0]) for path, _ in leaves]
-    else:
-        unknown, flat = [], keras.tree.flatten(weights)
-    flat = flat * len(leaves) if len(flat) == 1 else flat
-    if unknown or len(flat) != len(leaves):
-        raise ValueError(
-            "Invalid structure received for `sample_weight`. Expected one tensor, or "
-            f"one for each of the {len(leaves)} targets. "
-            f"Received: {unknown or len(flat)}"
-        )
-    return [
-        None if w is None else targets.fit_weight(tf.convert_to_tensor(w), leaf)
-        for w, (_, leaf) in zip(flat, leaves, strict=True)
-    ]
+def _split_targets(y, passthrough, num_classes):
+    """The same of targets, as (path, tensor) each."""
+    leaves, put_back = _split(y, passthrough)
+    read = []
+    for path, leaf in leaves:
+        boxes_module.refuse_in_nest(path, leaf)
+        name = "/".join(map(str, path)) or "y"
+        classes = targets.per_target(num_classes, path)
+        read.append((path, target_checks.read_target(leaf, classes, name)))
+    return read, put_back
 
 
-def _read_tuple(batch, passthrough):
+def _read_tuple(batch, passthrough, num_classes, quantities):
     x, y, weights = batch if len(batch) == 3 else (*batch, None)
-    if y is None:
-        raise ValueError("mixup mixes targets too. Expected (x, y). Received: y=None")
-    if isinstance(y, Mapping) and "boxes" in y:
-        raise ValueError(
-            "Boxes are joined, not averaged. Expected a batch that is a dict, "
-            '{"images": x, "bounding_boxes": boxes}. Received: a tuple whose y has '
-            f"{sorted(y)}"
-        )
-    features, put_features = split_features(x, passthrough)
-    leaves, put_targets = _split(y, passthrough)
+    for name, part in (("x", x), ("y", y)):
+        if all(leaf is None for leaf in keras.tree.flatten(part)):
+            raise ValueError(
+                "mixup mixes features and targets. Expected (x, y). "
+                f"Received: {name}={part}"
+            )
+    features, put_features = split_features(x, passthrough, quantities)
+    leaves, put_targets = _split_targets(y, passthrough, num_classes)
     spread = spread_weights(weights, y, leaves)
 
     def rebuild(features, targets, weights, boxes):
@@ -136,8 +133,11 @@ def _read_tuple(batch, passthrough):
         result = (put_features(features), put_targets(targets))
         if all(weight is None for weight in weights):
             return result if len(batch) == 2 else (*result, batch[2])
-        if keras.tree.is_nested(y) and len(weights) > 1:
-            return (*result, put_targets(weights, passing=None))
+        if len(keras.tree.flatten(y)) > 1:
+            passing = functools.partial(
+                weight_at, batch[2] if len(batch) == 3 else None
+            )
+            return (*result, put_targets(weights, passing))
         return (*result, weights[0])
 
     paths = [path for path, _ in leaves]
@@ -145,35 +145,29 @@ def _read_tuple(batch, passthrough):
     return Batch(features, leaves, spread, None, paths, rebuild)
 
 
-def _read_dict(batch, passthrough):
-    if "images" not in batch:
-        raise ValueError(
-            'Invalid batch. Expected a dict with "images" and "labels", and as they '
-            'are there "segmentation_masks", "bounding_boxes" and "sample_weight". '
-            f"Received: entries {sorted(batch)}"
-        )
-    named = {key: batch[key] for key in _TARGET_KEYS if key in batch}
-    inputs = {"images": batch["images"]}
-    if not named and "sample_weight" in batch:
+def _read_dict(batch, passthrough, num_classes, quantities):
+    names = dict_batches.names_in(batch, passthrough)
+    weight = batch.get(dict_batches.WEIGHT)
+    named = {key: batch[key] for key in names.targets}
+    inputs = {names.images: batch[names.images]}
+    if not named and weight is not None:
         # Boxes have weights of their own; the image's is mixed as it is.
-        inputs["sample_weight"] = tf.cast(batch["sample_weight"], tf.float32)
-    features, put_features = split_features(inputs, passthrough)
-    leaves, put_targets = _split(named, passthrough)
-    spread = spread_weights(batch.get("sample_weight"), named, leaves)
-    boxes = batch.get("bounding_boxes")
-    if boxes is not None:
-        boxes_module.class_key_of(boxes)
-        boxes = {key: _tensor(value) for key, value in boxes.items()}
+        inputs[dict_batches.WEIGHT] = tf.cast(weight, tf.float32)
+    features, put_features = split_features(inputs, passthrough, quantities)
+    leaves, put_targets = _split_targets(named, passthrough, num_classes)
+    spread = spread_weights(weight if named else None, named, leaves)
+    boxes = None
+    if names.has_boxes:
+        boxes = boxes_module.read_boxes(batch[dict_batches.BOXES])
 
     def rebuild(features, targets, weights, boxes):
         mixed = {**batch, **put_features(features), **put_targets(targets)}
         if boxes is not None:
-            mixed["bounding_boxes"] = boxes
-        for key, weight in put_targets(weights, passing=None).items():
-            if all(one is None for one in keras.tree.flatten(weight)):
-                continue
-            own = key == "labels" or ("sample_weight" in batch and len(leaves) == 1)
-            mixed["sample_weight" if own else f"{key}_weight"] = weight
+            mixed[dict_batches.BOXES] = {**batch[dict_batches.BOXES], **boxes}
+        for key, one in put_targets(weights, lambda path: None).items():
+            if any(leaf is not None for leaf in keras.tree.flatten(one)):
+                name = dict_batches.weight_name(key, names.targets, weight is not None)
+                mixed[name] = one
         return mixed
 
     paths = [path for path, _ in leaves]
@@ -184,13 +178,16 @@ def _read_dict(batch, passthrough):
 def _split(nest, passthrough):
     """(path, tensor) of each leaf that is mixed, and the way back."""
     flat = keras.tree.flatten_with_path(nest)
-    mixed = [not any(key in passthrough for key in path) for path, _ in flat]
+    mixed = [
+        leaf is not None and not any(key in passthrough for key in path)
+        for path, leaf in flat
+    ]
     leaves = [(p, _tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep]
 
-    def put_back(tensors, **passing):
-        # What passes keeps its place: itself, or the `passing` that is given.
+    def put_back(tensors, passing=None):
+        # What passes keeps its place: itself, or what `passing` gives for its path.
         tensors = iter(tensors)
-        others = [passing.get("passing", leaf) for _, leaf in flat]
+        others = [leaf if passing is None else passing(path) for path, leaf in flat]
         return keras.tree.pack_sequence_as(
             nest,
             [next(tensors) if m else o for m, o in zip(mixed, others, strict=True)],
@@ -220,12 +217,16 @@ def check_alike(batch, other):
         (len(one.features), one.paths, [weight is None for weight in one.weights])
         for one in (batch, other)
     ]
-    boxes = [(sorted(one.boxes or {}), one.is_ragged()) for one in (batch, other)]
+    boxes = [
+        {key: type(entry).__name__ for key, entry in (one.boxes or {}).items()}
+        for one in (batch, other)
+    ]
     if forms[0] != forms[1] or boxes[0] != boxes[1]:
         raise ValueError(
             "`between` needs two batches of the same structure. Received: "
             f"{forms[0] + (boxes[0],)} and {forms[1] + (boxes[1],)} "
-            "(features, targets, missing weights, boxes and whether they are ragged)"
+            "(features, targets, missing weights, boxes and whether they are ragged "
+            "or dense)"
         )
     for one, two in zip(batch.tensors(), other.tensors(), strict=True):
         if not one.shape.is_compatible_with(two.shape) or one.dtype != two.dtype:

@@ -7,7 +7,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, mixing, mixup, settings
+from keras_mixup import dict_batches, keras_private, mixing, mixup, settings
 
 # Replicas trace their steps in threads of their own; a context variable is
 # private to each.
@@ -279,10 +279,11 @@ class MixUp(keras.layers.Layer):
         return cls(**{**config, "alpha": policy.alpha})
 
     def _with_images(self, batch):
+        name = dict_batches.images_name(batch)
         images = keras.tree.map_structure(
-            lambda image: tf.cast(image, self.compute_dtype), batch["images"]
+            lambda image: tf.cast(image, self.compute_dtype), batch[name]
         )
-        return {**batch, "images": images}
+        return {**batch, name: images}
 
 
 def _is_symbolic(inputs):

@@ -40,20 +40,39 @@ def mix(nest, lam, partner):
 def convex_combination(parts, coefficients):
     """`sum_k c_k x_k` in float32 at least; c_k broadcasts to the right of x_k.
 
-    The coefficients sum to 1: that of a single part is 1, and it passes as it is.
+    The coefficients sum to 1: that of a single part is 1, and it passes as it is. What
+    weighs zero leaves no trace: its infinities and NaN are not part of the sum.
+    Integers become float32.
     """
-    dtype = mixed_dtype(parts[0].dtype)
+    dtype = parts[0].dtype if parts[0].dtype.is_floating else tf.float32
     if len(parts) == 1:
         return tf.cast(parts[0], dtype)
     compute = tf.float64 if dtype == tf.float64 else tf.float32
     axes = max(coefficient.shape.rank for coefficient in coefficients)
+    if compute == tf.float64:
+        coefficients = _summing_to_one(coefficients)
     total = None
     for part, coefficient in zip(parts, coefficients, strict=True):
         part = flattened(part, axes)
         coefficient = expand_to_rank(tf.cast(coefficient, compute), part.shape.rank)
-        term = coefficient * tf.cast(part, compute)
+        term = tf.math.multiply_no_nan(tf.cast(part, compute), coefficient)
         total = term if total is None else total + term
     return shaped_like(tf.cast(total, dtype), parts[0])
+
+
+def _summing_to_one(coefficients):
+    """The coefficients in float64. The largest one takes what float32 has rounded.
+
+    Of two, lam and 1 - lam, lam stays as it is.
+    """
+    rank = max(coefficient.shape.rank for coefficient in coefficients)
+    wide = [expand_to_rank(tf.cast(c, tf.float64), rank) for c in coefficients]
+    missing = 1 - sum(wide)
+    largest = tf.argmax(tf.stack([c + 0 * missing for c in wide]), axis=0)
+    return [
+        tf.where(largest == k, coefficient + missing, coefficient)
+        for k, coefficient in enumerate(wide)
+    ]
 
 
 def flattened(tensor, axes=1):
@@ -89,10 +108,12 @@ def gather_parts(parts, partners):
 
 
 def mix_parts(parts, coefficients):
-    """The convex combination of K nests of tensors, leaf by leaf."""
-    return keras.tree.map_structure(
-        lambda *leaves: convex_combination(leaves, coefficients), *parts
-    )
+    """The convex combination of K nests of tensors, leaf by leaf; None stays None."""
+
+    def combined(*leaves):
+        return None if leaves[0] is None else convex_combination(leaves, coefficients)
+
+    return keras.tree.map_structure(combined, *parts)
 
 
 def mix_masked(parts, masks, coefficients):
@@ -127,32 +148,43 @@ def expand_to_rank(tensor, rank):
     return tensor
 
 
-def check_mixable(tensor, name):
-    """Raises unless the tensor is a batch of floats or of uint8."""
+def check_mixable(tensor, name, is_quantity=False):
+    """Raises unless the tensor is a batch of floats or of uint8.
+
+    Integers that are said to be a quantity are mixed too.
+    """
     if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
         kind = type(tensor).__name__
-    elif tensor.shape.rank is None:
+    else:
+        check_rank_known(tensor, name)
+        amount = tensor.dtype == tf.uint8 or (is_quantity and tensor.dtype.is_integer)
+        if tensor.dtype.is_floating or amount:
+            if tensor.shape.rank == 0:
+                raise ValueError(_scalar(name))
+            return
+        kind = f"dtype {tensor.dtype.name}"
+    raise ValueError(
+        f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
+        f"be mixed. Received: {kind}. If it is a quantity, cast it to a float or name "
+        "it in MixUp(quantities=...); if it is to pass as it is, name it in "
+        "MixUp(passthrough=...)."
+    )
+
+
+def check_rank_known(tensor, name):
+    """Raises where a tensor does not say how many axes it has."""
+    if tensor.shape.rank is None:
         raise ValueError(
             f"Unknown rank of `{name}`. Expected a tensor whose rank is known: call "
             "`set_shape` on what tf.numpy_function or tf.py_function gives."
         )
-    elif tensor.dtype.is_floating or tensor.dtype == tf.uint8:
-        if tensor.shape.rank == 0:
-            raise ValueError(_scalar(name))
-        return
-    else:
-        kind = f"dtype {tensor.dtype.name}"
-    raise ValueError(
-        f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
-        f"be mixed. Received: {kind}. Cast it to a float if it is a quantity; "
-        "name it in `passthrough` if it is to pass as it is."
-    )
 
 
 def check_batch_sizes(tensors, names=None):
     """Raises unless all first axes are equal: now, or where the graph runs."""
     names = names or [f"tensor {index}" for index in range(len(tensors))]
     for tensor, name in zip(tensors, names, strict=True):
+        check_rank_known(tensor, name)
         if tensor.shape.rank == 0:
             raise ValueError(_scalar(name))
     sizes = [_batch_size(tensor) for tensor in tensors]
@@ -160,7 +192,8 @@ def check_batch_sizes(tensors, names=None):
     if len(set(known.values())) > 1:
         raise ValueError(
             "Batch sizes differ. Expected the same size of the first axis "
-            f"everywhere. Received: {known}"
+            "everywhere, which is the batch: call `batch` before you mix. "
+            f"Received: {known}"
         )
     if len(known) == len(tensors) or len(tensors) < 2:
         return
@@ -191,7 +224,8 @@ def _batch_size(tensor):
 def _scalar(name):
     return (
         f"Invalid shape received for `{name}`. Expected a batch: a tensor of rank 1 or "
-        "more whose first axis is the batch. Received: a scalar"
+        "more whose first axis is the batch. Received: a scalar. Call `batch` on the "
+        "dataset before you mix."
     )
 
 

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, batches, boxes, draws, keys, mixing, steps
+from keras_mixup import (
+    arguments,
+    batches,
+    boxes,
+    draws,
+    keys,
+    mixing,
+    steps,
+    target_checks,
+)
 from keras_mixup import targets as target_rules
 from keras_mixup.settings import Settings
 
@@ -34,8 +43,9 @@ class MixUp(Settings):
             come from a symmetric Dirichlet law (section 2).
         targets: `"mix"`, or `"closer"`: the target of the heaviest example.
         num_classes: Number of classes of integer targets, which become float32
-            one-hot rows; a dict or list of them for several targets, None in it for
-            one that is no class.
+            one-hot rows. A last axis of so many integers or booleans is that of rows
+            already; one of size one is always that of class numbers. A dict or list
+            of numbers for several targets, None in it for one that is no class.
         label_smoothing: Float in [0, 1): `(1 - s) y + s / classes`, applied to
             one-hot targets: all, or those that a dict or list of `num_classes` names.
         probability: Probability that mixing happens, drawn per batch or per
@@ -49,6 +59,11 @@ class MixUp(Settings):
             weight 0; targets then come with a sample weight for each position.
         jit_compile: Whether the sums run as one fused XLA function inside a
             graph. A batch of a new shape compiles anew (one to two seconds).
+        multi_label: Whether rows are of independent labels, each 0 or 1: they are
+            smoothed as `(1 - s) y + s / 2`. A dict or list for several targets.
+        pairing_target: Name of the target that `"same_class"` goes by, of several.
+        quantities: Name or names of integers in x that are amounts (uint16 images,
+            counts) and are mixed as float32, or True for all; a lone x is `"x"`.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order
@@ -62,8 +77,9 @@ class MixUp(Settings):
         (`at_step`).
 
         Batches `(x, y)`, `(x, y, sample_weight)`, or dicts with `"images"` and
-        any of `"labels"`, `"segmentation_masks"`, `"bounding_boxes"`,
-        `"sample_weight"`; other entries of a dict pass untouched. x, y and
+        any of `"labels"`, `"targets"`, `"segmentation_masks"`, `"bounding_boxes"`,
+        `"sample_weight"`, in the singular too; other entries of a dict pass
+        untouched, unless they are named like a target, which raises. x, y and
         weights may be nests. All first axes are the batch. Floats keep their
         dtype, uint8 becomes float32. Weights: an example weighs
         `lam w_i + (1 - lam) w_j`, see `keras_mixup.targets`.
@@ -150,7 +166,14 @@ class MixUp(Settings):
             num_classes=target_rules.per_target(self.num_classes, path),
             ignore_class=self.ignore_class,
             label_smoothing=self.smoothing_of(path),
+            multi_label=target_rules.per_target(self.multi_label, path),
         )
+
+    def pairing_labels(self, leaves, paths):
+        """The labels that the pairing goes by: None where it goes by none."""
+        if self.pairing != "same_class":
+            return None
+        return target_rules.pairing_labels(leaves, paths, self.pairing_target)
 
     def smoothing_of(self, path):
         """The label smoothing of one target: none where `num_classes` leaves it out."""
@@ -176,20 +199,16 @@ class MixUp(Settings):
 
     def _mixed(self, batch, other, step, replica):
         step = steps.index_of(step, self.seed, self.has_schedule)
-        read = [batches.read_batch(batch, self.passthrough)]
+        form = self.passthrough, self.num_classes, self.quantities
+        read = [batches.read_batch(batch, *form)]
         if other is not None:
-            read.append(batches.read_batch(other, self.passthrough))
+            read.append(batches.read_batch(other, *form))
             batches.check_alike(*read)
         for one in read:
-            target_rules.check_targets(
-                one.targets,
-                one.paths,
-                self.num_classes,
-                self.ignore_class,
-                choosing=self.targets == "closer" and not self.label_smoothing,
-            )
+            target_checks.check_targets(one, self)
         parts = [one.mixed_parts() for one in read]
-        ragged = [part.pop("boxes") for part in parts] if read[0].is_ragged() else None
+        apart = read[0].has_boxes_for_no_compiler()
+        ragged = [part.pop("boxes") for part in parts] if apart else None
         compute = functools.partial(self._compute, paths=read[0].paths)
         features = parts[0]["features"]
         # ERM has no sums to fuse, and XLA copies what only passes.
@@ -213,7 +232,7 @@ class MixUp(Settings):
     def _compute(self, parts, key, alpha, paths):
         first = parts[0]
         size = mixing.batch_size_of(keras.tree.flatten(first)[0])
-        labels = next(iter(first["targets"]), None)
+        labels = self.pairing_labels(first["targets"], paths)
         draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
         parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
         features = [part["features"] for part in parts]

@@ -207,6 +207,8 @@ def _classes(labels):
     labels = tf.convert_to_tensor(labels)
     if labels.shape.rank == 2 and labels.shape[-1] == 1:
         labels = labels[:, 0]
+    if labels.dtype.is_bool:
+        labels = tf.cast(labels, tf.int32)
     if labels.shape.rank == 2:
         return tf.argmax(labels, axis=-1, output_type=tf.int32)
     if labels.shape.rank == 1 and labels.dtype.is_integer:

@@ -31,6 +31,9 @@ class Settings:
         seed=None,
         ignore_class=None,
         jit_compile=True,
+        multi_label=False,
+        pairing_target=None,
+        quantities=(),
     ):
         if not callable(alpha):
             variable = arguments.is_variable(alpha)
@@ -43,6 +46,9 @@ class Settings:
         arguments.check_share("probability", probability, "[0, 1]")
         arguments.check_num_classes(num_classes)
         arguments.check_seed(seed)
+        arguments.check_multi_label(multi_label)
+        arguments.check_quantities(quantities)
+        arguments.check_pairing_target(pairing_target, pairing)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -61,6 +67,10 @@ class Settings:
         self.seed = seed
         self.ignore_class = ignore_class
         self.jit_compile = jit_compile
+        self.multi_label = multi_label
+        self.pairing_target = pairing_target
+        one = isinstance(quantities, str)
+        self.quantities = (quantities,) if one else quantities
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):

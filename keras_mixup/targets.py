@@ -5,13 +5,15 @@ is `sum_k t_k w_k loss(y_k)`. For a loss that is linear in its target this is
 `W loss(y~)` with `y~ = sum_k (t_k w_k / W) y_k`, so an example of weight zero
 (padding, unlabeled) leaves no trace in the target. An ignored class is a
 weight of zero at its position: the same rule serves both.
+
+Integers and booleans are class numbers, or rows where `has_rows` says so.
 """
 
 from collections.abc import Mapping
 
 import tensorflow as tf
 
-from keras_mixup.mixing import check_mixable, convex_combination, expand_to_rank
+from keras_mixup.mixing import check_rank_known, convex_combination, expand_to_rank
 
 TARGETS = ("mix", "closer")
 
@@ -19,6 +21,23 @@ TARGETS = ("mix", "closer")
 def is_integer(tensor):
     """Whether a target holds classes: integers or booleans."""
     return tensor.dtype.is_integer or tensor.dtype.is_bool
+
+
+def has_rows(target, num_classes):
+    """Whether the last axis of a target of integers or booleans is that of its classes.
+
+    It is where it has `num_classes` entries, so that (batch, num_classes) are one-hot or
+    multi-hot rows. Class numbers at so many positions are written with a last axis of
+    one behind them, (batch, num_classes, 1), which is always that of class numbers.
+    """
+    shape = target.shape
+    of_classes = num_classes not in (None, 1)
+    return (
+        is_integer(target)
+        and of_classes
+        and shape.rank > 1
+        and (shape[-1] == num_classes)
+    )
 
 
 def one_hot(labels, num_classes):
@@ -43,6 +62,8 @@ def fit_weight(weight, target):
     Raises:
         ValueError: for a shape that would broadcast against the loss.
     """
+    check_rank_known(target, "y")
+    check_rank_known(weight, "sample_weight")
     if is_integer(target):
         positions = without_column(target).shape
     else:
@@ -65,14 +86,20 @@ def _leads(shape, positions):
     return rank <= positions.rank and shape[1:].is_compatible_with(positions[1:rank])
 
 
-def smooth(rows, amount):
-    """Label smoothing (Szegedy et al., 2016): `(1 - s) y + s / classes`."""
+def smooth(rows, amount, multi_label=False):
+    """Label smoothing (Szegedy et al., 2016): `(1 - s) y + s / classes`.
+
+    Of independent labels, each 0 or 1, it is `(1 - s) y + s / 2`.
+    """
     if not amount:
         return rows
+    if multi_label:
+        return rows * (1 - amount) + amount / 2
     if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
         raise ValueError(
             "`label_smoothing` spreads weight over classes. Expected integer labels "
-            "with num_classes, or one-hot rows of shape (batch_size, ..., classes). "
+            "with num_classes, one-hot rows of shape (batch_size, ..., classes), or "
+            "multi_label=True where each entry is a label of 0 or 1 by itself. "
             f"Received: targets of shape {rows.shape} and dtype {rows.dtype.name}"
         )
     return rows * (1 - amount) + amount / rows.shape[-1]
@@ -90,27 +117,38 @@ def target_coefficients(coefficients, targets):
 
 
 def weigh(coefficients, weights):
-    """W and the shares `t_k w_k / W` (t_k where W is zero), given every w_k."""
+    """W and the shares `t_k w_k / W` (t_k where W is zero), given every w_k.
+
+    Weights may be negative. Where they cancel, so that no W y~ is the sum, W is NaN.
+    """
     rank = weights[0].shape.rank
     coefficients = [expand_to_rank(t, rank) for t in coefficients]
     products = [
-        t * tf.cast(w, tf.float32) for t, w in zip(coefficients, weights, strict=True)
+        tf.math.multiply_no_nan(tf.cast(w, tf.float32), t)
+        for t, w in zip(coefficients, weights, strict=True)
     ]
     total = tf.add_n(products)
     shares = [
-        tf.where(total > 0, tf.math.divide_no_nan(product, total), t)
+        tf.where(total != 0, tf.math.divide_no_nan(product, total), t)
         for product, t in zip(products, coefficients, strict=True)
     ]
-    return total, shares
+    cancel = (total == 0) & (tf.add_n([tf.abs(product) for product in products]) > 0)
+    return tf.where(cancel, float("nan"), total), shares
 
 
 def mix_target(
-    parts, weights, coefficients, num_classes=None, ignore_class=None, label_smoothing=0
+    parts,
+    weights,
+    coefficients,
+    num_classes=None,
+    ignore_class=None,
+    label_smoothing=0,
+    multi_label=False,
 ):
     """The mixed target and its weight, or None where nothing is weighted.
 
     Args:
-        parts: The K targets: floats, or integers, which become one-hot rows of
+        parts: The K targets: floats, or class numbers, which become one-hot rows of
             `num_classes`. Without `num_classes` integers are chosen, not mixed:
             one coefficient an example must then be 1.
         weights: The K sample weights, or K times None.
@@ -118,6 +156,7 @@ def mix_target(
         num_classes: Integer or None.
         ignore_class: Integer or None; gives weight 0 to its positions.
         label_smoothing: Float in [0, 1).
+        multi_label: Whether the entries of a row are labels by themselves.
     """
     if is_integer(parts[0]):
         if ignore_class is not None:
@@ -132,7 +171,7 @@ def mix_target(
         total, shares = weigh(coefficients, weights)
     if is_integer(parts[0]) and label_smoothing == 0:
         return select_target(parts, coefficients), total
-    parts = [smooth(part, label_smoothing) for part in parts]
+    parts = [smooth(part, label_smoothing, multi_label) for part in parts]
     return convex_combination(parts, shares), total
 
 
@@ -151,37 +190,8 @@ def valid_weights(labels, ignore_class, weights=None):
     valid = tf.cast(tf.cast(labels, tf.int64) != ignore_class, tf.float32)
     if weights is None:
         return valid
-    return valid * expand_to_rank(tf.cast(weights, tf.float32), valid.shape.rank)
-
-
-def _check_classes(labels, num_classes, ignore_class, name):
-    """Fails, where the graph runs, on a label outside `[0, num_classes)`."""
-    wide = tf.cast(labels, tf.int64)
-    inside = (wide >= 0) & (wide < num_classes)
-    if ignore_class is not None:
-        inside |= wide == ignore_class
-    tf.debugging.Assert(
-        tf.reduce_all(inside),
-        [
-            f"Invalid value received for `{name}`. Expected integer labels in "
-            f"[0, {num_classes}). Received:",
-            tf.boolean_mask(wide, ~inside),
-        ],
-        summarize=5,
-    )
-
-
-def _check_rows(target, num_classes, name):
-    """Raises where floats are no rows of that many classes."""
-    if num_classes is None or isinstance(target, tf.RaggedTensor):
-        return
-    if target.shape.rank < 2 or target.shape[-1] not in (None, num_classes):
-        raise ValueError(
-            f"Float target `{name}` of a shape that is no row of classes: class numbers "
-            "cannot be averaged. Expected integer labels, or one-hot rows of shape "
-            f"(batch_size, ..., {num_classes}). Received: shape {target.shape} and dtype "
-            f"{target.dtype.name}, num_classes={num_classes}"
-        )
+    weights = expand_to_rank(tf.cast(weights, tf.float32), valid.shape.rank)
+    return tf.math.multiply_no_nan(weights, valid)
 
 
 def per_target(value, path):
@@ -198,24 +208,17 @@ def per_target(value, path):
     return value
 
 
-def check_targets(leaves, paths, num_classes, ignore_class, choosing):
-    """Checks the targets of a batch before they are mixed.
-
-    `choosing` says that targets are chosen, not mixed: integers may stay.
-    """
-    for leaf, path in zip(leaves, paths, strict=True):
-        name = "/".join(map(str, path)) or "y"
-        classes = per_target(num_classes, path)
-        if isinstance(leaf, tf.RaggedTensor) or not is_integer(leaf):
-            check_mixable(leaf, name)
-            # One number for several targets may be meant for the others.
-            if isinstance(num_classes, (Mapping, tuple, list)) or len(leaves) == 1:
-                _check_rows(leaf, classes, name)
-        elif classes is not None:
-            _check_classes(leaf, classes, ignore_class, name)
-        elif not choosing:
-            raise ValueError(
-                f"Integer labels `{name}` cannot be mixed without their number of "
-                "classes. Expected MixUp(num_classes=...), or one-hot rows of floats. "
-                f"Received: dtype {leaf.dtype.name} and num_classes={num_classes}"
-            )
+def pairing_labels(leaves, paths, name=None):
+    """The target that `pairing="same_class"` goes by: the only one, or the named one."""
+    names = ["/".join(map(str, path)) or "y" for path in paths]
+    found = [
+        leaf
+        for leaf, path in zip(leaves, paths, strict=True)
+        if name is None or name in path
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise ValueError(
+        'pairing="same_class" goes by one target. Expected the name of one in '
+        f"MixUp(pairing_target=...). Received: pairing_target={name!r} and targets {names}"
+    )

@@ -1,5 +1,6 @@
 """Bounding boxes: the union of all parts, with weights; on real images too."""
 
+import functools
 import pathlib
 import xml.etree.ElementTree
 
@@ -156,3 +157,108 @@ def test_ragged_boxes_are_not_mixed_with_dense_ones():
     one, other = ({"images": images, "bounding_boxes": b} for b in (dense, ragged))
     with pytest.raises(ValueError, match="same structure.*ragged"):
         keras_mixup.MixUp(1.0).between(one, other)
+
+
+def mixed_boxes(boxes, mode="eager", **settings):
+    policy = keras_mixup.MixUp(1.0, pairing="roll", seed=1, **settings)
+
+    def mix(boxes):
+        batch = {"images": IMAGES, "bounding_boxes": boxes}
+        return policy.at_step(0, batch)["bounding_boxes"]
+
+    lam = float(keras_mixup.sample_lambda(1.0, (), seed=1))
+    if mode == "map":
+        return lam, next(iter(tf.data.Dataset.from_tensors(boxes).map(mix)))
+    wrap = {"eager": lambda f: f, "graph": tf.function}.get(mode)
+    wrap = wrap or functools.partial(tf.function, jit_compile=True)
+    return lam, wrap(mix)(boxes)
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "map"])
+@pytest.mark.parametrize("is_ragged", [False, True])
+def test_further_entries_of_each_dtype_go_along(mode, is_ragged):
+    number = np.arange(12).reshape(3, 4)
+    extra = {
+        "name": np.array([f"box {i}" for i in range(12)]).reshape(3, 4),
+        "crowd": number % 2 == 0,
+        "area": number.astype("uint16"),
+        "points": np.stack([number, -number], -1).astype("float32"),
+    }
+    boxes = {"boxes": BOXES, "classes": CLASSES.astype("float32"), **extra}
+    lengths = (CLASSES >= 0).sum(1)
+    if is_ragged:
+        boxes = {
+            name: tf.RaggedTensor.from_tensor(value, lengths=lengths)
+            for name, value in boxes.items()
+        }
+    lam, found = mixed_boxes(boxes, mode)
+    padding = {"name": b"", "crowd": False, "area": 0, "points": -1}
+    for i in range(3):
+        count = lengths[i] + lengths[i - 1]
+        for name, value in extra.items():
+            expected = np.concatenate([value[k][: lengths[k]] for k in (i, i - 1)])
+            one = found[name][i]
+            one = one.to_tensor() if isinstance(one, tf.RaggedTensor) else one
+            one = np.asarray(one)
+            kept = one[:count].astype(str) if name == "name" else one[:count]
+            np.testing.assert_array_equal(kept, expected)
+            assert len(one) == (count if is_ragged else 8)
+            assert (one[count:] == padding[name]).all()
+        weights = np.repeat([lam, 1 - lam], [lengths[i], lengths[i - 1]])
+        np.testing.assert_allclose(found["weights"][i][:count], weights, atol=1e-6)
+
+
+def test_entries_of_none_stay_none():
+    boxes = {"boxes": BOXES, "labels": CLASSES, "confidence": None}
+    policy = keras_mixup.MixUp(1.0, pairing="roll", seed=1)
+    mixed = policy.at_step(0, {"images": IMAGES, "bounding_boxes": boxes})
+    assert mixed["bounding_boxes"]["confidence"] is None
+    assert mixed["bounding_boxes"]["boxes"].shape == (3, 8, 4)
+
+
+@pytest.mark.parametrize("mode", ["eager", "xla"])
+def test_weights_that_were_there_are_multiplied(mode):
+    weights = np.array([[2, 3, 9, 9], [-1, 9, 9, 9], [4, 0, 1, 2]])
+    boxes = {"boxes": BOXES, "labels": CLASSES, "weights": weights}
+    lam, found = mixed_boxes(boxes, mode)
+    expected = [lam * 2, lam * 3, (1 - lam) * 4, (1 - lam) * 1, (1 - lam) * 2, 0, 0, 0]
+    np.testing.assert_allclose(found["weights"][0], expected, atol=1e-5)
+    np.testing.assert_allclose(found["weights"][1][0], -lam, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"image_id": np.arange(3)}, r"`image_id`.*one an image.*\(3,\)"),
+        ({"size": np.zeros((3, 2))}, r"`size`.*\(3, 2\) for classes of shape \(3, 4\)"),
+        ({"boxes": np.zeros((3, 4))}, r"`boxes` of the boxes.*\(3, 4\)"),
+        ({"weights": np.ones(3)}, "`weights`.*one entry a box"),
+        ({"weights": np.ones((3, 4, 1))}, "`weights`.*one entry a box"),
+        ({"labels": CLASSES.astype("uint8")}, "signed integers.*class -1.*uint8"),
+        ({"labels": CLASSES > 0}, "signed integers.*bool"),
+        ({"labels": CLASSES.astype(str)}, "signed integers.*string"),
+        ({"labels": CLASSES[..., None]}, r"\(batch_size, boxes\).*\(3, 4, 1\)"),
+        ({"labels": tf.ragged.constant([[1], [2], [3]])}, "all dense, or all ragged"),
+    ],
+)
+def test_entries_that_are_not_one_a_box(changed, message):
+    with pytest.raises(ValueError, match=message):
+        mixed_boxes({"boxes": BOXES, "labels": CLASSES, **changed})
+    with pytest.raises(ValueError, match="Expected a dict"):
+        keras_mixup.MixUp(1.0)({"images": IMAGES, "bounding_boxes": BOXES})
+
+
+def test_another_number_of_boxes_that_only_the_graph_knows():
+    policy = keras_mixup.MixUp(1.0)
+
+    def unknown(rank):
+        return tf.TensorSpec((3, None, *[4] * (rank - 2)))
+
+    @tf.function(input_signature=[unknown(3), unknown(2), unknown(2)])
+    def mix(boxes, classes, size):
+        entries = {"boxes": boxes, "classes": classes, "size": size}
+        return policy({"images": IMAGES, "bounding_boxes": entries})["bounding_boxes"]
+
+    assert mix(BOXES, tf.zeros((3, 4)), tf.zeros((3, 4)))["size"].shape == (3, 8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`size` of the boxes"):
+        mix(BOXES, tf.zeros((3, 4)), tf.zeros((3, 2)))

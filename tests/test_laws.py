@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import keras_mixup
-from keras_mixup import keys
+from keras_mixup import keys, targets
 from tests import oracles
 
 CLASSES = 4
@@ -194,3 +194,49 @@ def test_a_mixed_dataset_can_be_saved_and_loaded(tmp_path):
     again = dataset.apply(keras_mixup.MixUp(seed=2))
     for (a, _), (b, _) in zip(again, loaded, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+SCHEDULE = keras_mixup.AlphaSchedule(1.0, warm_up=10)
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings"),
+    [
+        ("eager", {"per": "example", "probability": 0.3}),
+        ("xla", {"per": "example", "probability": 0.3}),
+        ("eager", {"per": "example", "alpha": 1e-4, "examples": 3}),
+        ("graph", {"per": "example", "alpha": 1e-4, "examples": 3}),
+        ("eager", {"alpha": SCHEDULE}),
+        ("map", {"alpha": SCHEDULE}),
+    ],
+)
+def test_an_example_of_weight_one_has_nothing_of_its_partner(mode, settings):
+    """Neither its infinities and NaN, nor those of its label and of its weight."""
+    x = np.zeros((12, 2), "float32")
+    y, weights = np.eye(12, dtype="float32"), np.ones(12, "float32")
+    x[5], y[5], weights[5], x[8] = np.inf, np.nan, np.nan, np.nan
+    policy = keras_mixup.MixUp(
+        **{"alpha": 1.0, "pairing": "roll", "seed": 3, **settings}
+    )
+    key = keys.make_key(3, 0, 0)
+    own = policy.draw(12, key, policy.alpha_at(0)).coefficients[0]
+    kept = (np.broadcast_to(own, 12) == 1) & ~np.isin(np.arange(12), (5, 8))
+    assert kept.any()
+
+    def mix(x, y, weights):
+        return policy.at_step(0, (x, y)), policy.at_step(0, (x, y[:, 0], weights))
+
+    weights = np.nan_to_num(weights)  # The pipeline refuses NaN.
+    plain, weighted = oracles.run(mode, mix, x, y, weights)
+    np.testing.assert_array_equal(plain[0][kept], 0)
+    np.testing.assert_array_equal(plain[1][kept], np.eye(12)[kept])
+    assert np.isfinite(weighted[1][kept]).all()
+    np.testing.assert_array_equal(weighted[2][kept], 1)
+
+
+def test_a_partner_of_weight_zero_leaves_nothing_of_its_sample_weight():
+    own, other = tf.constant([1.0, 0.0]), tf.constant([0.0, 1.0])
+    weights = [tf.constant([2.0, np.inf]), tf.constant([np.nan, 3.0])]
+    total, shares = targets.weigh([own, other], weights)
+    np.testing.assert_array_equal(total, [2, 3])
+    np.testing.assert_array_equal(shares, [[1, 0], [0, 1]])

@@ -126,3 +126,35 @@ def test_a_row_of_2_to_the_31_numbers_has_its_size():
     assert function.output_shapes.as_list() == [None, 2**31]
     sizes = [op for op in function.graph.get_operations() if op.type == "Prod"]
     assert [op.outputs[0].dtype for op in sizes] == [tf.int64]
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_weighs_zero_leaves_no_trace(mode, count):
+    kept = np.array([1.5, -2.0, 0.25], "float32")
+    bad = np.array([np.inf, -np.inf, np.nan], "float32")
+    own = np.array([1, 0, 1], "float32")
+    coefficients = [own, 1 - own, 0 * own][:count]
+    parts = [np.where(c == 1, kept, bad).astype("float32") for c in coefficients]
+
+    def combine(parts, coefficients):
+        return mixing.convex_combination(parts, coefficients)
+
+    np.testing.assert_array_equal(oracles.run(mode, combine, parts, coefficients), kept)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_weights_of_float64_sum_to_one_in_float64(count):
+    weights = keras_mixup.sample_weights(1.0, (200,), count, seed=1)
+    coefficients = tf.unstack(weights, axis=-1)
+    ones = [tf.ones((200, 2), tf.float64)] * count
+    mixed = mixing.convex_combination(ones, coefficients)
+    np.testing.assert_allclose(mixed, 1, rtol=0, atol=1e-15)
+
+
+def test_lam_and_its_complement_in_float64():
+    lam = keras_mixup.sample_lambda(1.0, (200,), seed=1).numpy()
+    x = np.eye(2)[np.arange(200) % 2] * 1e6
+    partner = np.roll(np.arange(200), 1)
+    mixed = keras_mixup.mix(x, lam, partner)
+    np.testing.assert_allclose(mixed, oracles.mix(x, lam, partner), rtol=1e-14)

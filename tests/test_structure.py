@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets boxes batches settings mixup
+version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
 layers metrics last_activation
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
@@ -106,7 +106,8 @@ def test_the_picture_of_the_rooms_names_each_file():
 SIGNATURES = {
     "MixUp": "(alpha=0.2, *, per='batch', pairing='permutation', examples=2, targets='mix', "
     "num_classes=None, label_smoothing=0.0, probability=1.0, passthrough=(), seed=None, "
-    "ignore_class=None, jit_compile=True)",
+    "ignore_class=None, jit_compile=True, multi_label=False, pairing_target=None, "
+    "quantities=())",
     "MixUp.at_step": "(self, step, batch, replica=0)",
     "MixUp.between": "(self, batch, other, step=None, replica=0)",
     "count_steps": "(dataset, first_step=0)",

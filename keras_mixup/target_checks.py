@@ -1,0 +1,185 @@
+"""Checks of targets before they are mixed: what kind each is, and that its values fit."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from keras_mixup import targets
+from keras_mixup.mixing import check_mixable, check_rank_known, expand_to_rank
+
+# What a sum of a row may miss of 1, in 16 bits and over many classes.
+_TOLERANCE = 1e-2
+
+
+def read_target(target, num_classes, name):
+    """A target as it is mixed: rows of integers or booleans become float32.
+
+    Raises:
+        ValueError: for an unknown rank.
+        tf.errors.InvalidArgumentError: where the graph runs, for rows of anything but
+            0 and 1, and for what turns out to be rows only then.
+    """
+    if _is_composite(target):
+        return target
+    check_rank_known(target, name)
+    if num_classes is None or not targets.is_integer(target):
+        return target
+    if targets.has_rows(target, num_classes):
+        _check_zeros_and_ones(target, num_classes, name)
+        return tf.cast(target, tf.float32)
+    if target.shape.rank > 1 and target.shape[-1] is None:
+        _check_no_rows(target, num_classes, name)
+    return target
+
+
+def check_targets(read, policy):
+    """Checks the targets and weights of a `Batch` for a policy.
+
+    A target that can be a sum of several needs floats or `num_classes`, and weights
+    that are not negative.
+    """
+    num_classes, mixing = policy.num_classes, policy.targets == "mix"
+    if policy.pairing == "same_class":
+        _check_pairing_labels(policy.pairing_labels(read.targets, read.paths), policy)
+    for leaf, weight, path in zip(read.targets, read.weights, read.paths, strict=True):
+        name = "/".join(map(str, path)) or "y"
+        classes = targets.per_target(num_classes, path)
+        smoothing = policy.smoothing_of(path)
+        if _is_composite(leaf) or not targets.is_integer(leaf):
+            check_mixable(leaf, name)
+            # One number for several targets may be meant for the others.
+            if isinstance(num_classes, (Mapping, tuple, list)) or len(read.paths) == 1:
+                _check_rows(leaf, classes, name)
+            if smoothing and not targets.per_target(policy.multi_label, path):
+                _check_one_of_n(leaf, weight, name, "label_smoothing")
+        elif targets.per_target(policy.multi_label, path):
+            raise ValueError(
+                f"Class numbers `{name}` are not multi-label. Expected rows of 0 and 1 "
+                "with multi_label=True, as floats or with as many entries as num_classes "
+                f"says. Received: shape {leaf.shape}, num_classes={num_classes}"
+            )
+        elif classes is not None:
+            _check_classes(leaf, classes, policy.ignore_class, name)
+        elif mixing or policy.label_smoothing:
+            raise ValueError(
+                f"Integer labels `{name}` cannot be mixed without their number of "
+                "classes. Expected MixUp(num_classes=...), or floats: one-hot rows, or 0 "
+                f"and 1 for one unit. Received: dtype {leaf.dtype.name} and "
+                f"num_classes={num_classes}"
+            )
+        if weight is not None and mixing and not policy.is_identity:
+            _check_not_negative(weight, name)
+
+
+def _check_pairing_labels(labels, policy):
+    """Checks that the target of `pairing="same_class"` names one class an example."""
+    shape = labels.shape
+    if targets.is_integer(labels):
+        if shape.rank > 1 and shape[1:].num_elements() != 1:
+            raise ValueError(
+                'pairing="same_class" needs labels that name one class an example. '
+                "Expected class numbers of shape (batch_size,) or rows of num_classes. "
+                f"Received: shape {shape}, num_classes={policy.num_classes}"
+            )
+    elif shape.rank == 2 and shape[1] != 1:
+        _check_one_of_n(labels, None, "y", 'pairing="same_class"')
+
+
+def _is_composite(target):
+    return isinstance(target, (tf.RaggedTensor, tf.SparseTensor))
+
+
+def _check_zeros_and_ones(rows, num_classes, name):
+    if rows.dtype.is_bool:
+        return
+    tf.debugging.Assert(
+        tf.reduce_all((rows == 0) | (rows == 1)),
+        [
+            f"Invalid value received for `{name}`. A last axis of num_classes="
+            f"{num_classes} entries is that of rows of 0 and 1. Class numbers at so many "
+            f"positions need a last axis of one: `{name}[..., tf.newaxis]`. Received:",
+            rows,
+        ],
+        summarize=12,
+    )
+
+
+def _check_no_rows(labels, num_classes, name):
+    values = tf.cast(labels, tf.int64)
+    looks_like_rows = tf.equal(tf.shape(labels)[-1], num_classes) & tf.reduce_all(
+        (values == 0) | (values == 1)
+    )
+    tf.debugging.Assert(
+        ~looks_like_rows | (num_classes == 1),
+        [
+            f"`{name}` may be rows of num_classes={num_classes} entries, or class numbers "
+            "at so many positions: its last axis is of unknown size. Set its shape where "
+            "it has rows (`tf.ensure_shape`), and add a last axis of one where it has "
+            f"class numbers: `{name}[..., tf.newaxis]`. Received:",
+            labels,
+        ],
+        summarize=12,
+    )
+
+
+def _check_one_of_n(rows, weight, name, what):
+    """Fails, where the graph runs, on a row that weighs something and is no distribution."""
+    if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
+        return
+    sums = tf.reduce_sum(tf.cast(rows, tf.float32), axis=-1)
+    fits = tf.abs(sums - 1) < _TOLERANCE
+    if weight is not None:
+        fits |= expand_to_rank(weight, sums.shape.rank) == 0
+    tf.debugging.Assert(
+        tf.reduce_all(fits),
+        [
+            f"{what} takes rows of one of n classes, which sum to 1. Where each entry of "
+            f"`{name}` is a label of 0 or 1 by itself, write MixUp(multi_label=True). "
+            "Received rows with the sums:",
+            tf.boolean_mask(sums, ~fits),
+        ],
+        summarize=5,
+    )
+
+
+def _check_not_negative(weight, name):
+    tf.debugging.Assert(
+        tf.reduce_all(weight >= 0),
+        [
+            f"Invalid value received for `sample_weight` of `{name}`. Expected weights "
+            ">= 0: one row and one weight cannot say what a loss of weights of both signs "
+            "is. MixUpModel can: it weighs the loss of each label. Received:",
+            tf.boolean_mask(weight, ~(weight >= 0)),
+        ],
+        summarize=5,
+    )
+
+
+def _check_classes(labels, num_classes, ignore_class, name):
+    """Fails, where the graph runs, on a label outside `[0, num_classes)`."""
+    wide = tf.cast(labels, tf.int64)
+    inside = (wide >= 0) & (wide < num_classes)
+    if ignore_class is not None:
+        inside |= wide == ignore_class
+    tf.debugging.Assert(
+        tf.reduce_all(inside),
+        [
+            f"Invalid value received for `{name}`. Expected integer labels in "
+            f"[0, {num_classes}). Received:",
+            tf.boolean_mask(wide, ~inside),
+        ],
+        summarize=5,
+    )
+
+
+def _check_rows(target, num_classes, name):
+    """Raises where floats are no rows of that many classes."""
+    if num_classes is None:
+        return
+    if target.shape.rank < 2 or target.shape[-1] not in (None, num_classes):
+        raise ValueError(
+            f"Float target `{name}` of a shape that is no row of classes: class numbers "
+            "cannot be averaged. Expected integer labels, or one-hot rows of shape "
+            f"(batch_size, ..., {num_classes}). Received: shape {target.shape} and dtype "
+            f"{target.dtype.name}, num_classes={num_classes}"
+        )
