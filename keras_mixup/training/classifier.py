@@ -213,8 +213,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         )
         if cuts.INPUT in self.mix_at:
             at_input = points.draws.pop(cuts.INPUT)
-            passthrough = self.mixup.passthrough
-            x = mixed_inputs.mix_inputs(self.network, x, at_input, passthrough)
+            x = mixed_inputs.mix_inputs(self.network, x, at_input, self.mixup)
         with layers.mixing_at(points):
             results = super().train_step((x, mixed, weights))
         points.check_reached()
@@ -272,14 +271,13 @@ class MixUpModel(SeveralWorkers, keras.Model):
         with counting.behind([y, sample_weight]):
             step = counting.next_step(self.step)
         key = keys.make_key(self.seed, step, keys.replica_in_sync())
-        labels = [
-            tf.convert_to_tensor(one)
-            for one in keras.tree.flatten(y)
-            if one is not None
-        ]
+        flat = keras.tree.flatten_with_path(y)
+        given = [(path, tf.convert_to_tensor(t)) for path, t in flat if t is not None]
+        paths, labels = zip(*given, strict=True)
         size = mixing.batch_size_of(labels[0])
         alpha = self.mixup.alpha_at(step)
-        return self.mixup.draw(size, key, alpha, labels[0]), key
+        classes = self.mixup.pairing_labels(labels, paths)
+        return self.mixup.draw(size, key, alpha, classes), key
 
     def _update_clean_accuracy(self, x, y):
         if keras.tree.is_nested(y):

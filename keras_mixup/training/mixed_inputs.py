@@ -48,13 +48,13 @@ def masks_of_inputs(network, x):
     return masks
 
 
-def mix_inputs(network, x, draw, passthrough):
-    """The inputs x of a network, mixed, but for what is named in `passthrough`."""
+def mix_inputs(network, x, draw, policy):
+    """The inputs x of a network, mixed, but for what passes by the policy."""
     x = keras.tree.map_structure(
         lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
     )
-    names = passing(network, x, passthrough)
-    leaves, put_back = batches.split_features(x, names)
+    names = passing(network, x, policy.passthrough)
+    leaves, put_back = batches.split_features(x, names, policy.quantities)
     masks = masks_of_inputs(network, x)
     return put_back(
         [layers.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]

@@ -212,7 +212,7 @@ def _sum_of_terms(loss, target, y_pred, weights, masks):
     masks = masks or [None] * len(weights)
     parts = zip(target.parts, target.shares, weights, masks, strict=True)
     for y, share, weight, mask in parts:
-        y = _smoothed(loss, y, target.smoothing)
+        y = _smoothed(loss, y, target)
         of_part = y_pred if mask is None else keras_private.with_mask(y_pred, mask)
         total += _term(loss, y, of_part, share, weight)
     return total
@@ -224,16 +224,16 @@ def _mixed(loss, target, weights):
     dtype = dtype if dtype.is_floating else tf.float32
     parts = [tf.cast(part, dtype) for part in target.parts]
     mixed, total = targets.mix_target(parts, weights, target.shares)
-    return _smoothed(loss, mixed, target.smoothing), total
+    return _smoothed(loss, mixed, target), total
 
 
-def _smoothed(loss, y, amount):
+def _smoothed(loss, y, target):
+    """The labels smoothed: over two values where each is a label by itself."""
+    function, amount = keras_function(loss), target.smoothing
     if not amount:
         return y
-    function = keras_function(loss)
     if function in BINARY:
-        y = tf.cast(y, tf.float32)
-        return y * (1 - amount) + amount / 2
+        return targets.smooth(tf.cast(y, tf.float32), amount, multi_label=True)
     if function in NEVER_AVERAGED or targets.is_integer(y):
         raise ValueError(
             f"Labels of the loss {loss.name} cannot be smoothed: it has no place for the "
@@ -241,7 +241,7 @@ def _smoothed(loss, y, amount):
             "or label_smoothing=0. Received: labels of dtype "
             f"{y.dtype.name}, label_smoothing={amount}"
         )
-    return targets.smooth(y, amount)
+    return targets.smooth(y, amount, target.multi_label)
 
 
 def _is_averaged(loss, y, y_pred):

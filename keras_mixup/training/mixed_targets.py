@@ -11,21 +11,22 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, mixing, targets
+from keras_mixup import boxes, keras_private, mixing, targets
 
 
 @dataclasses.dataclass(eq=False)
 class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
-    `shares[k]` is t_k, of shape () or (batch,). `smoothing` is the policy's label smoothing
-    of this target. `loss` is the compiled loss that has taken it, None before and where
+    `shares[k]` is t_k, of shape () or (batch,). `smoothing` and
+    `multi_label` are what the policy says of this target. `loss` is the compiled loss that has taken it, None before and where
     there is none.
     """
 
     parts: list
     shares: list
     smoothing: float = 0.0
+    multi_label: bool = False
     loss: object = None
 
     def shares_of_examples(self):
@@ -69,7 +70,9 @@ def mixed_targets(y, policy, parts_of, shares):
             return None
         leaf = tf.convert_to_tensor(leaf)
         _check_target(path, leaf, policy)
-        return MixedTarget(parts_of(leaf), shares, policy.smoothing_of(path))
+        multi_label = bool(targets.per_target(policy.multi_label, path))
+        smoothing = policy.smoothing_of(path)
+        return MixedTarget(parts_of(leaf), shares, smoothing, multi_label)
 
     return _mapped(mixed, y)
 
@@ -121,23 +124,12 @@ def check_batch(y, sample_weight):
     if y is None:
         raise ValueError("MixUpModel mixes targets too. Expected y. Received: y=None")
     flat = keras.tree.flatten_with_path(y)
-    for path, _ in flat:
-        if "boxes" in path:
-            raise ValueError(
-                "Boxes are joined, not averaged. Expected targets without boxes. Mix in "
-                'the pipeline instead: a dict {"images": x, "bounding_boxes": boxes} '
-                f"and dataset.map(keras_mixup.MixUp(...)). Received: y with {path}"
-            )
+    for path, leaf in flat:
+        boxes.refuse_in_nest(path, leaf)
     leaves = [leaf for _, leaf in flat] + keras.tree.flatten(sample_weight)
     leaves = [tf.convert_to_tensor(leaf) for leaf in leaves if leaf is not None]
     names = ["/".join(map(str, path)) or "y" for path, leaf in flat if leaf is not None]
     names += ["sample_weight"] * (len(leaves) - len(names))
-    for leaf, name in zip(leaves, names, strict=True):
-        if leaf.shape.rank is None:
-            raise ValueError(
-                f"Unknown rank of `{name}`. Expected a tensor whose rank is known: call "
-                "`set_shape` on what tf.numpy_function or tf.py_function gives."
-            )
     mixing.check_batch_sizes(leaves, names)
 
 
