@@ -13,7 +13,8 @@ TRAINING, VALIDATION = (X[:16], Y[:16]), (X[16:], Y[16:])
 
 def make(rate=0.1):
     model = keras_mixup.MixUpModel(by_hand.linear(), keras_mixup.MixUp(1.0, seed=1))
-    model.compile(keras.optimizers.SGD(rate), by_hand.sparse_loss(), ["accuracy"])
+    optimizer = keras.optimizers.SGD(rate)
+    model.compile(optimizer, by_hand.sparse_loss(), metrics=["accuracy"])
     return model
 
 
