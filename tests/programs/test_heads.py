@@ -21,8 +21,15 @@ def two_heads():
     return keras.Model(inputs, {"kind": kind, "size": size})
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("weighted", "jit_compile"),
+    [
+        (False, False),
+        (True, False),
+        (True, True),
+        pytest.param(False, True, marks=pytest.mark.slow),
+    ],
+)
 def test_two_heads(weighted, jit_compile):
     network = two_heads()
     lam, partner = by_hand.draw(16)

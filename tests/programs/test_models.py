@@ -79,7 +79,7 @@ def test_mixing_switched_off_between_two_fits_is_off_or_raises():
 
 @pytest.mark.parametrize("name", ["alpha", "probability"])
 def test_mixing_switched_off_behind_a_pipeline_is_off_or_raises(name):
-    mixup = keras_mixup.MixUp(1.0, num_classes=3)
+    mixup = keras_mixup.MixUp(1.0, num_classes=3, jit_compile=False)
     mixed = tf.data.Dataset.from_tensors((X, Y)).map(mixup)
     try:
         setattr(mixup, name, 0.0)
@@ -111,7 +111,10 @@ def test_a_policy_shows_its_settings():
     assert "5" in shown
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "bfloat16", "float16"],
+)
 def test_an_image_network_trains_under_16_bit_policies(policy):
     x, y = np.random.default_rng(0).random((4, 8, 8, 3), "float32"), np.arange(4) % 3
     keras.config.set_dtype_policy(policy)

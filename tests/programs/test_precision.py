@@ -10,7 +10,10 @@ from tests.programs import by_hand
 X, Y = by_hand.linear_data()
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_moves_the_weights_as_float32_does(policy):
     moved = {}
     for one in ("float32", policy):
@@ -36,7 +39,9 @@ def compiled_optimizer(network):
     return model.optimizer
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 2])
+@pytest.mark.parametrize(
+    "steps_per_execution", [2, pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_xla_trains_as_a_loop_by_hand(steps_per_execution):
     network = by_hand.linear()
     kernel, bias = (np.array(weight, "float64") for weight in network.weights)

@@ -57,7 +57,8 @@ def test_a_generator():
             tf.TensorSpec((), tf.int64),
         ),
     )
-    mixed = dataset.batch(8).map(keras_mixup.MixUp(1.0, num_classes=3))
+    mixup = keras_mixup.MixUp(1.0, num_classes=3, jit_compile=False)
+    mixed = dataset.batch(8).map(mixup)
     epochs = [list(mixed) for _ in range(2)]
     assert not np.allclose(epochs[0][0][0], epochs[1][0][0])
     for batches in epochs:
@@ -141,7 +142,8 @@ def test_a_folder_of_images(tmp_path, label_mode):
         verbose=False,
     )
     clean, labels = next(iter(dataset))
-    mixup = keras_mixup.MixUp(1.0, num_classes=3 if label_mode == "int" else None)
+    classes = 3 if label_mode == "int" else None
+    mixup = keras_mixup.MixUp(1.0, num_classes=classes, jit_compile=False)
     images, rows = next(iter(dataset.map(mixup, num_parallel_calls=2)))
     if label_mode == "categorical":
         labels = np.argmax(labels, -1)
