@@ -1,6 +1,8 @@
 """Draws over time: epochs, global seeds, schedules, threads and processes."""
 
 import concurrent.futures
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import tensorflow as tf
 import keras_mixup
 from tests.programs import by_hand
 
+ROOT = pathlib.Path(__file__).parents[2]
 X = np.random.default_rng(0).random((24, 4, 4, 1), "float32")
 Y = np.arange(24) % 3
 ROWS = np.eye(3, dtype="float32")[Y]
@@ -180,6 +183,7 @@ def test_processes_draw_differently_or_say_what_to_pass(tmp_path, seed):
     (tmp_path / "program.py").write_text(PROCESSES)
     answer = subprocess.run(
         [sys.executable, tmp_path / "program.py", seed],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
