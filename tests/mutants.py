@@ -192,7 +192,7 @@ MUTANTS = {
         "keras_mixup/training/mixed_loss.py",
         "of_part = y_pred if mask is None else keras_private.with_mask(y_pred, mask)",
         "of_part = y_pred",
-        "tests/training/test_masks.py",
+        "tests/programs/test_padding.py",
     ),
     "a share of 0 leaves its part": (
         "keras_mixup/training/mixed_targets.py",

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
-layers metrics last_activation
+layers soft_metrics metrics last_activation
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
@@ -135,7 +135,8 @@ SIGNATURES = {
     "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, bounding_box_format=None, "
     "**kwargs)",
     "layers.MixFeatures": "(**kwargs)",
-    "metrics.MixedAccuracy": "(name='accuracy', dtype=None)",
+    "metrics.MixedAccuracy": "(name='accuracy', dtype=None, *, threshold=0.5, multi_label=False)",
+    "metrics.SoftTargets": "(metric)",
     "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",
     "models.build": "(name, **arguments)",
     "models.names": "()",

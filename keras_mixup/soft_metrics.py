@@ -1,0 +1,203 @@
+"""Metrics of soft targets: what plain Keras metrics miss where the pipeline mixes."""
+
+import keras
+import tensorflow as tf
+
+# Their updates add sample weights of positions whose label is true or false, so
+# a soft label can enter as both, each with its share.
+_COUNTS = (
+    keras.metrics.AUC,
+    keras.metrics.FalseNegatives,
+    keras.metrics.FalsePositives,
+    keras.metrics.Precision,
+    keras.metrics.PrecisionAtRecall,
+    keras.metrics.Recall,
+    keras.metrics.RecallAtPrecision,
+    keras.metrics.SensitivityAtSpecificity,
+    keras.metrics.SpecificityAtSensitivity,
+    keras.metrics.TrueNegatives,
+    keras.metrics.TruePositives,
+)
+# How far above 1 rounding may take a label, or the sum of a row.
+_ROUNDING = 0.01
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixedAccuracy(keras.metrics.MeanMetricWrapper):
+    """Accuracy weighted by lam, for targets that are mixed already.
+
+    `lam acc(y_i) + (1 - lam) acc(y_j)`, as the paper's authors print it, and for
+    targets that are not mixed the ordinary accuracy. By the predictions p it is
+
+    * for classes, shape (batch, ..., classes): `sum_c y~_c [c = argmax p]`;
+    * for one unit, shape (batch,) or (batch, ..., 1):
+      `y~ [p > threshold] + (1 - y~) [p <= threshold]`;
+    * for independent labels (`multi_label=True`): the mean of that over the last axis.
+
+    Keras's accuracies count the heavier partner alone, or compare soft labels for
+    equality. Use it where the pipeline mixes:
+    `metrics=[keras_mixup.metrics.MixedAccuracy()]`. In MixUpModel the compiled
+    accuracy is weighted already.
+
+    Args:
+        name: String.
+        dtype: Dtype of the result; None is Keras's default.
+        threshold: Float, for one unit and independent labels. 0.5 is for
+            probabilities; logits take 0.
+        multi_label: Whether the last axis holds independent labels.
+
+    Raises:
+        ValueError: for class numbers, or targets of another shape than the predictions.
+        tf.errors.InvalidArgumentError: for labels outside of [0, 1], and for rows that
+            sum to more than 1 without `multi_label` (XLA leaves this check out).
+    """
+
+    def __init__(
+        self, name="accuracy", dtype=None, *, threshold=0.5, multi_label=False
+    ):
+        super().__init__(
+            _share_that_is_right,
+            name=name,
+            dtype=dtype,
+            threshold=threshold,
+            multi_label=multi_label,
+        )
+        self.threshold = threshold
+        self.multi_label = multi_label
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "threshold": self.threshold,
+            "multi_label": self.multi_label,
+        }
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class SoftTargets(keras.metrics.Metric):
+    """A Keras metric of counts, such as AUC, Precision or Recall, made right for soft labels.
+
+    Keras casts labels to booleans there, so a label of 0.1 counts as a whole one. Here
+    a label y counts as true with weight y and as false with weight 1 - y. For mixed
+    labels each count is then `lam count(y_i) + (1 - lam) count(y_j)`, and for labels
+    that are not mixed the metric is Keras's own.
+
+    Args:
+        metric: A `keras.metrics.AUC`, `Precision`, `Recall`, `TruePositives`,
+            `TrueNegatives`, `FalsePositives`, `FalseNegatives`,
+            `SensitivityAtSpecificity`, `SpecificityAtSensitivity`,
+            `PrecisionAtRecall` or `RecallAtPrecision`. Its name is the name of this.
+
+    Call arguments:
+        Labels in [0, 1] of the shape of the predictions, which are as the metric takes
+        them; a last axis of one may be missing from either. `sample_weight` multiplies:
+        one weight an example or a position.
+
+    Raises:
+        ValueError: for another metric, or targets of another shape than the predictions.
+        tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA leaves this
+            check out).
+
+    Example:
+    >>> auc = keras_mixup.metrics.SoftTargets(keras.metrics.AUC())
+    >>> network.compile("adam", "binary_crossentropy", metrics=[auc])
+    """
+
+    def __init__(self, metric):
+        _check_counts(metric)
+        super().__init__(name=metric.name, dtype=metric.dtype)
+        self.metric = metric
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Counts one batch, each label as true and as false."""
+        y_true, y_pred = _of_one_shape(y_true, y_pred, self.dtype, "SoftTargets")
+        weight = 1.0
+        if sample_weight is not None:
+            weight = tf.cast(sample_weight, self.dtype)
+            while weight.shape.rank < y_true.shape.rank:
+                weight = weight[..., tf.newaxis]
+        for label, share in ((1.0, y_true), (0.0, 1 - y_true)):
+            share = share * weight
+            class_id = getattr(self.metric, "class_id", None)
+            if class_id is not None:
+                share = share[..., class_id, tf.newaxis]
+            self.metric.update_state(tf.fill(tf.shape(y_true), label), y_pred, share)
+
+    def result(self):
+        """That of the metric."""
+        return self.metric.result()
+
+    def reset_state(self):
+        """Forgets all counts."""
+        self.metric.reset_state()
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return {"metric": keras.saving.serialize_keras_object(self.metric)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a `get_config`."""
+        return cls(keras.saving.deserialize_keras_object(config["metric"]))
+
+
+def _check_counts(metric):
+    """Raises unless it is a metric of Keras that adds weights of true and false labels."""
+    updates = {count.update_state for count in _COUNTS}
+    if getattr(type(metric), "update_state", None) in updates:
+        return
+    names = ", ".join(count.__name__ for count in _COUNTS)
+    advice = "Another metric is right for soft labels only if it is linear in them"
+    if isinstance(metric, keras.metrics.FBetaScore):
+        advice = (
+            "F1Score and FBetaScore are right for soft labels: use them as they are"
+        )
+    elif "accuracy" in getattr(metric, "name", str(metric)).lower():
+        advice = "For accuracy there is keras_mixup.metrics.MixedAccuracy"
+    raise ValueError(
+        "Invalid value received for argument `metric`. Expected an object of one of the "
+        f"Keras metrics {names}, with their own update_state. {advice}. "
+        f"Received: metric={metric!r}"
+    )
+
+
+def _share_that_is_right(y_true, y_pred, threshold, multi_label):
+    dtype = keras.config.floatx()
+    y_true, y_pred = _of_one_shape(y_true, y_pred, dtype, "MixedAccuracy")
+    one_unit = y_pred.shape.rank == 1 or y_pred.shape[-1] == 1
+    if one_unit or multi_label:
+        right = tf.where(y_pred > tf.cast(threshold, dtype), y_true, 1 - y_true)
+        return right if y_pred.shape.rank == 1 else tf.reduce_mean(right, axis=-1)
+    tf.debugging.assert_less_equal(
+        tf.reduce_sum(y_true, axis=-1),
+        tf.cast(1 + _ROUNDING, dtype),
+        "MixedAccuracy takes rows of one class each. Expected rows that sum to at most "
+        "1, or MixedAccuracy(multi_label=True) for independent labels.",
+    )
+    predicted = tf.one_hot(tf.argmax(y_pred, axis=-1), y_pred.shape[-1], dtype=dtype)
+    return tf.reduce_sum(y_true * predicted, axis=-1)
+
+
+def _of_one_shape(y_true, y_pred, dtype, name):
+    """Labels in [0, 1] and predictions, of one shape and dtype."""
+    y_true = tf.cast(tf.convert_to_tensor(y_true), dtype)
+    y_pred = tf.cast(tf.convert_to_tensor(y_pred), dtype)
+    ranks = [y_true.shape.rank, y_pred.shape.rank]
+    if None not in ranks and ranks[0] + 1 == ranks[1] and y_pred.shape[-1] == 1:
+        y_true = y_true[..., tf.newaxis]
+    elif None not in ranks and ranks[1] + 1 == ranks[0] and y_true.shape[-1] == 1:
+        y_true = y_true[..., 0]
+    if not y_true.shape.is_compatible_with(y_pred.shape):
+        raise ValueError(
+            f"{name} compares labels with predictions of the same shape. Expected "
+            f"targets of the shape of the predictions, {y_pred.shape}. Received: shape "
+            f"{y_true.shape}. Class numbers become rows by MixUp(num_classes=...); for "
+            'integer labels that are not mixed take "accuracy".'
+        )
+    message = f"{name} takes labels in [0, 1], mixed or not. Received others."
+    rounding = tf.cast(_ROUNDING, dtype)
+    tf.debugging.assert_less_equal(y_true, 1 + rounding, message)
+    tf.debugging.assert_greater_equal(y_true, -rounding, message)
+    return tf.clip_by_value(y_true, 0, 1), y_pred
