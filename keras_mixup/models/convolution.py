@@ -97,13 +97,23 @@ class Parts:
 
         Keras's "same" is that at stride 1 alone: at stride 2 and an even height it
         pads below and not above.
+
+        A 1x1 convolution with strides reads every `strides`-th place alone. Here these
+        places are taken first (each is a pool of one), and the convolution has stride
+        1. oneDNN's gradient by the kernel of a 1x1 convolution with strides writes
+        outside of its memory where the features have less channels than one of its
+        blocks (16 with AVX-512, 8 with AVX2): on some numbers of threads the process
+        crashes, hangs or gets other gradients
+        (https://github.com/uxlfoundation/oneDNN/issues/6035). The values are the same,
+        and the step is no slower at any width.
         """
         padding = "same" if pad else "valid"
-        if pad and strides > 1:
-            padding = "valid"
-            if size > 1:
-                layer = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_padding")
-                features = layer(features)
+        if size == 1 and strides > 1:
+            layer = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")
+            features, strides = layer(features), 1
+        elif pad and strides > 1:
+            layer = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_padding")
+            features, padding = layer(features), "valid"
         fan_in = size**2 * features.shape[-1] // groups
         return keras.layers.Conv2D(
             filters,
