@@ -21,6 +21,7 @@ def check(input_shape, num_classes, width, weight_decay, smallest, any_size=True
         smallest: Height and width from which each pooling has something to pool.
         any_size: Whether height and width may be None, open.
     """
+    check_data_format()
     for name, value in [("num_classes", num_classes), ("width", width)]:
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(
@@ -45,6 +46,23 @@ def check(input_shape, num_classes, width, weight_decay, smallest, any_size=True
         raise ValueError(
             "Invalid value received for argument `weight_decay`. "
             f"Expected a finite float >= 0. Received: weight_decay={weight_decay}"
+        )
+
+
+def check_data_format():
+    """Raises unless Keras takes the last axis of images as their channels.
+
+    The layers of a network would read its images in another order otherwise, and
+    nothing would say so.
+    """
+    found = keras.config.image_data_format()
+    if found != "channels_last":
+        raise ValueError(
+            "The networks for images have their channels last. Expected "
+            'keras.config.image_data_format() == "channels_last". '
+            f"Received: {found!r}. Call keras.config.set_image_data_format("
+            '"channels_last") before the network is built, and transpose images that '
+            "have their channels first."
         )
 
 
@@ -158,8 +176,13 @@ class Parts:
         )(features)
 
     def classify(self, features, num_classes, kernel=None, bias=None):
-        """The logits, in float32 where the rest of the network is in 16 bits."""
-        return self.connect(features, num_classes, "logits", kernel, bias, "float32")
+        """The logits, in float32 where the rest of the network is in 16 bits.
+
+        In float64 where all of it is.
+        """
+        policy = keras.config.dtype_policy()
+        dtype = keras.backend.result_type(policy.compute_dtype, "float32")
+        return self.connect(features, num_classes, "logits", kernel, bias, dtype)
 
 
 def torch_bias(fan_in):
