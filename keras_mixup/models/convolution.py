@@ -117,13 +117,13 @@ class Parts:
         pads below and not above.
 
         A 1x1 convolution with strides reads every `strides`-th place alone. Here these
-        places are taken first (each is a pool of one), and the convolution has stride
-        1. oneDNN's gradient by the kernel of a 1x1 convolution with strides writes
-        outside of its memory where the features have less channels than one of its
-        blocks (16 with AVX-512, 8 with AVX2): on some numbers of threads the process
-        crashes, hangs or gets other gradients
-        (https://github.com/uxlfoundation/oneDNN/issues/6035). The values are the same,
-        and the step is no slower at any width.
+        places are taken first, each as a pool of one, and the convolution has stride 1.
+        The values are the same. It is done at every width, so that a network is the
+        same at every width; it is needed where the features have fewer channels than
+        one block of oneDNN (16 with AVX-512, 8 with AVX2). There oneDNN's gradient by
+        the kernel of a 1x1 convolution with strides writes outside of its memory. On
+        some numbers of threads the process crashes or hangs, or the gradient is wrong:
+        https://github.com/uxlfoundation/oneDNN/issues/6035.
         """
         padding = "same" if pad else "valid"
         if size == 1 and strides > 1:
