@@ -21,6 +21,7 @@ def check(input_shape, num_classes, width, weight_decay, smallest, any_size=True
         smallest: Height and width from which each pooling has something to pool.
         any_size: Whether height and width may be None, open.
     """
+    check_data_format()
     for name, value in [("num_classes", num_classes), ("width", width)]:
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(
@@ -45,6 +46,23 @@ def check(input_shape, num_classes, width, weight_decay, smallest, any_size=True
         raise ValueError(
             "Invalid value received for argument `weight_decay`. "
             f"Expected a finite float >= 0. Received: weight_decay={weight_decay}"
+        )
+
+
+def check_data_format():
+    """Raises unless Keras takes the last axis of images as their channels.
+
+    The layers of a network would read its images in another order otherwise, and
+    nothing would say so.
+    """
+    found = keras.config.image_data_format()
+    if found != "channels_last":
+        raise ValueError(
+            "The networks for images have their channels last. Expected "
+            'keras.config.image_data_format() == "channels_last". '
+            f"Received: {found!r}. Call keras.config.set_image_data_format("
+            '"channels_last") before the network is built, and transpose images that '
+            "have their channels first."
         )
 
 
@@ -97,13 +115,23 @@ class Parts:
 
         Keras's "same" is that at stride 1 alone: at stride 2 and an even height it
         pads below and not above.
+
+        A 1x1 convolution with strides reads every `strides`-th place alone. Here these
+        places are taken first, each as a pool of one, and the convolution has stride 1.
+        The values are the same. It is done at every width, so that a network is the
+        same at every width; it is needed where the features have fewer channels than
+        one block of oneDNN (16 with AVX-512, 8 with AVX2). There oneDNN's gradient by
+        the kernel of a 1x1 convolution with strides writes outside of its memory. On
+        some numbers of threads the process crashes or hangs, or the gradient is wrong:
+        https://github.com/uxlfoundation/oneDNN/issues/6035.
         """
         padding = "same" if pad else "valid"
-        if pad and strides > 1:
-            padding = "valid"
-            if size > 1:
-                layer = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_padding")
-                features = layer(features)
+        if size == 1 and strides > 1:
+            layer = keras.layers.AveragePooling2D(1, strides, name=f"{name}_subsample")
+            features, strides = layer(features), 1
+        elif pad and strides > 1:
+            layer = keras.layers.ZeroPadding2D(size // 2, name=f"{name}_padding")
+            features, padding = layer(features), "valid"
         fan_in = size**2 * features.shape[-1] // groups
         return keras.layers.Conv2D(
             filters,
@@ -148,8 +176,13 @@ class Parts:
         )(features)
 
     def classify(self, features, num_classes, kernel=None, bias=None):
-        """The logits, in float32 where the rest of the network is in 16 bits."""
-        return self.connect(features, num_classes, "logits", kernel, bias, "float32")
+        """The logits, in float32 where the rest of the network is in 16 bits.
+
+        In float64 where all of it is.
+        """
+        policy = keras.config.dtype_policy()
+        dtype = keras.backend.result_type(policy.compute_dtype, "float32")
+        return self.connect(features, num_classes, "logits", kernel, bias, dtype)
 
 
 def torch_bias(fan_in):

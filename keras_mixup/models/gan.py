@@ -5,7 +5,7 @@ import math
 import keras
 
 from keras_mixup import arguments
-from keras_mixup.models import tabular
+from keras_mixup.models import convolution, tabular
 from keras_mixup.models.normalization import BatchNormalization
 
 
@@ -167,6 +167,7 @@ def _begun():
 
 
 def _check_images(argument, shape):
+    convolution.check_data_format()
     if len(shape) != 3 or any(size % 4 for size in shape[:2]):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected (height, "

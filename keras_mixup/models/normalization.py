@@ -18,6 +18,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     renorm, synchronized replicas, float64), a frozen layer, and inference are left to
     Keras.
 
+    As in Keras, a step computes the statistics in float32, and they are rounded to the
+    dtype of the weights: under a policy that is "bfloat16" or "float16" throughout,
+    they keep 8 or 11 bits, and a change below half of the last one is lost.
+
     Call arguments:
         inputs: Features of shape (batch, height, width, channels).
         training: Whether the statistics are those of the batch.
@@ -44,7 +48,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         n = tf.cast(tf.size(inputs, tf.int64) // channels, tf.float32)
         found = (mean, variance * (n - 1) / n)
         for moving, value in zip((self.moving_mean, self.moving_variance), found):
-            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+            kept = tf.cast(moving, tf.float32)
+            moving.assign(kept * self.momentum + value * (1 - self.momentum))
         return outputs
 
     def _can_be_fused(self, inputs, mask):

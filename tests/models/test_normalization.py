@@ -10,7 +10,13 @@ from keras_mixup.models.normalization import BatchNormalization
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(3, 2, (6, 5, 4, 3)).astype("float32")
 OUT = GENERATOR.normal(size=X.shape).astype("float32")
-SMALL = {"float32": 1e-5, "mixed_float16": 2e-3, "mixed_bfloat16": 2e-2}
+SMALL = {
+    "float32": 1e-5,
+    "mixed_float16": 2e-3,
+    "mixed_bfloat16": 2e-2,
+    "float16": 2e-3,
+    "bfloat16": 2e-2,
+}
 
 
 def layer_of(kind, shape=X.shape, **settings):
