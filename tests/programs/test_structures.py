@@ -33,7 +33,7 @@ def test_rows_of_integers_are_rows(form, num_classes):
 def test_smoothing_of_independent_labels():
     rows = MultiLabelBinarizer().fit_transform([[0, 1], [2], [1], [0, 2]] * 2)
     smoothed = 0.8 * rows.astype("float32") + 0.1
-    mixup = keras_mixup.MixUp(1.0, label_smoothing=0.2, seed=1)
+    mixup = keras_mixup.MixUp(1.0, label_smoothing=0.2, multi_label=True, seed=1)
     _, found = mixup((X, rows.astype("float32")))
     np.testing.assert_allclose(found, by_hand.mixed(smoothed, LAM, PARTNER), atol=1e-6)
 
