@@ -62,15 +62,14 @@ class Settings:
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.probability = probability
-        one = isinstance(passthrough, str)
-        self.passthrough = (passthrough,) if one else tuple(passthrough)
+        self.passthrough = _names(passthrough)
         self.seed = seed
         self.ignore_class = ignore_class
         self.jit_compile = jit_compile
         self.multi_label = multi_label
         self.pairing_target = pairing_target
-        one = isinstance(quantities, str)
-        self.quantities = (quantities,) if one else quantities
+        of_all = isinstance(quantities, bool)
+        self.quantities = quantities if of_all else _names(quantities)
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -130,6 +129,11 @@ class Settings:
             alpha = keras.saving.deserialize_keras_object(config["alpha"])
             config["alpha"] = alpha
         return cls(**config)
+
+
+def _names(given):
+    """One name or several, as a tuple: a list that was read from JSON is the same."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _arguments():

@@ -30,7 +30,7 @@ from experiments import (
     whole_network,
 )
 from experiments.datasets import images, raw_files, sources, speech_commands, uci
-from keras_mixup import export
+from keras_mixup import served_labels
 from tests.experiments.hostile import FULL, changed, refusing, tried
 
 
@@ -287,7 +287,7 @@ def test_label_lists(data, tmp_path):
     )
     labels = data.draw(st.lists(name, max_size=5) | st.none() | st.text())
     try:
-        found = export._checked_labels(labels, 3)
+        found = served_labels.checked_labels(labels, 3)
     except ValueError as error:
         assert "received for argument `labels`" in str(error)
         return
