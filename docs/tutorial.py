@@ -78,9 +78,9 @@ def trained(alpha, epochs=15):
 
 models = {alpha: trained(alpha) for alpha in (0.0, 1.0)}
 for alpha, model in models.items():
-    learnt = model.evaluate(x_train[wrong], y_train[wrong], verbose=0)[1]
+    learned = model.evaluate(x_train[wrong], y_train[wrong], verbose=0)[1]
     error = 1 - model.evaluate(x_test, y_test, verbose=0)[1]
-    print(f"alpha {alpha}: wrong labels learnt {learnt:.0%}, test error {error:.1%}")
+    print(f"alpha {alpha}: wrong labels learned {learned:.0%}, test error {error:.1%}")
 
 # %% [markdown]
 # One seed shows nothing: `python -m experiments quickstart` does it with three, for 60

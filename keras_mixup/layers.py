@@ -18,9 +18,9 @@ class MixingPoints:
     """The draws of one train step, by the name of the point, and who used them.
 
     `draws[name]` is a `draws.Draw`, `inputs` are the unmixed inputs of the step, and
-    `parts_of` gives the K parts of a tensor. The forward pass calls each point once; when it is over,
-    a point that is called again is one that the backward pass computes anew
-    (`tf.recompute_grad`, `keras.remat`).
+    `parts_of` gives the K parts of a tensor. The forward pass calls each point once.
+    When it is over, a point that is called again is one that the backward pass computes
+    anew (`tf.recompute_grad`, `keras.remat`).
     """
 
     def __init__(self, draws, inputs=None, parts_of=None):

@@ -141,8 +141,9 @@ def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
 
     Example:
     >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128)
-    >>> ds = ds.apply(keras_mixup.count_steps).map(lambda step, index: (step, keras_mixup.neighbors.neighbor_pairs(
-    ...     (x, y), table, index, seed=7, step=step)))
+    >>> ds = ds.apply(keras_mixup.count_steps).map(lambda step, index: (
+    ...     step, keras_mixup.neighbors.neighbor_pairs(
+    ...         (x, y), table, index, seed=7, step=step)))
     >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
     """
     drawn = draw_neighbors(neighbors, index, seed, step, replica)

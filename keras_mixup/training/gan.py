@@ -21,10 +21,10 @@ class MixUpGAN(TwoNetworks):
     noise of its own, and one step of g. A batch holds the real examples of them all:
     it is cut into `discriminator_steps` equal parts (what is left over is left out),
     so the paper's 128 a step at 5 steps are batches of 1,280 ("author_code", whose
-    steps take two batches) or 640 ("objective"). z ~ N(0, 1); noise, lam and pairs follow from
-    (seed, step, replica). Losses are means over rows, so the mixed term stands in the place
-    of the plain ones at their scale; `keras_mixup.training.gan_batches` has the
-    formulas.
+    steps take two batches) or 640 ("objective"). z ~ N(0, 1); noise, lam and pairs
+    follow from (seed, step, replica). Losses are means over rows, so the mixed term
+    stands in the place of the plain ones at their scale;
+    `keras_mixup.training.gan_batches` has the formulas.
 
     Args:
         generator: A `keras.Model` from noise to examples, one input and one output.

@@ -18,9 +18,9 @@ from keras_mixup import boxes, keras_private, mixing, targets
 class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
-    `shares[k]` is t_k, of shape () or (batch,). `smoothing` and
-    `multi_label` are what the policy says of this target. `loss` is the compiled loss that has taken it, None before and where
-    there is none.
+    `shares[k]` is t_k, of shape () or (batch,). `smoothing` and `multi_label` are what
+    the policy says of this target. `loss` is the compiled loss that has taken it, None
+    before and where there is none.
     """
 
     parts: list

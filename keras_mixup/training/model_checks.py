@@ -38,7 +38,7 @@ def check_arguments(network, mixup, mix_at, metric_targets):
         raise ValueError(
             "Invalid value received for argument `network`. Expected a Keras model "
             "or layer. A model of tf.keras or tf_keras is mixed in the pipeline: "
-            "dataset.map(keras_mixup.MixUp(...)), then its own `fit`. Received: "
+            "dataset.apply(keras_mixup.MixUp(...)), then its own `fit`. Received: "
             f"network={network!r} of type {kind}"
         )
     if not isinstance(mixup, MixUp):
@@ -98,7 +98,7 @@ def check_network(network, mix_at, cut_names):
                 f"The network {type(network).__name__} has its own {', '.join(own)}, which "
                 "MixUpModel would not call: it trains with a step of its own. Expected a "
                 "network with the methods of keras.Model. Mix in the pipeline instead, and "
-                "train the network itself: dataset.map(keras_mixup.MixUp(...)). Or call "
+                "train the network itself: dataset.apply(keras_mixup.MixUp(...)). Or call "
                 "MixUp.at_step(step, (x, y)) inside of the network's train_step. "
                 f"Received: network={network!r}"
             )

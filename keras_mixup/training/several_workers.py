@@ -30,13 +30,13 @@ class SeveralWorkers:
     """
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`, which see."""
+        """As `keras.Model.fit`."""
         history = super().fit(*args, **kwargs)
         average_statistics(self)
         return history
 
     def evaluate(self, *args, **kwargs):
-        """`keras.Model.evaluate`, which see."""
+        """As `keras.Model.evaluate`."""
         average_statistics(self)
         return super().evaluate(*args, **kwargs)
 
