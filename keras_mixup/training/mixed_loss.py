@@ -141,7 +141,8 @@ def any_soft_rows(y):
     """
     found = None
     for leaf in keras.tree.flatten(y):
-        if not isinstance(leaf, MixedTarget) or keras_function(leaf.loss) in QUANTITIES:
+        loss = getattr(leaf, "loss", None)  # None where no output takes the target.
+        if loss is None or keras_function(loss) in QUANTITIES:
             continue
         rows = leaf.parts[0]
         if not rows.dtype.is_floating or rows.shape.rank < 2 or rows.shape[-1] == 1:
