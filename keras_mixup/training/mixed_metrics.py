@@ -184,6 +184,8 @@ def _for_positions(metric, y, y_pred, share, weight):
     shape = tf.shape(y_pred)[: max(y_pred.shape.rank - 1, 1)]
     if isinstance(metric, keras.metrics.IoU):
         positions = targets.without_column(y)
+        if weight is None:
+            share = tf.cast(share, tf.int32)  # Keras warns of floats.
         sparse = getattr(metric, "sparse_y_true", True)
         shape = tf.shape(positions) if sparse else tf.shape(y)[:-1]
     rank = shape.shape[0]
