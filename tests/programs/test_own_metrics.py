@@ -71,6 +71,16 @@ def test_a_metric_that_uses_its_weights_has_no_warning(mode):
     assert said == []
 
 
+def test_a_loop_of_batches_has_no_warning():
+    model = keras_mixup.MixUpModel(by_hand.linear(), keras_mixup.MixUp(1.0, seed=1))
+    model.compile(by_hand.still(), by_hand.sparse_loss(), metrics=[Weighted()])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            model.train_on_batch(X, Y)
+    assert not [one for one in caught if "sample_weight" in str(one.message)]
+
+
 def test_a_last_batch_of_another_size_has_no_warning():
     _, said = shown([Weighted()], Y, by_hand.sparse_loss(), by_hand.linear(), 5)
     assert said == []
