@@ -109,6 +109,11 @@ def nodes_of(graph):
     return [node for depth in graph._nodes_by_depth.values() for node in depth]
 
 
+def metrics_of_model(network):
+    """The metrics that a model keeps itself. A model around it leaves them out."""
+    return network._metrics if isinstance(network, keras.Model) else []
+
+
 def compiled_parts(model):
     """The compiled loss and metrics of a model, None where there are none."""
     return model._compile_loss, model._compile_metrics

@@ -155,6 +155,11 @@ class MixUpModel(SeveralWorkers, keras.Model):
         """The names of the network's outputs, for losses given by name."""
         return getattr(self.network, "output_names", None)
 
+    @property
+    def metrics(self):
+        """Those of Keras, and those that the network keeps itself."""
+        return [*super().metrics, *keras_private.metrics_of_model(self.network)]
+
     def call(self, inputs, training=None):
         """The network's own output; only a train step mixes."""
         points = layers.active_points()
@@ -168,9 +173,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
             y_pred = self.network(inputs, training=training)
         points.forward_is_over = True
         if mixed_targets.any_mask(y_pred):
-            # Which positions each part has itself: a graph leaves out all of this pass
-            # but the masks.
-            with layers.mixing_at(None):
+            # Which positions each part has itself. This pass leaves no losses and no
+            # states behind: a graph leaves out all of it but the masks.
+            with layers.mixing_at(None), keras.StatelessScope():
                 clean = self.network(points.inputs, training=False)
             mixed_targets.note_masks(y_pred, clean, points.parts_of)
         return y_pred
@@ -287,5 +292,6 @@ class MixUpModel(SeveralWorkers, keras.Model):
             )
         loss = next(iter(keras.tree.flatten(self.loss)), None)
         logits = getattr(loss, "from_logits", False)
-        y_pred = self(x, training=False)
+        with keras.StatelessScope():
+            y_pred = self(x, training=False)
         self._clean.update_state(y, y_pred, threshold=0.5 * (not logits))

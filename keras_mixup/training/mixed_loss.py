@@ -7,6 +7,8 @@ L has to give a value an example. Targets that may be averaged have one term,
 linear in its target.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -141,7 +143,8 @@ def any_soft_rows(y):
     """
     found = None
     for leaf in keras.tree.flatten(y):
-        if not isinstance(leaf, MixedTarget) or keras_function(leaf.loss) in QUANTITIES:
+        loss = getattr(leaf, "loss", None)  # None where no output takes the target.
+        if loss is None or keras_function(loss) in QUANTITIES:
             continue
         rows = leaf.parts[0]
         if not rows.dtype.is_floating or rows.shape.rank < 2 or rows.shape[-1] == 1:
@@ -250,8 +253,11 @@ def _is_averaged(loss, y, y_pred):
     Raises:
         ValueError: where a loss of Keras would broadcast the target.
     """
-    function = keras_function(loss)
-    if y.dtype == tf.string or function in NEVER_AVERAGED:
+    function, origin = keras_function(loss), getattr(loss, "fn", None)
+    while isinstance(origin, functools.partial):
+        origin = origin.func
+    # What derives from a loss of Keras has its targets, whatever its own `call` does.
+    if y.dtype == tf.string or origin in NEVER_AVERAGED:
         return False
     shape, expected = y.shape, y_pred.shape
     if expected.rank == shape.rank + 1 and expected[-1] == 1:

@@ -13,6 +13,7 @@ How a metric was given (a name, a class, a function) makes no difference, and
 """
 
 import warnings
+from concurrent import futures
 
 import keras
 import numpy as np
@@ -29,6 +30,7 @@ from keras_mixup.training.mixed_targets import MixedTarget, first_parts, noted_m
 _CLASSES_OF_QUANTITIES = tuple(
     getattr(keras.metrics, name)
     for name in (
+        "CosineSimilarity",  # Its function is another than the loss of that name.
         "RootMeanSquaredError",
         "R2Score",
         # These are younger than Keras 3.5.
@@ -70,7 +72,9 @@ def update_metrics(compiled, y, y_pred, sample_weight, metric_targets):
         classes = _holds_classes(target, of_output.plain + of_output.weighted)
         for metrics, used in ((of_output.plain, None), (of_output.weighted, weights)):
             for metric in metrics:
-                own = {metric.name, f"{of_output.name}_{metric.name}"}
+                own = {metric.name}
+                if of_output.name is not None:
+                    own.add(f"{of_output.name}_{metric.name}")
                 names |= own
                 choice = next(
                     (metric_targets[n] for n in own if n in metric_targets), None
@@ -111,8 +115,15 @@ def _is_for_classes(metric):
         return function is not None and function not in QUANTITIES
     if isinstance(metric, _CLASSES_OF_QUANTITIES):
         return False
-    of_keras = getattr(origin, "__module__", "").startswith("keras.")
-    return of_keras and origin not in QUANTITIES
+    if isinstance(origin, type):
+        # A class that derives from one of Keras is for what that one is for.
+        origin = next(kind for kind in origin.__mro__ if _is_of_keras(kind))
+        return origin not in (keras.Metric, keras.metrics.Mean, keras.metrics.Sum)
+    return _is_of_keras(origin) and origin not in QUANTITIES
+
+
+def _is_of_keras(thing):
+    return getattr(thing, "__module__", "").startswith("keras.")
 
 
 def _update_by_mixed(metric, target, prediction, weights):
@@ -147,7 +158,7 @@ def _update_by_parts(metric, target, prediction, weights):
     if isinstance(metric, keras.metrics.IoU):
         # It counts in whole numbers, which would cut a share to 0.
         shares = _whole(shares)
-    own = function is not None and not origin.__module__.startswith("keras.")
+    own = function is not None and not _is_of_keras(origin)
     _check_weights_count(metric, target.parts[0], prediction)
     scalar = 0.0
     for y, share, weight, mask in zip(target.parts, shares, fitted, masks, strict=True):
@@ -173,6 +184,8 @@ def _for_positions(metric, y, y_pred, share, weight):
     shape = tf.shape(y_pred)[: max(y_pred.shape.rank - 1, 1)]
     if isinstance(metric, keras.metrics.IoU):
         positions = targets.without_column(y)
+        if weight is None:
+            share = tf.cast(share, tf.int32)  # Keras warns of floats.
         sparse = getattr(metric, "sparse_y_true", True)
         shape = tf.shape(positions) if sparse else tf.shape(y)[:-1]
     rank = shape.shape[0]
@@ -212,20 +225,25 @@ def _check_weights_count(metric, y, y_pred):
     A copy of it is shown two examples of weight 0. A sum or mean of weighted values stays
     as it was.
     """
-    own = not type(metric).__module__.startswith(("keras.", "keras_mixup."))
-    if not own or isinstance(metric, keras.metrics.MeanMetricWrapper):
+    if type(metric).update_state.__module__.startswith(("keras.", "keras_mixup.")):
         return
     shown = [
         np.zeros([2, *(size or 1 for size in one.shape[1:])], one.dtype.as_numpy_dtype)
         for one in (y, y_pred)
     ]
+
+    def tried():
+        copy = type(metric).from_config(metric.get_config())
+        before = [keras.ops.convert_to_numpy(v) for v in copy.variables]
+        copy.update_state(*shown, sample_weight=np.zeros(2, "float32"))
+        after = [keras.ops.convert_to_numpy(v) for v in copy.variables]
+        return all(map(np.array_equal, before, after))
+
     try:
-        with tf.init_scope():
-            copy = type(metric).from_config(metric.get_config())
-            before = [keras.ops.convert_to_numpy(v) for v in copy.variables]
-            copy.update_state(*shown, sample_weight=np.zeros(2, "float32"))
-            after = [keras.ops.convert_to_numpy(v) for v in copy.variables]
-        counts = all(map(np.array_equal, before, after))
+        # A thread of its own is outside of the function that is traced here, in which
+        # variables can be made the first time only.
+        with futures.ThreadPoolExecutor(1) as thread:
+            counts = thread.submit(tried).result()
     except Exception:  # Whatever a metric of the user's own may raise here.
         counts = None
     if not counts:

@@ -11,7 +11,7 @@ from keras_mixup import arguments, keras_private, layers
 from keras_mixup.mixup import MixUp
 from keras_mixup.training.mixed_metrics import CHOICES
 
-# What `fit`, `evaluate` and `predict` of the network itself would run.
+# What `fit`, `evaluate` and `predict` of the network itself would run or read.
 METHODS = (
     "train_step",
     "test_step",
@@ -28,6 +28,12 @@ METHODS = (
     "make_train_function",
     "make_test_function",
     "make_predict_function",
+    "metrics",
+    "get_metrics_result",
+    "reset_metrics",
+    "losses",
+    "trainable_weights",
+    "trainable_variables",
 )
 
 
