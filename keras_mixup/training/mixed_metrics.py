@@ -12,6 +12,8 @@ How a metric was given (a name, a class, a function) makes no difference, and
 `metric_targets` overrules the rule by the metric's name.
 """
 
+import concurrent.futures
+import inspect
 import warnings
 
 import keras
@@ -70,7 +72,9 @@ def update_metrics(compiled, y, y_pred, sample_weight, metric_targets):
         classes = _holds_classes(target, of_output.plain + of_output.weighted)
         for metrics, used in ((of_output.plain, None), (of_output.weighted, weights)):
             for metric in metrics:
-                own = {metric.name, f"{of_output.name}_{metric.name}"}
+                own = {metric.name}
+                if of_output.name:
+                    own.add(f"{of_output.name}_{metric.name}")
                 names |= own
                 choice = next(
                     (metric_targets[n] for n in own if n in metric_targets), None
@@ -206,6 +210,20 @@ def _check_scalar(metric, target):
         )
 
 
+def _copy_of(metric):
+    """Another metric of these settings.
+
+    The config of a metric that defines none has a dtype, which its constructor need not
+    take.
+    """
+    kind, config = type(metric), metric.get_config()
+    try:
+        return kind.from_config(config)
+    except TypeError:
+        taken = inspect.signature(kind).parameters
+        return kind(**{name: config[name] for name in config if name in taken})
+
+
 def _check_weights_count(metric, y, y_pred):
     """Warns of a metric class of the user's own that ignores its sample weights.
 
@@ -219,15 +237,20 @@ def _check_weights_count(metric, y, y_pred):
         np.zeros([2, *(size or 1 for size in one.shape[1:])], one.dtype.as_numpy_dtype)
         for one in (y, y_pred)
     ]
-    try:
-        with tf.init_scope():
-            copy = type(metric).from_config(metric.get_config())
-            before = [keras.ops.convert_to_numpy(v) for v in copy.variables]
-            copy.update_state(*shown, sample_weight=np.zeros(2, "float32"))
-            after = [keras.ops.convert_to_numpy(v) for v in copy.variables]
-        counts = all(map(np.array_equal, before, after))
-    except Exception:  # Whatever a metric of the user's own may raise here.
-        counts = None
+
+    def trial():
+        copy = _copy_of(metric)
+        before = [keras.ops.convert_to_numpy(v) for v in copy.variables]
+        copy.update_state(*shown, sample_weight=np.zeros(2, "float32"))
+        after = [keras.ops.convert_to_numpy(v) for v in copy.variables]
+        return all(map(np.array_equal, before, after))
+
+    # In a thread of its own: a function that is traced again may make no variables.
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        try:
+            counts = thread.submit(trial).result()
+        except Exception:  # Whatever a metric of the user's own may raise here.
+            counts = None
     if not counts:
         found = (
             "could not be tried" if counts is None else "ignores its `sample_weight`"

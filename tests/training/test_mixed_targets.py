@@ -94,7 +94,10 @@ def test_each_target_keeps_its_place_and_gets_its_settings():
     y = {"a": np.array([0, 1, 2]), "b": np.ones((3, 1)), "none": None}
     found = mixed_targets.mixed_targets(y, policy, of_two, [0.75, 0.25])
     assert found["none"] is None
-    assert [part.numpy().tolist() for part in found["a"].parts] == [[0, 1, 2], [2, 1, 0]]
+    assert [part.numpy().tolist() for part in found["a"].parts] == [
+        [0, 1, 2],
+        [2, 1, 0],
+    ]
     assert (found["a"].smoothing, found["a"].multi_label) == (0.3, False)
     assert (found["b"].smoothing, found["b"].multi_label) == (0.0, True)
     assert found["a"].shares == [0.75, 0.25]
