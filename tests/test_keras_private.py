@@ -48,14 +48,15 @@ def test_losses_read_the_mask_that_set_mask_gives(mode):
 
     if mode != "eager":
         loss = tf.function(loss, jit_compile=mode == "xla")
-    assert float(loss()) == 1.0  # And not (1 + 9) / 2.
+    assert float(loss()) == pytest.approx(1.0)  # And not (1 + 9) / 2.
 
 
 def test_metrics_read_the_mask_of_with_mask_and_the_tensor_keeps_its_own():
     prediction = tf.constant([[[1.0], [3.0]]])
     masked = keras_private.with_mask(prediction, tf.constant([[False, True]]))
     metric = keras.metrics.MeanSquaredError()
-    metric.update_state(tf.zeros([1, 2, 1]), masked)
+    # Not every version reads it where there are no weights.
+    metric.update_state(tf.zeros([1, 2, 1]), masked, tf.ones([1, 2]))
     assert float(metric.result()) == 9.0
     assert keras_private.mask_of(prediction) is None
     assert keras_private.mask_of(keras_private.with_mask(masked, None)) is None
