@@ -22,6 +22,14 @@ class OutputMetrics(typing.NamedTuple):
     weighted: list
 
 
+class Producer(typing.NamedTuple):
+    """The operation behind a symbolic tensor: which output of it, and from what inputs."""
+
+    operation: object
+    index: int
+    inputs: list
+
+
 def mask_of(tensor):
     """The mask that a layer has given a tensor, or None."""
     return get_keras_mask(tensor)
@@ -114,6 +122,22 @@ def metrics_of_model(network):
     return network._metrics if isinstance(network, keras.Model) else []
 
 
-def compiled_parts(model):
-    """The compiled loss and metrics of a model, None where there are none."""
-    return model._compile_loss, model._compile_metrics
+def producer_of(tensor):
+    """The operation that gave a symbolic tensor. Keras has no public way to ask."""
+    operation, node, index = tensor._keras_history
+    return Producer(operation, index, operation._inbound_nodes[node].input_tensors)
+
+
+def compiled_metrics(model):
+    """The `CompileMetrics` of a model, None where there are none."""
+    return model._compile_metrics
+
+
+def spec_of_epochs(iterator):
+    """The element spec of the dataset that an iterator of `fit` goes through."""
+    return iterator.data_adapter.get_tf_dataset().element_spec
+
+
+def build_for_batch(model, spec):
+    """Builds the network, loss and metrics for batches of this spec, as `fit` begins."""
+    model._symbolic_build(data_batch=spec)

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_mixup import keras_private
+
 # Operations and layers that change no value at inference.
 _PASSING = (
     "Identity",
@@ -25,7 +27,7 @@ def last_activation(output):
         A name such as "softmax", "sigmoid", "linear" or "relu"; None where the last
         layer has none, or is not one of Keras's.
     """
-    last, node, index = output._keras_history
+    last, index, inputs = keras_private.producer_of(output)
     if isinstance(last, keras.layers.TimeDistributed):
         last, index = last.layer, 0
     if isinstance(last, keras.Model):
@@ -43,7 +45,7 @@ def last_activation(output):
         return "log_softmax"
     activation = _name(last)
     if kind in _PASSING or (kind == "Activation" and activation == "linear"):
-        before = last._inbound_nodes[node].input_tensors[0]
+        before = inputs[0]
         activation = last_activation(before)
         if activation == "softmax" and before.shape[-1] != output.shape[-1]:
             return "softmax over another axis"

@@ -158,3 +158,40 @@ def test_lam_and_its_complement_in_float64():
     partner = np.roll(np.arange(200), 1)
     mixed = keras_mixup.mix(x, lam, partner)
     np.testing.assert_allclose(mixed, oracles.mix(x, lam, partner), rtol=1e-14)
+
+
+def looped_masked(parts, masks, coefficients):
+    """Position by position: the mean of the kept parts, or the first where none is."""
+    result = np.array(parts[0])
+    for index in np.ndindex(masks[0].shape):
+        weights = [
+            (float(c) if c.ndim == 0 else float(c[index[0]])) * mask[index]
+            for c, mask in zip(coefficients, masks, strict=True)
+        ]
+        if sum(weights):
+            kept = [(w, p[index]) for w, p in zip(weights, parts, strict=True) if w]
+            result[index] = sum(w * part for w, part in kept) / sum(weights)
+    return result
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("shape", [(4,), (4, 5)])
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_mix_masked_is_the_loop(mode, count, shape, per):
+    generator = np.random.default_rng(0)
+    parts = list(generator.normal(size=(count, *shape, 3)).astype("float32"))
+    masks = list(generator.integers(0, 2, (count, *shape)).astype(bool))
+    masks = [
+        mask & (np.arange(4) > 0).reshape(4, *[1] * mask[0].ndim) for mask in masks
+    ]
+    size = 4 if per == "example" else 1
+    drawn = generator.dirichlet(np.ones(count), size).T.astype("float32")
+    coefficients = list(drawn if per == "example" else drawn[:, 0])
+    # What is not kept leaves no trace.
+    for part, mask in zip(parts[1:], masks[1:], strict=True):
+        part[~mask] = np.nan
+    found = oracles.run(mode, mixing.mix_masked, parts, masks, coefficients)
+    expected = looped_masked(parts, masks, coefficients)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found[0], parts[0][0])  # Nothing is kept there.

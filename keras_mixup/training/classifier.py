@@ -238,7 +238,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         """The compiled metrics; `training.mixed_metrics` says what each sees."""
         if not mixed_targets.is_mixed(y):
             return super().compute_metrics(x, y, y_pred, sample_weight)
-        _, compiled = keras_private.compiled_parts(self)
+        compiled = keras_private.compiled_metrics(self)
         mixed_metrics.update_metrics(
             compiled, y, y_pred, sample_weight, self.metric_targets
         )

@@ -12,8 +12,9 @@ How a metric was given (a name, a class, a function) makes no difference, and
 `metric_targets` overrules the rule by the metric's name.
 """
 
+import concurrent.futures
+import inspect
 import warnings
-from concurrent import futures
 
 import keras
 import numpy as np
@@ -73,7 +74,7 @@ def update_metrics(compiled, y, y_pred, sample_weight, metric_targets):
         for metrics, used in ((of_output.plain, None), (of_output.weighted, weights)):
             for metric in metrics:
                 own = {metric.name}
-                if of_output.name is not None:
+                if of_output.name:
                     own.add(f"{of_output.name}_{metric.name}")
                 names |= own
                 choice = next(
@@ -219,6 +220,20 @@ def _check_scalar(metric, target):
         )
 
 
+def _copy_of(metric):
+    """Another metric of these settings.
+
+    The config of a metric that defines none has a dtype, which its constructor need not
+    take.
+    """
+    kind, config = type(metric), metric.get_config()
+    try:
+        return kind.from_config(config)
+    except TypeError:
+        taken = inspect.signature(kind).parameters
+        return kind(**{name: config[name] for name in config if name in taken})
+
+
 def _check_weights_count(metric, y, y_pred):
     """Warns of a metric class of the user's own that ignores its sample weights.
 
@@ -232,20 +247,19 @@ def _check_weights_count(metric, y, y_pred):
         for one in (y, y_pred)
     ]
 
-    def tried():
-        copy = type(metric).from_config(metric.get_config())
+    def trial():
+        copy = _copy_of(metric)
         before = [keras.ops.convert_to_numpy(v) for v in copy.variables]
         copy.update_state(*shown, sample_weight=np.zeros(2, "float32"))
         after = [keras.ops.convert_to_numpy(v) for v in copy.variables]
         return all(map(np.array_equal, before, after))
 
-    try:
-        # A thread of its own is outside of the function that is traced here, in which
-        # variables can be made the first time only.
-        with futures.ThreadPoolExecutor(1) as thread:
-            counts = thread.submit(tried).result()
-    except Exception:  # Whatever a metric of the user's own may raise here.
-        counts = None
+    # In a thread of its own: a function that is traced again may make no variables.
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        try:
+            counts = thread.submit(trial).result()
+        except Exception:  # Whatever a metric of the user's own may raise here.
+            counts = None
     if not counts:
         found = (
             "could not be tried" if counts is None else "ignores its `sample_weight`"

@@ -16,6 +16,8 @@ import warnings
 import keras
 import tensorflow as tf
 
+from keras_mixup import keras_private
+
 FIXED_IN = None
 TESTED = ((3, 15),)
 
@@ -41,15 +43,15 @@ class SeveralWorkers:
         return super().evaluate(*args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        if iterator is None or not needs_this(self._distribute_strategy):
+        if iterator is None or not needs_this(self.distribute_strategy):
             return super()._maybe_symbolic_build(iterator, data_batch)
-        spec = iterator.data_adapter.get_tf_dataset().element_spec
+        spec = keras_private.spec_of_epochs(iterator)
         batch = tf.nest.map_structure(_of_one_replica, spec)
-        with self._distribute_strategy.scope():
-            return self._symbolic_build(data_batch=batch)
+        with self.distribute_strategy.scope():
+            keras_private.build_for_batch(self, batch)
 
     def _make_function(self, step_function):
-        if not needs_this(self._distribute_strategy):
+        if not needs_this(self.distribute_strategy):
             return super()._make_function(step_function)
         if self.jit_compile and not tf.config.list_logical_devices("GPU"):
             raise ValueError(
