@@ -150,6 +150,14 @@ def test_unsigned_numbers_of_64_bits():
         assert value(keys.make_key(form(number), form(number))) == expected
 
 
+def test_a_draw_without_axes_is_the_first_of_several():
+    key = keys.make_key(3)
+    for shape in ([], (), tf.zeros([0], tf.int32)):
+        one = keys.uniform(key, keys.Stream.CHOICE, shape)
+        assert one.shape == ()
+        assert one == keys.uniform(key, keys.Stream.CHOICE, [5])[0]
+
+
 def test_the_count_of_numbers_is_of_64_bits():
     # 2**31 of them need 8 GB: the shape that the operation is given is looked at.
     key = keys.make_key(1)
