@@ -117,8 +117,6 @@ def _number_of_classes(task, shape):
 
 
 def _classification(output, served):
-    if output.shape.rank == 1:
-        output = output[:, tf.newaxis]
     probabilities = _of_classes(output, served)
     index = tf.argmax(probabilities, axis=-1)
     return {
@@ -136,8 +134,14 @@ def _segmentation(output, served):
     }
 
 
-def _of_classes(output, served):
+def _column(output):
+    """In float32, and one unit an example as a column."""
     output = tf.cast(output, tf.float32)
+    return output[:, tf.newaxis] if output.shape.rank == 1 else output
+
+
+def _of_classes(output, served):
+    output = _column(output)
     if output.shape[-1] > 1:
         return tf.nn.softmax(output) if served.from_logits else output
     positive = tf.sigmoid(output) if served.from_logits else output
@@ -145,9 +149,7 @@ def _of_classes(output, served):
 
 
 def _multi_label(output, served):
-    output = tf.cast(output, tf.float32)
-    if output.shape.rank == 1:
-        output = output[:, tf.newaxis]
+    output = _column(output)
     probabilities = tf.sigmoid(output) if served.from_logits else output
     # A row of names for each example, since a server wants one answer an example.
     names = tf.tile(tf.constant([served.labels]), [tf.shape(output)[0], 1])
