@@ -125,7 +125,9 @@ def _shape(sizes):
     """Sizes, integers and scalar tensors or one tensor of them all, as int64."""
     if tf.is_tensor(sizes):
         return tf.cast(sizes, tf.int64)
-    return tf.stack([tf.cast(size, tf.int64) for size in sizes])
+    # Of no sizes, those of a scalar, `tf.stack` would make float32.
+    sizes = [tf.cast(size, tf.int64) for size in sizes]
+    return tf.convert_to_tensor(sizes, tf.int64)
 
 
 def _word(argument, value):

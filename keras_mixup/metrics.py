@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from keras_mixup import targets
 from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets  # noqa: F401
 
 
@@ -17,17 +16,25 @@ class CleanAccuracy(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None, threshold=0.5):
         """Counts one batch; a single unit means class 1 above the threshold."""
         y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
-        if y_pred.shape[-1] == 1:
+        if is_one_unit(y_pred):
+            # Labels of a hinge loss may be -1 and 1.
+            y_true = tf.cast(tf.reshape(y_true, [-1, 1]), tf.float32) > 0.5
             matches = keras.metrics.binary_accuracy(
-                tf.reshape(y_true, [-1, 1]), y_pred, threshold
+                y_true, tf.reshape(y_pred, [-1, 1]), threshold
             )
-        elif targets.is_integer(y_true) and not _are_rows(y_true, y_pred):
+        elif not _are_rows(y_true, y_pred):
+            # Class numbers; as floats too.
             matches = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
         else:
             matches = keras.metrics.categorical_accuracy(y_true, y_pred)
         super().update_state(matches, sample_weight)
 
 
+def is_one_unit(y_pred):
+    """Whether predictions are one number an example: shape (batch,) or (batch, 1)."""
+    return y_pred.shape.rank == 1 or y_pred.shape[-1] == 1
+
+
 def _are_rows(y_true, y_pred):
-    """Whether integers or booleans are one-hot rows, by their shape."""
+    """Whether targets are one-hot rows, by their shape."""
     return y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1] != 1

@@ -21,12 +21,19 @@ def checked_labels(labels, count):
     if labels is None:
         return [str(index) for index in range(count)]
     if isinstance(labels, Mapping):
-        labels = _by_index(labels, count)
+        if len(labels) != count or any(
+            type(key) is bool or key not in range(count) for key in labels
+        ):
+            _refuse(
+                f"the names by index, {{0: ..., {count - 1}: ...}} (where names are the "
+                "keys, write {index: name for name, index in labels.items()})",
+                repr(dict(labels)),
+            )
+        labels = [labels[index] for index in range(count)]
     elif tf.is_tensor(labels) or isinstance(labels, np.ndarray):
         labels = np.asarray(labels)
         if labels.ndim != 1:
             _refuse("a list of names, of one axis", f"shape {labels.shape}")
-        labels = labels.tolist()
     elif isinstance(labels, (str, bytes, set, frozenset)):
         # A set has no order.
         _refuse("a list of names, in the order of the classes", repr(labels))
@@ -42,23 +49,8 @@ def checked_labels(labels, count):
     return labels
 
 
-def _by_index(labels, count):
-    indices = {
-        key
-        for key in labels
-        if isinstance(key, numbers.Integral) and not isinstance(key, bool)
-    }
-    if len(labels) != len(indices) or indices != set(range(count)):
-        _refuse(
-            f"the names by index, {{0: ..., {count - 1}: ...}} (where names are the "
-            "keys, write {index: name for name, index in labels.items()})",
-            repr(dict(labels)),
-        )
-    return [labels[index] for index in range(count)]
-
-
 def _text(name):
-    if tf.is_tensor(name) or isinstance(name, (np.ndarray, np.generic)):
+    if not isinstance(name, (str, bytes)):
         array = np.asarray(name)
         name = array.item() if array.ndim == 0 else name
     if not isinstance(name, (str, bytes, numbers.Real)):

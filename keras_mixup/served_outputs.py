@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from keras_mixup import served_inputs, served_tasks
+from keras_mixup.ends_in_logits import holds_logits, losses_of
 from keras_mixup.served_labels import checked_labels
 
 
@@ -35,11 +36,10 @@ def of_model(model, network, labels, task, from_logits):
         ValueError: for what does not fit, and for what cannot be known.
     """
     outputs = served_tasks.outputs_of(network, _outputs(network))
-    losses = served_tasks.losses_of(model, outputs)
-    if not any(loss.kind for loss in losses):
-        # A network may have been compiled itself before it was wrapped.
-        losses = served_tasks.losses_of(network, outputs)
     names = [output.name for output in outputs]
+    # A network may have been compiled itself before it was wrapped.
+    compiled = getattr(model, "loss", None) or getattr(network, "loss", None)
+    losses = losses_of(compiled, names, [output.units for output in outputs])
     several = len(names) > 1
     tasks = _by_output("task", task, names)
     logits = _by_output("from_logits", from_logits, names)
@@ -53,7 +53,7 @@ def of_model(model, network, labels, task, from_logits):
     for output, loss in zip(outputs, losses, strict=True):
         name = output.name
         kind = served_tasks.task_of(output, loss, tasks[name], logits[name])
-        reads = served_tasks.from_logits_of(output, loss, kind, logits[name])
+        reads = _from_logits(output, loss, kind, logits[name])
         count = _number_of_classes(kind, output.shape)
         if not count and labels[name] is not None:
             raise ValueError(
@@ -75,6 +75,24 @@ def _outputs(network):
     call = tf.function(lambda x: network(x, training=False), autograph=False)
     specs = served_inputs.network_specs(network)
     return call.get_concrete_function(specs).structured_outputs
+
+
+def _from_logits(output, loss, task, from_logits):
+    if task != "regression":
+        if loss.axis not in (-1, len(output.shape) - 1):
+            raise ValueError(
+                "Cannot export this network. Expected classes on the last axis. "
+                f"Received: {loss.name} with axis={loss.axis}"
+            )
+        where = f"the output {output.name!r}"
+        return holds_logits(where, output.activation, loss, from_logits)
+    if from_logits is not None:
+        raise ValueError(
+            f"The output {output.name!r} is a regression, which serves its value: it "
+            "has no logits. Expected from_logits=None, or another task=. Received: "
+            f"from_logits={from_logits}"
+        )
+    return False
 
 
 def _by_output(argument, value, names):
@@ -99,8 +117,6 @@ def _number_of_classes(task, shape):
 
 
 def _classification(output, served):
-    if output.shape.rank == 1:
-        output = output[:, tf.newaxis]
     probabilities = _of_classes(output, served)
     index = tf.argmax(probabilities, axis=-1)
     return {
@@ -118,8 +134,14 @@ def _segmentation(output, served):
     }
 
 
-def _of_classes(output, served):
+def _column(output):
+    """In float32, and one unit an example as a column."""
     output = tf.cast(output, tf.float32)
+    return output[:, tf.newaxis] if output.shape.rank == 1 else output
+
+
+def _of_classes(output, served):
+    output = _column(output)
     if output.shape[-1] > 1:
         return tf.nn.softmax(output) if served.from_logits else output
     positive = tf.sigmoid(output) if served.from_logits else output
@@ -127,9 +149,7 @@ def _of_classes(output, served):
 
 
 def _multi_label(output, served):
-    output = tf.cast(output, tf.float32)
-    if output.shape.rank == 1:
-        output = output[:, tf.newaxis]
+    output = _column(output)
     probabilities = tf.sigmoid(output) if served.from_logits else output
     # A row of names for each example, since a server wants one answer an example.
     names = tf.tile(tf.constant([served.labels]), [tf.shape(output)[0], 1])

@@ -1,4 +1,4 @@
-"""What a network is for, read from its compiled loss: the task of each output."""
+"""What an output of a network is for: its task, read from its loss and its end."""
 
 from typing import NamedTuple
 
@@ -7,19 +7,19 @@ import keras
 from keras_mixup import arguments
 from keras_mixup.last_activation import last_activation
 
-TASKS = ("classification", "segmentation", "multi_label", "regression")
-
-# What the losses of Keras, by their functions, say about the numbers they are given.
-_KINDS = {
-    "classes": "categorical_crossentropy sparse_categorical_crossentropy "
-    "categorical_focal_crossentropy",
-    "labels": "binary_crossentropy binary_focal_crossentropy",
-    "values": "mean_squared_error mean_absolute_error mean_absolute_percentage_error "
-    "mean_squared_logarithmic_error huber log_cosh poisson cosine_similarity",
-    # No probability belongs to these.
-    "scores": "hinge squared_hinge categorical_hinge circle ctc",
+# What each takes: part of a message, and a rule of the rank.
+_SHAPES = {
+    "classification": (
+        "(batch, classes), or task='segmentation' for a class at each position",
+        lambda rank: rank <= 2,
+    ),
+    "segmentation": (
+        "(batch, ..., classes) with at least one position",
+        lambda rank: rank > 2,
+    ),
+    "multi_label": ("(batch, ..., labels)", lambda rank: True),
 }
-_LOGITS = {"linear": True, "softmax": False, "sigmoid": False}
+TASKS = (*_SHAPES, "regression")
 
 
 class Output(NamedTuple):
@@ -32,15 +32,6 @@ class Output(NamedTuple):
     @property
     def units(self):
         return self.shape[-1] if len(self.shape) > 1 else 1
-
-
-class Loss(NamedTuple):
-    """What a compiled loss says: a key of `_KINDS` or None, and how it reads outputs."""
-
-    name: str
-    kind: str | None
-    from_logits: bool = False
-    axis: int = -1
 
 
 def outputs_of(network, traced):
@@ -70,40 +61,6 @@ def outputs_of(network, traced):
     ]
 
 
-def losses_of(model, outputs):
-    """The compiled loss of each output; None where there is none."""
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, dict) and "class_name" not in loss:
-        if len(outputs) == len(loss) == 1:
-            losses = list(loss.values())
-        else:
-            losses = [loss.get(output.name) for output in outputs]
-    elif isinstance(loss, (list, tuple)):
-        losses = list(loss) * (len(outputs) if len(loss) == 1 else 1)
-        losses = losses if len(losses) == len(outputs) else [None] * len(outputs)
-    else:
-        losses = [loss] * len(outputs)
-    return [_read(*pair) for pair in zip(losses, outputs, strict=True)]
-
-
-def _read(loss, output):
-    if loss is None:
-        return Loss("none", None)
-    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        return Loss(loss, "labels" if output.units == 1 else "classes")
-    settings = getattr(loss, "keywords", {})
-    loss = keras.losses.get(getattr(loss, "func", loss))
-    if isinstance(loss, keras.losses.Loss):
-        settings = loss.get_config()
-    function = getattr(loss, "fn", loss)
-    name = getattr(loss, "__name__", type(loss).__name__)
-    for kind, functions in _KINDS.items():
-        if any(function is getattr(keras.losses, one) for one in functions.split()):
-            from_logits = bool(settings.get("from_logits", False))
-            return Loss(name, kind, from_logits, settings.get("axis", -1))
-    return Loss(name, None)
-
-
 def task_of(output, loss, task=None, from_logits=None):
     """The task of an output: as given, or as the loss says, or the last activation."""
     if task is None:
@@ -118,19 +75,13 @@ def task_of(output, loss, task=None, from_logits=None):
             "independent; regression: the value itself). Received: task=None"
         )
     arguments.check_choice("task", task, TASKS)
-    rank = len(output.shape)
-    fits = {"classification": rank <= 2, "segmentation": rank > 2}.get(task, True)
-    if task != "regression" and not (fits and rank and output.units):
-        expected = {
-            "classification": "(batch, classes), or task='segmentation' for a class at "
-            "each position",
-            "segmentation": "(batch, ..., classes) with at least one position",
-            "multi_label": "(batch, ..., labels)",
-        }[task]
-        raise ValueError(
-            f"Cannot export this network as task={task!r}. Expected an output of shape "
-            f"{expected}. Received: {output.shape}"
-        )
+    if task != "regression":
+        expected, fits = _SHAPES[task]
+        if not (output.shape and output.units and fits(len(output.shape))):
+            raise ValueError(
+                f"Cannot export this network as task={task!r}. Expected an output of "
+                f"shape {expected}. Received: {output.shape}"
+            )
     return task
 
 
@@ -151,45 +102,3 @@ def _task_of(output, loss, from_logits):
     if output.activation == "sigmoid":
         return classes if one else None
     return None if from_logits is None else classes
-
-
-def from_logits_of(output, loss, task, from_logits=None):
-    """Whether an output holds logits: as given, or as the loss says, or the activation."""
-    if from_logits is not None and from_logits not in (True, False):
-        raise ValueError(
-            "Invalid value received for argument `from_logits`. Expected True, False or "
-            f"None. Received: from_logits={from_logits!r}"
-        )
-    if task == "regression":
-        if from_logits is not None:
-            raise ValueError(
-                f"The output {output.name!r} is a regression, which serves its value: "
-                "it has no logits. Expected from_logits=None, or another task=. "
-                f"Received: from_logits={from_logits}"
-            )
-        return False
-    if loss.axis not in (-1, len(output.shape) - 1):
-        raise ValueError(
-            "Cannot export this network. Expected classes on the last axis. "
-            f"Received: {loss.name} with axis={loss.axis}"
-        )
-    if from_logits is not None:
-        return bool(from_logits)
-    shown = _LOGITS.get(output.activation)
-    if loss.kind in ("classes", "labels"):
-        if shown not in (None, loss.from_logits):
-            raise ValueError(
-                f"The loss and the network disagree: {loss.name} has from_logits="
-                f"{loss.from_logits}, and the last activation is {output.activation}. "
-                "Expected from_logits=True or from_logits=False, whichever the numbers "
-                "are; the training may have been wrong. Received: from_logits=None"
-            )
-        return loss.from_logits
-    if shown is None or loss.kind == "scores":
-        raise ValueError(
-            f"Cannot tell whether the output {output.name!r} holds logits: the compiled "
-            f"loss is {loss.name}, the last activation is "
-            f"{output.activation or 'unknown'}. Expected from_logits=True or "
-            "from_logits=False. Received: from_logits=None"
-        )
-    return shown

@@ -140,13 +140,16 @@ def _arguments():
     return inspect.signature(Settings).parameters
 
 
-def cannot_change(of, name):
-    """The sentence for an attribute that is set too late."""
+def cannot_change(of, name, by_schedule=True):
+    """The sentence for an attribute that is set too late.
+
+    `by_schedule` is whether an alpha may be one.
+    """
     message = (
         f"`{name}` of a {of} cannot be changed: a graph that was traced would go on "
         "with the old value."
     )
-    if name in ("alpha", "probability"):
+    if by_schedule and name in ("alpha", "probability"):
         return (
             f"{message} For mixing that changes or ends give, as alpha, a "
             "keras_mixup.AlphaSchedule of the step, or a keras.Variable or tf.Variable "

@@ -22,8 +22,7 @@ def whole_file(path):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_what_killed_ones_left(path)
-    owner = f"{os.getpid()}-{threading.get_native_id()}"
-    scratch = path.with_name(f".unfinished-{owner}-{path.name}")
+    scratch = path.with_name(own_prefix() + path.name)
     try:
         yield scratch
         to_disk(scratch)
@@ -49,9 +48,19 @@ def to_disk(path):
 
 def _remove_what_killed_ones_left(path):
     for left in path.parent.glob(f".unfinished-*-*-{glob.escape(path.name)}"):
-        process = left.name.split("-")[1]
-        if process.isdigit() and not _is_running(int(process)):
+        if is_of_dead_process(left):
             left.unlink(missing_ok=True)
+
+
+def own_prefix():
+    """What the names of this thread's unfinished files and folders begin with."""
+    return f".unfinished-{os.getpid()}-{threading.get_native_id()}-"
+
+
+def is_of_dead_process(path):
+    """Whether `.unfinished-<process>-<thread>-...` belongs to a process that runs no more."""
+    process = path.name.split("-")[1]
+    return process.isdigit() and not _is_running(int(process))
 
 
 def _is_running(process):

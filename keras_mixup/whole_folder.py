@@ -6,12 +6,15 @@ import pathlib
 import shutil
 import tempfile
 
+from keras_mixup.whole_file import is_of_dead_process, own_prefix
+
 
 @contextlib.contextmanager
 def whole_folder(path):
     """Gives an empty folder to write in; when all is written, it becomes the path.
 
-    Behind a symbolic link, it becomes what the link points to.
+    Behind a symbolic link, it becomes what the link points to. A kill leaves at most a
+    folder beside the path, which the next process that writes the path removes.
 
     Args:
         path: A path that is free, or an empty folder.
@@ -28,7 +31,8 @@ def whole_folder(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written beside its place, so that the last step is one rename. Its name is
         # short: that of the path may be as long as names can be.
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".whole-", dir=path.parent))
+        _remove_what_killed_ones_left(path)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=own_prefix(), dir=path.parent))
         target = scratch / path.name
         target.mkdir()
         yield target
@@ -44,6 +48,14 @@ def whole_folder(path):
             with contextlib.suppress(OSError):
                 for parent in created:
                     parent.rmdir()
+
+
+def _remove_what_killed_ones_left(path):
+    for left in path.parent.glob(".unfinished-*-*-*/"):
+        with contextlib.suppress(OSError):  # Of another user.
+            held = {inner.name for inner in left.iterdir()}
+            if held <= {path.name} and is_of_dead_process(left):
+                shutil.rmtree(left)
 
 
 def check_free(path):

@@ -367,10 +367,10 @@ MUTANTS = {
         "tests/test_export_tasks.py",
     ),
     "the logits of a loss are not read": (
-        "keras_mixup/served_tasks.py",
-        'bool(settings.get("from_logits", False))',
-        "False",
-        "tests/test_served_tasks.py",
+        "keras_mixup/ends_in_logits.py",
+        "from_logits = bool(from_logits)",
+        "from_logits = False",
+        "tests/test_served_tasks.py tests/test_ends_in_logits.py",
     ),
     "bytes wrap around": (
         "keras_mixup/served_preprocessing.py",

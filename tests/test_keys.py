@@ -102,7 +102,7 @@ def test_without_a_seed_every_key_is_another():
     tf.random.set_seed(3)
     first = value(keys.make_key(None))
     tf.random.set_seed(3)
-    assert value(keys.make_key(None)) == first
+    assert value(keys.make_key(None)) != first
 
 
 def test_uniform_draws_are_the_midpoints_of_the_upper_24_bits():
@@ -148,6 +148,14 @@ def test_unsigned_numbers_of_64_bits():
     expected = derived(number, keys.Use.KEY, 0, number)
     for form in (int, np.uint64, lambda n: tf.constant(n, tf.uint64)):
         assert value(keys.make_key(form(number), form(number))) == expected
+
+
+def test_a_draw_without_axes_is_the_first_of_several():
+    key = keys.make_key(3)
+    for shape in ([], (), tf.zeros([0], tf.int32)):
+        one = keys.uniform(key, keys.Stream.CHOICE, shape)
+        assert one.shape == ()
+        assert one == keys.uniform(key, keys.Stream.CHOICE, [5])[0]
 
 
 def test_the_count_of_numbers_is_of_64_bits():

@@ -59,16 +59,21 @@ def test_the_configuration_makes_the_round_trip():
         assert 0 <= float(again.result()) <= 1
 
 
-@pytest.mark.parametrize("form", ["integers", "column", "one-hot", "binary"])
+@pytest.mark.parametrize(
+    "form", ["integers", "column", "floats", "one-hot", "binary", "no column", "signs"]
+)
 def test_clean_accuracy_reads_the_form_of_the_targets(form):
     y, p = {
         "integers": (Y, P),
         "column": (Y[:, None], P),
+        "floats": (Y.astype("float32"), P),
         "one-hot": (ROWS, P),
         "binary": ((Y > 1).astype("float32"), (P[:, :1] > 0).astype("float32")),
+        "no column": (Y > 1, (P[:, 0] > 0).astype("float32")),
+        "signs": (2 * (Y > 1) - 1, (P[:, 0] > 0).astype("float32")),
     }[form]
     expected = np.mean(P.argmax(-1) == Y)
-    if form == "binary":
+    if form in ("binary", "no column", "signs"):
         expected = np.mean((P[:, 0] > 0) == (Y > 1))
     metric = keras_mixup.metrics.CleanAccuracy()
     metric.update_state(y, p)

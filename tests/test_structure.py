@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
-layers soft_metrics metrics last_activation
+layers soft_metrics metrics last_activation ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
@@ -28,7 +28,7 @@ training.cuts training.mixed_inputs training.model_checks
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training
-evaluation.scores evaluation.from_logits evaluation.gradients evaluation.channels evaluation.top_k
+evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
 evaluation.memorization evaluation.generated evaluation
 model_card whole_folder served_preprocessing served_inputs served_tasks

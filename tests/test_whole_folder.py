@@ -6,6 +6,7 @@ import os
 import pytest
 
 from keras_mixup.whole_folder import check_free, whole_folder
+from tests.experiments import disk_states
 
 
 def write(path):
@@ -108,3 +109,18 @@ def test_two_that_write_the_same_do_not_mix(tmp_path):
         (late / "b").touch()
         write(tmp_path / "1")
     assert tree(tmp_path) == ["1", "1/a"]
+
+
+def test_what_a_killed_process_left_goes_and_what_others_write_stays(tmp_path):
+    dead, alive = disk_states.dead_process(), os.getppid()
+    for left in (f"{dead}-1-abcdefgh/1", f"{dead}-1-abcdefg1"):
+        (tmp_path / f".unfinished-{left}").mkdir(parents=True)
+    kept = [f"{dead}-1-abcdefg2/2", f"{alive}-1-abcdefgh/1", "draft-1-abcdefgh/1"]
+    for name in kept:
+        (tmp_path / f".unfinished-{name}").mkdir(parents=True)
+    # A file of that pattern is no folder of ours.
+    (tmp_path / f".unfinished-{dead}-1-abcdefg3").touch()
+    write(tmp_path / "1")
+    names = {path.name.removeprefix(".unfinished-") for path in tmp_path.iterdir()}
+    stays = {name.partition("/")[0] for name in kept}
+    assert names == {*stays, f"{dead}-1-abcdefg3", "1"}

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from keras_mixup.ends_in_logits import ends_in_logits
 from keras_mixup.evaluation import scores
-from keras_mixup.evaluation.from_logits import ends_in_logits
+from keras_mixup.training.classifier import MixUpModel
 
 
 def input_gradient(model, x, labels_of, from_logits):
@@ -28,7 +29,8 @@ def input_gradient(model, x, labels_of, from_logits):
         ValueError: for a model whose scores have no gradient, or that does not say
             whether they are logits.
     """
-    from_logits = ends_in_logits(model, from_logits)
+    network = model.network if isinstance(model, MixUpModel) else model
+    from_logits = ends_in_logits(network, getattr(model, "loss", None), from_logits)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         logits = scores.as_logits(model(x, training=False), from_logits)

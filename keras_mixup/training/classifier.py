@@ -6,7 +6,15 @@ import random
 import keras
 import tensorflow as tf
 
-from keras_mixup import draws, keras_private, keys, layers, metrics, mixing
+from keras_mixup import (
+    draws,
+    ends_in_logits,
+    keras_private,
+    keys,
+    layers,
+    metrics,
+    mixing,
+)
 from keras_mixup.settings import cannot_change
 from keras_mixup.targets import target_coefficients
 from keras_mixup.training import (
@@ -290,8 +298,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
                 "`clean_accuracy` is of one output. Expected one target. Received: "
                 f"{len(keras.tree.flatten(y))} targets"
             )
-        loss = next(iter(keras.tree.flatten(self.loss)), None)
-        logits = getattr(loss, "from_logits", False)
         with keras.StatelessScope():
             y_pred = self(x, training=False)
-        self._clean.update_state(y, y_pred, threshold=0.5 * (not logits))
+        threshold = 0.5
+        if metrics.is_one_unit(y_pred):
+            threshold = ends_in_logits.threshold_of(self.network, self.loss)
+        self._clean.update_state(y, y_pred, threshold=threshold)

@@ -6,9 +6,13 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keys, mixing, sampling
+from keras_mixup.settings import cannot_change
 from keras_mixup.training import counting, gan_batches, gan_checks
 from keras_mixup.training.descent import descend
 from keras_mixup.training.two_networks import TwoNetworks
+
+# Settings that a traced step has taken in.
+_FIXED = ("alpha", "mode", "discriminator_steps", "generator_loss", "seed")
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -89,6 +93,11 @@ class MixUpGAN(TwoNetworks):
         self.mode = mode
         self.discriminator_steps = discriminator_steps
         self.generator_loss = generator_loss
+
+    def __setattr__(self, name, value):
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(cannot_change("MixUpGAN", name, by_schedule=False))
+        super().__setattr__(name, value)
 
     @property
     def pairs(self):

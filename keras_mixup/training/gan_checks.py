@@ -20,6 +20,12 @@ RUNS_AWAY = (
 def check_alpha(alpha, mode):
     """Raises unless alpha fits the mode: there it is the end of an interval of weights."""
     arguments.check_alpha(alpha)
+    if arguments.is_variable(alpha):
+        # It would be read once, and assigning to it would change nothing.
+        raise ValueError(
+            "Invalid value received for argument `alpha`. Expected a number: of a GAN it "
+            f"stays as it is. Received: alpha={alpha!r}"
+        )
     if mode == "author_code" and alpha > 1:
         raise ValueError(
             "Invalid value received for argument `alpha`. Expected a float in [0, 1] "

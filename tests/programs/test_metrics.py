@@ -1,5 +1,7 @@
 """Metrics that users compile: one rule for strings, classes, functions and losses."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -173,3 +175,49 @@ def test_metrics_of_outputs_of_one_number_an_example():
     found = shown(network, y, "mae", compiled={"metrics": ["mae"]})
     assert found["mae"] == pytest.approx(expected, abs=1e-5)
     assert found["loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def of_function(y_true, y_pred):
+    return keras.losses.binary_crossentropy(y_true, y_pred, from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "threshold", "least"),
+    [
+        ("binary_crossentropy", "sigmoid", 0.5, 0),
+        (keras.losses.BinaryCrossentropy(from_logits=True), None, 0, 0),
+        (
+            functools.partial(keras.losses.binary_crossentropy, from_logits=True),
+            None,
+            0,
+            0,
+        ),
+        (of_function, None, 0, 0),
+        ("mse", None, 0.5, 0),
+        ("hinge", None, 0, -1),
+        ("squared_hinge", "tanh", 0, 0),
+        # Keras cuts what is no probability: its 1/2 is what was trained.
+        ("binary_crossentropy", None, 0.5, 0),
+    ],
+)
+def test_clean_accuracy_of_one_unit_knows_what_the_unit_says(
+    loss, activation, threshold, least
+):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(X.shape[1:])
+    network = keras.Model(inputs, keras.layers.Dense(1, activation=activation)(inputs))
+    network.layers[-1].bias.assign([0.25])
+    positive = np.arange(16) % 3 == 0
+    found = shown(network, np.where(positive, 1, least), loss, clean_accuracy=True)
+    scores = network.predict(X, verbose=0)[:, 0]
+    assert np.any((scores > 0) & (scores < 0.5))
+    expected = np.mean((scores > threshold) == positive)
+    assert found["clean_accuracy"] == pytest.approx(expected)
+
+
+def test_clean_accuracy_of_one_unit_asks_where_nothing_says_what_it_is():
+    inputs = keras.Input(X.shape[1:])
+    half = keras.layers.Rescaling(0.5)(keras.layers.Dense(1)(inputs))
+    network = keras.Model(inputs, half)
+    with pytest.raises(ValueError, match="a logit or of a probability.*of_function"):
+        shown(network, np.arange(16) % 2, of_function, clean_accuracy=True)

@@ -34,6 +34,10 @@ def gan(mode="objective", steps=2, **arguments):
             {"alpha": 1.5, "mode": "author_code"},
             r"`alpha`\. Expected a float in \[0, 1\] with mode=\"author_code\"",
         ),
+        (
+            {"alpha": tf.Variable(0.2)},
+            r"`alpha`\. Expected a number: of a GAN it stays",
+        ),
         ({"mode": "paper"}, r"`mode`\. Expected one of \['objective', 'author_code'\]"),
         ({"steps": 0}, r"`discriminator_steps`\. Expected an integer >= 1"),
         (
@@ -46,6 +50,13 @@ def gan(mode="objective", steps=2, **arguments):
 def test_arguments_out_of_range(arguments, message):
     with pytest.raises(ValueError, match=message):
         gan(**arguments)
+
+
+def test_settings_that_a_traced_step_has_taken_in_stay():
+    made = gan()
+    for name in ("alpha", "mode", "discriminator_steps", "generator_loss", "seed"):
+        with pytest.raises(AttributeError, match=f"`{name}` of a MixUpGAN.*another"):
+            setattr(made, name, getattr(made, name))
 
 
 def test_alpha_above_1_is_fine_for_the_formula():

@@ -1,15 +1,28 @@
 """Whether a model ends in logits is read from the model, and never from its scores."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_mixup
+from keras_mixup.ends_in_logits import ends_in_logits
 from keras_mixup.evaluation import between, fgsm
-from keras_mixup.evaluation.from_logits import ends_in_logits
 
 SPARSE = keras.losses.SparseCategoricalCrossentropy
+SPARSE_CROSSENTROPY = keras.losses.sparse_categorical_crossentropy
+
+
+class OwnLoss(keras.losses.Loss):
+    """A loss of the user's own that says how it reads the output."""
+
+    def call(self, y_true, y_pred):
+        return SPARSE_CROSSENTROPY(y_true, y_pred, from_logits=True)
+
+    def get_config(self):
+        return {**super().get_config(), "from_logits": True}
 
 
 def ending(*layers, loss=None):
@@ -62,14 +75,16 @@ def opaque():
         (lambda: subclassed("sparse_categorical_crossentropy"), False),
         (lambda: subclassed("SparseCategoricalCrossentropy"), False),
         (lambda: subclassed(keras.losses.categorical_crossentropy), False),
-        (lambda: keras_mixup.MixUpModel(ending(dense("softmax")), keras_mixup.MixUp()), False),
+        (lambda: ending(dense("softmax"), loss="crossentropy"), False),
+        (lambda: ending(dense(), opaque(), loss=functools.partial(SPARSE_CROSSENTROPY, from_logits=True)), True),
+        (lambda: ending(dense(), opaque(), loss=OwnLoss()), True),
     ],
 )  # fmt: skip
 def test_the_model_says(make, expected):
     assert ends_in_logits(make()) is expected
 
 
-NEITHER = "neither its last activation nor its compiled loss says so"
+NEITHER = "Cannot tell whether the model .* holds logits"
 
 
 @pytest.mark.parametrize(
@@ -82,21 +97,44 @@ NEITHER = "neither its last activation nor its compiled loss says so"
         (lambda: ending(dense("relu")), NEITHER),
         (
             lambda: ending(dense("softmax"), loss=SPARSE(from_logits=True)),
-            "last activation is softmax, and its loss has from_logits=True",
+            "from_logits=True, and the last activation is softmax",
         ),
         (
             lambda: ending(dense(), loss="sparse_categorical_crossentropy"),
-            "last activation is linear, and its loss has from_logits=False",
+            "from_logits=False, and the last activation is linear",
+        ),
+        (lambda: ending(dense("softmax"), loss=OwnLoss()), "activation is softmax"),
+        (lambda: ending(dense("log_softmax"), loss=SPARSE()), "is log_softmax"),
+        # The margins of a hinge are not logits.
+        (
+            lambda: ending(dense(), loss="categorical_hinge"),
+            "loss is categorical_hinge",
         ),
     ],
 )
 def test_what_cannot_be_known_is_asked_for(make, message):
     model = make()
-    with pytest.raises(ValueError, match=f"{message}. Expected from_logits=True or"):
+    with pytest.raises(ValueError, match=f"{message}.*Expected from_logits="):
         ends_in_logits(model)
-    assert ends_in_logits(model, False) is False
-    if "softmax" not in message:
-        assert ends_in_logits(model, True) is True
+    for given in (True, False):
+        if "softmax" not in message or given == ("log_" in message):
+            assert ends_in_logits(model, None, given) is given
+
+
+def test_the_loss_is_that_of_the_wrapper_or_of_the_network():
+    network = ending(dense(), opaque(), loss=SPARSE())
+    assert ends_in_logits(network) is False
+    assert ends_in_logits(network, SPARSE(from_logits=True)) is True
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp())
+    x = np.zeros((1, 3), "float32")
+    assert fgsm(model, x, [0], 1.0, (-9, 9)).shape == (1, 3)
+
+
+def test_what_the_last_activation_contradicts_is_refused():
+    with pytest.raises(ValueError, match="Expected True, since .* is log_softmax"):
+        ends_in_logits(ending(dense("log_softmax")), None, False)
+    with pytest.raises(ValueError, match="Expected True, False or None. Received"):
+        ends_in_logits(ending(dense()), None, "yes")
 
 
 def test_true_for_a_softmax_is_refused():
