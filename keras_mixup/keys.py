@@ -125,7 +125,8 @@ def _shape(sizes):
     """Sizes, integers and scalar tensors or one tensor of them all, as int64."""
     if tf.is_tensor(sizes):
         return tf.cast(sizes, tf.int64)
-    return tf.stack([tf.cast(size, tf.int64) for size in sizes])
+    # A stack of no sizes is of floats.
+    return tf.cast(tf.stack([tf.cast(size, tf.int64) for size in sizes]), tf.int64)
 
 
 def _word(argument, value):
