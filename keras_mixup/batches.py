@@ -211,6 +211,39 @@ def _names(read):
     return features + names + weights + sorted(read.boxes or {})
 
 
+def check_names(batch, policy):
+    """Raises where a setting names an entry that is not there.
+
+    It would act on nothing: what was to pass would be mixed.
+    """
+    parts = (batch,) if isinstance(batch, Mapping) else tuple(batch)[:2]
+    found = {
+        key
+        for part in parts
+        for path, _ in keras.tree.flatten_with_path(part)
+        for key in path or ("x",)
+    }
+    targets_of = parts[-1] if len(parts) == 2 else None
+    for name in ("passthrough", "quantities", "num_classes", "multi_label"):
+        value = getattr(policy, name)
+        of_targets = name in ("num_classes", "multi_label")
+        if of_targets and isinstance(value, (tuple, list)):
+            fits = isinstance(targets_of, (tuple, list))
+            if fits and len(value) != len(targets_of):
+                raise ValueError(
+                    f"Invalid value received for argument `{name}`. Expected one entry "
+                    f"for each of {len(targets_of)} targets. Received: {name}={value}"
+                )
+        elif isinstance(value, (Mapping, tuple, list, set)):
+            missing = [key for key in value if key not in found]
+            if missing:
+                raise ValueError(
+                    f"Invalid value received for argument `{name}`. Expected names of "
+                    f"entries of the batch, {sorted(map(str, found))}. "
+                    f"Received: {missing}"
+                )
+
+
 def check_alike(batch, other):
     """Raises unless two batches have the same parts and the same size."""
     forms = [

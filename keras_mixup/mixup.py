@@ -204,6 +204,7 @@ class MixUp(Settings):
         if other is not None:
             read.append(batches.read_batch(other, *form))
             batches.check_alike(*read)
+        batches.check_names(batch, self)
         for one in read:
             target_checks.check_targets(one, self)
         parts = [one.mixed_parts() for one in read]

@@ -101,43 +101,58 @@ class _Count:
     def __init__(self, first, length):
         self.first = first
         self.length = length
+        self.passes = 0
         self._lock = threading.Lock()
 
     def next(self):
         with self._lock:
             first = self.first
+            self.passes += 1
             if self.length >= 0:
                 self.first += self.length
             else:
                 self.first = (first // _ROOM + 1) * _ROOM
         return np.int64(first)
 
-    def set_epoch(self, epoch, steps, length):
+    def set_epoch(self, epoch, steps, length, own):
         """Says which epoch comes next.
 
         Args:
             epoch: Its index.
             steps: Steps that Keras counts in an epoch, or None where it does not know.
             length: Cardinality of the dataset that it reads.
+            own: How many of its batches are of this count.
         """
         if steps and steps != length:
             # With `steps_per_epoch` a pass is no epoch.
             self.first = epoch * steps
         elif self.length >= 0:
-            # Of a dataset that is repeated afterwards an epoch reads several passes.
-            passes = -(-length // self.length) if length > 0 and self.length else 1
-            self.first = epoch * passes * self.length
+            self.first = epoch * self.passes_in(own) * self.length
         else:
             self.first = epoch * _ROOM
 
+    def passes_in(self, batches):
+        """The passes of an epoch: several, where the dataset is repeated afterwards."""
+        return -(-batches // self.length) if batches > 0 and self.length > 0 else 1
 
-def counts_behind(dataset):
-    """The counts of `count_steps` in what a dataset is made of."""
+
+def counts_behind(dataset, batches=None):
+    """The counts of `count_steps` in what a dataset is made of.
+
+    With each of them how many batches are read of it, -1 or less where nobody knows.
+    """
+    length = int(dataset.cardinality())
+    batches = length if batches is None else batches
     found = getattr(dataset, "_counted_steps", None)
     if found is not None:
-        yield found
-    for before in getattr(dataset, "_inputs", tuple)():
-        yield from counts_behind(before)
+        yield found, batches
+    inputs = getattr(dataset, "_inputs", tuple)()
+    lengths = [int(before.cardinality()) for before in inputs]
+    joined = len(inputs) > 1 and length == sum(lengths) and length > 0
+    for before, own in zip(inputs, lengths, strict=True):
+        # Of datasets that are concatenated each has its share.
+        share = -(-batches * own // length) if joined and batches > 0 else batches
+        yield from counts_behind(before, share)
 
 
 def index_of(step, seed=None, schedule=False):

@@ -153,3 +153,21 @@ def test_none_in_features_is_put_back():
     assert len(leaves) == 2
     again = put_back(leaves)
     assert again["b"] is None and again["c"][0] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"passthrough": "idd"}, r"`passthrough`.*\['a', 'id', 'x'\].*\['idd'\]"),
+        ({"quantities": ["counts"]}, "`quantities`.*'counts'"),
+        ({"num_classes": {"typo": 3}}, "`num_classes`.*'typo'"),
+        ({"multi_label": {"a": True, "typo": True}}, "`multi_label`.*'typo'"),
+    ],
+)
+def test_names_that_are_not_there_are_told(settings, message):
+    rows = {"a": np.eye(3)[[0, 1]], "id": np.ones((2, 1))}
+    with pytest.raises(ValueError, match=message):
+        keras_mixup.MixUp(**settings).at_step(0, (np.ones((2, 1)), rows))
+    with pytest.raises(ValueError, match="`num_classes`.*each of 2 targets"):
+        mixup = keras_mixup.MixUp(num_classes=[3, 3, 3])
+        mixup.at_step(0, (np.ones((2, 1)), (rows["a"], rows["id"])))

@@ -175,3 +175,12 @@ def test_the_count_of_numbers_is_of_64_bits():
         2,
         2**32,
     ]
+
+
+@pytest.mark.parametrize("mode", oracles.MODES)
+def test_one_number_has_no_sizes(mode):
+    found = oracles.run(
+        mode, lambda step: keys.random_bits(keys.make_key(3, step), 3, []), np.int64(5)
+    )
+    key = block(3, keys.Use.KEY, 0, 5)
+    assert int(found) == block(key[0] | key[1] << 32, keys.Use.DRAW, 3, 0)[0]

@@ -426,11 +426,15 @@ def _in_a_process(queue, mixup):
 def test_eager_calls_of_other_processes(seed):
     mixup = policy(seed=seed)
     context = multiprocessing.get_context("spawn")
-    found, queue = [], context.Queue()
-    for _ in range(2):
-        process = context.Process(target=_in_a_process, args=(queue, mixup))
+    queue = context.Queue()
+    processes = [
+        context.Process(target=_in_a_process, args=(queue, mixup)) for _ in range(2)
+    ]
+    for process in processes:
         process.start()
-        found.append(queue.get(timeout=120))
+    # Each imports TensorFlow, which takes minutes where the machine is busy.
+    found = [queue.get(timeout=500) for _ in processes]
+    for process in processes:
         process.join()
     if seed is None:
         assert found[0] != found[1]
@@ -457,3 +461,35 @@ print(len(list(mixed)))
 @pytest.mark.slow
 def test_determinism_asks_for_a_seed():
     assert output_of(DETERMINISTIC) == ["True", "True", "1"]
+
+
+def mixed_and_read(case):
+    """A dataset for CountEpochs, and another one that `fit` reads."""
+    mixed = batches().apply(policy())
+    if case == "another":
+        return mixed, batches().apply(policy())
+    if case == "kept":
+        return mixed, mixed.cache()
+    return mixed, mixed.repeat().prefetch(S + 2 if case == "long" else 3)
+
+
+@pytest.mark.parametrize("case", ["another", "kept", "long", "short"])
+def test_the_callback_refuses_a_dataset_that_fit_does_not_read(case):
+    mixed, read = mixed_and_read(case)
+    spy, counting = Spy(), keras_mixup.CountEpochs(mixed)
+    steps = {"steps_per_epoch": S} if case in ("long", "short") else {}
+    with pytest.raises(ValueError, match="does not read.*the same dataset in both"):
+        spy.fit(read, epochs=3, callbacks=[counting], verbose=0, **steps)
+    # And before it has trained on a draw that came before.
+    draws = [x.tobytes() for x in spy.seen]
+    assert len(set(draws)) == len(draws) or case == "kept"
+
+
+def test_the_callback_counts_each_of_several_datasets():
+    one, other = (batches().apply(policy()) for _ in range(2))
+    joined = one.concatenate(other.take(S - 1))
+    spy = Spy()
+    counting = keras_mixup.CountEpochs(joined)
+    spy.fit(joined, initial_epoch=1, epochs=3, callbacks=[counting], verbose=0)
+    own = [*range(S, 2 * S)], [*range(2 * S, 3 * S)]
+    check_steps(spy, [*own[0], *own[0][:-1], *own[1], *own[1][:-1]])

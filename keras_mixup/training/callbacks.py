@@ -124,7 +124,8 @@ class CountEpochs(keras.callbacks.Callback):
         dataset: The dataset that `fit` is given, with all that follows `apply`.
 
     Raises:
-        ValueError: for a dataset that counts nothing.
+        ValueError: for a dataset that counts nothing; in `fit`, for another dataset than
+            `fit` reads.
 
     Example:
     >>> mixed = dataset.batch(128).apply(mixup)
@@ -143,20 +144,58 @@ class CountEpochs(keras.callbacks.Callback):
             )
         self._length = int(dataset.cardinality())
         self._begun = False
+        self._passes_before = None
+        self._passes_since = 0
 
     def on_train_begin(self, logs=None):
         """Waits for the first epoch: which one it is a restored state may say."""
         del logs
         self._begun = False
+        self._passes_before = None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets the count, before Keras makes the iterator of this epoch."""
         del logs
         planned = self.params.get("steps")
-        if not self._begun or not planned or planned == self._length:
-            for count in self._counts:
-                count.set_epoch(epoch, planned, self._length)
+        if not self._begun:
+            self._set_epoch(epoch, planned)
+        elif not planned or planned == self._length:
+            self._check_passes()
+            self._set_epoch(epoch, planned)
         self._begun = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises where `fit` has read a batch of something else."""
+        del logs
+        if self._passes_before is None:
+            return
+        self._passes_since = self._passes() - self._passes_before
+        if not self._passes_since:
+            raise ValueError(self._other_dataset())
+
+    def _set_epoch(self, epoch, planned):
+        for count, length in self._counts:
+            count.set_epoch(epoch, planned, self._length, length)
+        self._passes_before = self._passes()
+
+    def _check_passes(self):
+        """Raises where the passes of one epoch reach into the next."""
+        if self._length > 0:
+            expected = sum(count.passes_in(length) for count, length in self._counts)
+            if self._passes_since > expected:
+                raise ValueError(self._other_dataset())
+
+    def _passes(self):
+        return sum(count.passes for count, _ in self._counts)
+
+    def _other_dataset(self):
+        return (
+            "`fit` does not read the dataset that CountEpochs was given, once an epoch. "
+            "Expected the same dataset in both, with all that follows `apply`, such as "
+            "`repeat` and `prefetch`: `fit(mixed, callbacks=[CountEpochs(mixed)])`. "
+            f"Received: CountEpochs of a dataset of {self._length} batches, and "
+            f"{self.params.get('steps')} steps an epoch in `fit`."
+        )
 
 
 class WarnOfMixedLabels(keras.callbacks.Callback):

@@ -33,6 +33,10 @@ class AlphaSchedule:
     A threshold may be a fraction of an epoch: 0.55 of 100 steps is step 55. alpha moves
     inside the graph: nothing is traced again.
 
+    In a pipeline each pass over `dataset.apply(mixup)` is an epoch, a look at one batch
+    of it as well: give `fit` the callback `CountEpochs` where one is looked at before, or
+    where training begins at a later epoch.
+
     Args:
         alpha: Float >= 0.
         steps_per_epoch: Integer >= 1. With the default of 1 all that follows is
