@@ -1,6 +1,5 @@
 """MixUpModel: any Keras network, trained with mixing at its input or inside."""
 
-import functools
 import random
 
 import keras
@@ -16,7 +15,6 @@ from keras_mixup import (
     mixing,
 )
 from keras_mixup.settings import cannot_change
-from keras_mixup.targets import target_coefficients
 from keras_mixup.training import (
     counting,
     cuts,
@@ -215,12 +213,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
         sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
         mixed_targets.check_batch(y, sample_weight)
         draw, key = self._draw(y, sample_weight)
-        shares = target_coefficients(draw.coefficients, self.mixup.targets)
-        parts_of = functools.partial(
-            mixed_targets.parts_of, partners=draw.partners, shares=shares
+        mixed, weights, parts_of = mixed_targets.mixed_batch(
+            y, sample_weight, self.mixup, draw
         )
-        mixed = mixed_targets.mixed_targets(y, self.mixup, parts_of, shares)
-        weights = mixed_targets.mixed_weights(sample_weight, parts_of)
         points = layers.MixingPoints(
             draws.draws_at(self.mix_at, draw, key), x, parts_of
         )

@@ -6,6 +6,7 @@ that none of these rules stands here again.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import keras
@@ -57,6 +58,14 @@ def parts_of(tensor, partners, shares):
         tf.where(mixing.expand_to_rank(share == 0, tensor.shape.rank), heaviest, part)
         for part, share in zip(parts, shares, strict=True)
     ]
+
+
+def mixed_batch(y, sample_weight, policy, draw):
+    """Targets and weights as below, and the function that gives the parts of a tensor."""
+    shares = targets.target_coefficients(draw.coefficients, policy.targets)
+    take = functools.partial(parts_of, partners=draw.partners, shares=shares)
+    mixed = mixed_targets(y, policy, take, shares)
+    return mixed, mixed_weights(sample_weight, take), take
 
 
 def mixed_targets(y, policy, parts_of, shares):
