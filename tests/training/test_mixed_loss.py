@@ -31,10 +31,22 @@ from tests.training.mixed_parts import (
 # One lam a batch, any loss; one lam an example, inside of the mean.
 
 
-@pytest.mark.parametrize("mode", MODES)
+# XLA compiles each for a second: of those, the ones with everything in them are ordinary.
+@pytest.mark.parametrize(
+    ("mode", "count", "weighted"),
+    [
+        pytest.param(
+            *(mode, count, weighted),
+            marks=[]
+            if mode != "xla" or (count == 3 and weighted)
+            else pytest.mark.slow,
+        )
+        for mode in MODES
+        for count in (2, 3)
+        for weighted in (False, True)
+    ],
+)
 @pytest.mark.parametrize("per", ["batch", "example"])
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("form", ["classes", "floats", "rows"])
 def test_a_cross_entropy_is_the_sum_of_its_terms(mode, per, count, weighted, form):
     expected, shares = 0.0, shares_of(per, count)
@@ -149,8 +161,17 @@ def test_weights_of_positions(shape, per):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("loss", ["mse", "mae", squares, "kl_divergence"])
+@pytest.mark.parametrize(
+    ("mode", "loss"),
+    [
+        pytest.param(
+            *(mode, loss),
+            marks=[] if mode != "xla" or loss == "mse" else pytest.mark.slow,
+        )
+        for mode in MODES
+        for loss in ("mse", "mae", squares, "kl_divergence")
+    ],
+)
 @pytest.mark.parametrize("bad", ["label", "weight"])
 def test_what_has_a_share_of_zero_leaves_no_trace_in_value_or_gradient(mode, loss, bad):
     y = np.abs(LOGITS)
