@@ -118,7 +118,7 @@ SIGNATURES = {
     "pairing='permutation', labels=None)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
-    "mix_losses=False, metric_targets=None, **kwargs)",
+    "mix_losses=None, metric_targets=None, **kwargs)",
     "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='author_code', "
     "discriminator_steps=5, generator_loss=None, seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "

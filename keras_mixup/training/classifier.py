@@ -28,8 +28,8 @@ from keras_mixup.training.callbacks import WarnOfMixedLabels
 from keras_mixup.training.several_workers import SeveralWorkers
 
 # Settings that a traced step has taken in.
-_FIXED = ("network", "mixup", "mix_at", "clean_accuracy", "mix_losses", "seed")
-_FIXED += ("metric_targets",)
+_FIXED = {"network", "mixup", "mix_at", "clean_accuracy", "seed"}
+_FIXED |= {"mix_losses", "metric_targets"}
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -43,12 +43,13 @@ class MixUpModel(SeveralWorkers, keras.Model):
 
     **Loss.** With one lam a batch L may be any loss that Keras takes. It is called once for
     each example of the mix, two times a step. With `per="example"` it has to give a value
-    an example. One call on the mixed target, `L(lam y_i + (1 - lam) y_j)`, takes the place
-    of the two where targets can be averaged: float targets in the shape of the
-    prediction, and targets of a cross-entropy or of a regression loss of Keras. That is
-    the same for a loss that is linear in its target; `BinaryFocalCrossentropy`, `Dice` and
-    `Tversky` are not, and `mix_losses=True` gives them the two calls. Class numbers, also
-    those given as floats, and labels of hinge losses are never averaged. A sample weight
+    an example. Where L is one of Keras's and its targets can be averaged, one call on the
+    mixed target takes the place of the two, `L(lam y_i + (1 - lam) y_j)`: float targets in
+    the shape of the prediction, and targets of a cross-entropy or of a regression loss.
+    That is the same for a loss that is linear in its target; `BinaryFocalCrossentropy`,
+    `Dice` and `Tversky` are not, and `mix_losses=True` gives them the two calls. Class
+    numbers, also those given as floats, and labels of hinge losses are never averaged, nor
+    are targets of a loss of your own, unless `mix_losses=False`. A sample weight
     w belongs to its part: `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction
     has a mask, each part counts at its own positions.
 
@@ -73,8 +74,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             network in inference mode on the unmixed batch, without sample weights. It
             costs one more forward pass, about a third of a step. For one output of one
             class an example (integers, one-hot rows, or one unit).
-        mix_losses: Whether each example of the mix has a call of the loss also where its
-            target could be averaged.
+        mix_losses: Whether each example of the mix has a call of the loss (True), or the
+            mixed target has one where it can be averaged (False). None: as said above.
         metric_targets: Dict from names of metrics to "clean" or "mixed".
 
     Raises:
@@ -97,7 +98,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         mix_at=(cuts.INPUT,),
         clean_accuracy=False,
         *,
-        mix_losses=False,
+        mix_losses=None,
         metric_targets=None,
         **kwargs,
     ):
@@ -116,16 +117,14 @@ class MixUpModel(SeveralWorkers, keras.Model):
         self._cut_names = cuts.find_cuts(network, names)
         model_checks.check_network(network, names, self._cut_names)
         # Out of Keras's tracking: the segments hold the network's own weights.
-        segments = cuts.cut(network, self._cut_names)
-        object.__setattr__(self, "_segments", segments)
+        object.__setattr__(self, "_segments", cuts.cut(network, self._cut_names))
         if cuts.INPUT in names:
             mixed_inputs.check_input_dtype(network, mixup.passthrough)
         seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
         self.seed = seed
         self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
-        once = counting.new_flag("soft_labels")
-        object.__setattr__(self, "_soft_labels", once)
+        object.__setattr__(self, "_soft_labels", counting.new_flag("soft_labels"))
         self._clean = metrics.CleanAccuracy() if clean_accuracy else None
         self.built = bool(network.built)
 
@@ -192,12 +191,12 @@ class MixUpModel(SeveralWorkers, keras.Model):
         It warns after the first batch when the labels of classes are soft rows: they may be
         mixed already. Soft labels that are meant as such need no change.
         """
-        if len(args) > 5:
-            callbacks = args[5]
+        args, further = args[:5], args[5:]  # `callbacks` is the sixth argument.
+        callbacks = further[0] if further else callbacks
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [*keras.tree.flatten(callbacks or []), WarnOfMixedLabels()]
-        if len(args) > 5:
-            return super().fit(*args[:5], callbacks, *args[6:], **kwargs)
+        if further:
+            return super().fit(*args, callbacks, *further[1:], **kwargs)
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def train_step(self, data):

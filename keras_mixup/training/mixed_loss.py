@@ -2,9 +2,9 @@
 
 One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoever; it is
 called K times. One lam an example: the same with each share inside of the mean, for which
-L has to give a value an example. Targets that may be averaged have one term,
-`L(sum_k t_k y_k)`, unless `mix_losses` asks for the terms: the same for a loss that is
-linear in its target.
+L has to give a value an example. Where L is one of Keras's, targets that may be averaged
+have one term, `L(sum_k t_k y_k)`: the same for a loss that is linear in its target.
+`mix_losses` asks for the one or the other.
 """
 
 import functools
@@ -56,10 +56,11 @@ class MixedLoss(keras.losses.Loss):
 
     Args:
         loss: What `compile` takes: a name, a function or a `keras.losses.Loss`.
-        mix_losses: Whether targets that may be averaged have a term each all the same.
+        mix_losses: Whether each target has a term (True), or one that may be averaged is
+            (False). None: losses of Keras take the average, those of one's own the terms.
     """
 
-    def __init__(self, loss, mix_losses=False, name=None):
+    def __init__(self, loss, mix_losses=None, name=None):
         self.loss = loss
         self.mix_losses = mix_losses
         deferred = isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
@@ -77,8 +78,9 @@ class MixedLoss(keras.losses.Loss):
             pairs = zip(sample_weight.parts, y_true.parts, strict=True)
             weights = [targets.fit_weight(*pair) for pair in pairs]
         masks = noted_masks(y_pred)
-        one_term = not self.mix_losses and masks is None
-        if not (one_term and _is_averaged(inner, y_true.parts[0], y_pred)):
+        own = keras_function(inner) is None
+        terms = own if self.mix_losses is None else self.mix_losses
+        if terms or masks or not _is_averaged(inner, y_true.parts[0], y_pred):
             return _sum_of_terms(inner, y_true, y_pred, weights, masks)
         mixed, total = _mixed(inner, y_true, weights)
         whole = tf.constant(1.0)
@@ -121,7 +123,7 @@ def unwrapped(losses):
     )
 
 
-def wrapped(losses, mix_losses=False):
+def wrapped(losses, mix_losses=None):
     """The losses that the user gave, each as a `MixedLoss`."""
     return keras.tree.map_structure(
         lambda loss: None if loss is None else MixedLoss(loss, mix_losses), losses
@@ -191,8 +193,8 @@ def _term(loss, y, y_pred, share, weight=None):
         raise ValueError(
             "A loss that averages over the batch leaves no place for a share of each "
             "example. Expected one loss an example, of shape (batch_size, ...), or "
-            f'MixUp(per="batch"). Received: values of shape {values.shape} from '
-            f"{loss.name}"
+            'MixUp(per="batch"), or MixUpModel(mix_losses=False) where the targets may be '
+            f"averaged. Received: values of shape {values.shape} from {loss.name}"
         )
     values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)
     if mask is not None:
