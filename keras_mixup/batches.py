@@ -211,10 +211,11 @@ def _names(read):
     return features + names + weights + sorted(read.boxes or {})
 
 
-def check_names(batch, policy):
+def check_names(batch, policy, further=()):
     """Raises where a setting names an entry that is not there.
 
-    It would act on nothing: what was to pass would be mixed.
+    It would act on nothing: what was to pass would be mixed. `further` are names that
+    stand for entries of the batch without being in it.
     """
     parts = (batch,) if isinstance(batch, Mapping) else tuple(batch)[:2]
     found = {
@@ -222,7 +223,7 @@ def check_names(batch, policy):
         for part in parts
         for path, _ in keras.tree.flatten_with_path(part)
         for key in path or ("x",)
-    }
+    } | set(further)
     targets_of = parts[-1] if len(parts) == 2 else None
     for name in ("passthrough", "quantities", "num_classes", "multi_label"):
         value = getattr(policy, name)

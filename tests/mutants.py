@@ -202,7 +202,7 @@ MUTANTS = {
     ),
     "class numbers are averaged": (
         "keras_mixup/training/mixed_loss.py",
-        "if y.dtype == tf.string or function in NEVER_AVERAGED:",
+        "if y.dtype == tf.string or origin in NEVER_AVERAGED:",
         "if y.dtype == tf.string:",
         "tests/training/test_kinds_of_losses.py",
     ),

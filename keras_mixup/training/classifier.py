@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import (
+    batches,
     draws,
     ends_in_logits,
     keras_private,
@@ -104,8 +105,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
     ):
         names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
         model_checks.check_arguments(network, mixup, names, metric_targets)
-        # The network casts its inputs where it wants them cast. Its policy decides on
-        # loss scaling, as it does in its own `compile`.
+        # The network casts its inputs itself, and its policy decides on loss scaling.
         settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
         super().__init__(**settings)
         self.network = network
@@ -211,22 +211,21 @@ class MixUpModel(SeveralWorkers, keras.Model):
             return super().train_step(data)
         sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
         mixed_targets.check_batch(y, sample_weight)
+        ends = mixed_inputs.names_of_ends(self.network)
+        batches.check_names((x, y), self.mixup, ends)
         draw, key = self._draw(y, sample_weight)
         mixed, weights, parts_of = mixed_targets.mixed_batch(
             y, sample_weight, self.mixup, draw
         )
-        points = layers.MixingPoints(
-            draws.draws_at(self.mix_at, draw, key), x, parts_of
-        )
+        at_places = draws.draws_at(self.mix_at, draw, key)
+        points = layers.MixingPoints(at_places, x, parts_of)
         if cuts.INPUT in self.mix_at:
             at_input = points.draws.pop(cuts.INPUT)
             x = mixed_inputs.mix_inputs(self.network, x, at_input, self.mixup)
         with layers.mixing_at(points):
             results = super().train_step((x, mixed, weights))
         points.check_reached()
-        soft = mixed_loss.any_soft_rows(mixed)
-        if soft is not None:
-            self._soft_labels.assign(tf.maximum(self._soft_labels, soft))
+        counting.raise_flag(self._soft_labels, mixed_loss.any_soft_rows(mixed))
         return results
 
     def test_step(self, data):

@@ -25,6 +25,12 @@ def new_flag(name):
     return tf.Variable(0.0, trainable=False, name=name, aggregation=aggregation)
 
 
+def raise_flag(flag, value):
+    """Sets the flag where the value is greater; None leaves it as it is."""
+    if value is not None:
+        flag.assign(tf.maximum(flag, value))
+
+
 def behind(data):
     """A context whose variables change only once the data are there.
 

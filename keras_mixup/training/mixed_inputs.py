@@ -24,6 +24,12 @@ def check_input_dtype(network, passthrough=()):
             )
 
 
+def names_of_ends(network):
+    """The names of a functional network's inputs and outputs."""
+    inputs = getattr(keras_private.functional_of(network), "inputs", None) or []
+    return [one.name for one in inputs] + list(getattr(network, "output_names", ()))
+
+
 def passing(network, x, passthrough):
     """`passthrough` for inputs x: in a list each input has its place for a name."""
     inputs = getattr(keras_private.functional_of(network), "input", None)

@@ -104,8 +104,9 @@ def test_ctc_is_called_once_a_part():
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("mix_losses", [None, True, False])
 @pytest.mark.parametrize(
-    ("function", "y", "once"),
+    ("function", "y", "may_average"),
     [
         (squares, np.eye(CLASSES)[CLASS], True),
         (squares, np.eye(CLASSES, dtype="int32")[CLASS], False),
@@ -115,18 +116,18 @@ def test_ctc_is_called_once_a_part():
         (classes, CLASS[:, None].astype("float32"), False),
     ],
 )
-def test_a_loss_of_ones_own_averages_floats_like_the_prediction_alone(
-    function, y, once
+def test_a_loss_of_ones_own_averages_when_it_is_asked_for_and_possible(
+    function, y, may_average, mix_losses
 ):
     parts, shares = parts_with(y), shares_of("batch")
-    found = mixed(MixedLoss(function), parts, shares, LOGITS)
+    found = mixed(MixedLoss(function, mix_losses), parts, shares, LOGITS)
 
     def plain(part):
         return float(np.mean(function(part, tf.constant(LOGITS))))
 
     pairs = list(zip(shares, parts, strict=True))
     expected = sum(share * plain(part) for share, part in pairs)
-    if once:
+    if may_average and mix_losses is False:
         expected = plain(sum(share * part for share, part in pairs))
     assert found == pytest.approx(expected, rel=1e-5)
 
@@ -256,19 +257,21 @@ class Counted(keras.losses.Loss):
 
 @pytest.mark.parametrize("mode", ["eager", "graph"])
 @pytest.mark.parametrize(
-    ("dtype", "weights", "runs"),
+    ("dtype", "weights", "mix_losses", "runs"),
     [
-        ("float32", None, 1),
-        ("float32", WEIGHTS, 1),
-        ("float32", NEGATIVE, 2),
-        ("int32", None, 2),
+        ("float32", None, None, 2),
+        ("float32", None, False, 1),
+        ("float32", WEIGHTS, False, 1),
+        ("float32", NEGATIVE, False, 2),
+        ("int32", None, False, 2),
     ],
 )
-def test_a_loss_runs_once_a_term(mode, dtype, weights, runs):
+def test_a_loss_runs_once_a_term(mode, dtype, weights, mix_losses, runs):
     loss, y = Counted(), np.eye(CLASSES, dtype=dtype)[CLASS]
     weights = None if weights is None else parts_with(weights)
     shares = shares_of("batch")
-    mixed(MixedLoss(loss), parts_with(y), shares, LOGITS, weights, mode)
+    loss_of_parts = MixedLoss(loss, mix_losses)
+    mixed(loss_of_parts, parts_with(y), shares, LOGITS, weights, mode)
     assert int(loss.runs) == runs
 
 
