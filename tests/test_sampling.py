@@ -1,6 +1,7 @@
 """The laws of lam and of partners, and that they are the same everywhere."""
 
 import fractions
+import itertools
 
 import hypothesis
 import keras
@@ -214,6 +215,8 @@ def test_two_weights_are_lambda_and_its_rest():
 )
 def test_draws_are_the_same_in_every_mode(seed, step, replica, alpha, size):
     def draw(step, replica):
+        # Nothing begins anew here: the step is said to go on.
+        step = keras_mixup.Step(tf.convert_to_tensor(step))
         lam = keras_mixup.sample_lambda(alpha, (size,), seed, step, replica)
         partner = keras_mixup.sample_partner(size, seed, step, replica)
         return lam, partner
@@ -243,14 +246,12 @@ def test_step_and_replica_are_not_interchangeable():
     assert (one.numpy() != other.numpy()).all()
 
 
-def test_without_a_seed_every_call_draws_anew_and_set_seed_repeats():
-    first, second = (keras_mixup.sample_lambda(1.0, 20).numpy() for _ in range(2))
-    assert (first != second).all()
-    draws = []
+def test_without_a_seed_every_call_draws_anew_whatever_the_global_seed():
+    draws = [keras_mixup.sample_lambda(1.0, 20).numpy()]
     for _ in range(2):
-        tf.random.set_seed(7)
+        keras.utils.set_random_seed(7)
         draws.append(keras_mixup.sample_lambda(1.0, 20).numpy())
-    np.testing.assert_array_equal(*draws)
+    assert all((a != b).all() for a, b in itertools.combinations(draws, 2))
 
 
 def test_shapes_may_be_integers_tuples_or_tensors():

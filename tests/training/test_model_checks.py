@@ -35,7 +35,11 @@ def test_a_method_of_the_network_is_refused_on_the_class(name):
         mixing(functional(kind))
 
 
-@pytest.mark.parametrize("name", model_checks.METHODS)
+# A property cannot be set on one object.
+@pytest.mark.parametrize(
+    "name",
+    [name for name in model_checks.METHODS if callable(getattr(keras.Model, name))],
+)
 def test_a_method_of_the_network_is_refused_on_the_object(name):
     network = functional()
     object.__setattr__(network, name, own)
@@ -51,7 +55,7 @@ def test_all_methods_are_named():
 
 def test_methods_are_those_of_keras():
     for name in model_checks.METHODS:
-        assert callable(getattr(keras.Model, name))
+        assert hasattr(keras.Model, name)
 
 
 class Task(keras.Model):
