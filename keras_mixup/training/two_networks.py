@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keys
-from keras_mixup.training import gan_checks
+from keras_mixup.training import counting, gan_checks
 from keras_mixup.training.descent import built
 from keras_mixup.training.several_workers import SeveralWorkers
 
@@ -34,15 +34,7 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.seed = random.randint(0, 2**31 - 1) if seed is None else int(seed)
-        # Counts train steps.
-        self.step = self.add_weight(
-            name="step",
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
+        self.step = counting.new_counter(self)
         self._means = {
             name: keras.metrics.Mean(name)
             for name in ("discriminator_loss", "generator_loss")
