@@ -3,7 +3,6 @@
 import random
 
 import keras
-import tensorflow as tf
 
 from keras_mixup import (
     batches,
@@ -120,8 +119,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         object.__setattr__(self, "_segments", cuts.cut(network, self._cut_names))
         if cuts.INPUT in names:
             mixed_inputs.check_input_dtype(network, mixup.passthrough)
-        seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
-        self.seed = seed
+        self.seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
         self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
         object.__setattr__(self, "_soft_labels", counting.new_flag("soft_labels"))
@@ -154,6 +152,10 @@ class MixUpModel(SeveralWorkers, keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
+
+    def export(self, *args, **kwargs):
+        """Exports the network; nothing of the mixing is part of it."""
+        self.network.export(*args, **kwargs)
 
     @property
     def output_names(self):
@@ -277,9 +279,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         with counting.behind([y, sample_weight]):
             step = counting.next_step(self.step)
         key = keys.make_key(self.seed, step, keys.replica_in_sync())
-        flat = keras.tree.flatten_with_path(y)
-        given = [(path, tf.convert_to_tensor(t)) for path, t in flat if t is not None]
-        paths, labels = zip(*given, strict=True)
+        paths, labels = mixed_targets.given_targets(y)
         size = mixing.batch_size_of(labels[0])
         alpha = self.mixup.alpha_at(step)
         classes = self.mixup.pairing_labels(labels, paths)

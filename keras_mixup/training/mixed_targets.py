@@ -102,6 +102,13 @@ def is_mixed(y):
     return any(isinstance(leaf, MixedTarget) for leaf in keras.tree.flatten(y))
 
 
+def given_targets(y):
+    """The paths and the tensors of the targets that are not None."""
+    flat = keras.tree.flatten_with_path(y)
+    given = [(path, tf.convert_to_tensor(one)) for path, one in flat if one is not None]
+    return zip(*given, strict=True)
+
+
 def first_parts(y):
     """The clean targets of the first examples, in the structure of y."""
     return keras.tree.map_structure(

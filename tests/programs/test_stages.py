@@ -121,3 +121,14 @@ def test_averaged_weights_are_evaluated_without_mixing(jit_compile):
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == Y).mean())
     expected = by_hand.cross_entropies(logits, Y).mean()
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_export_of_keras_is_that_of_the_network(tmp_path):
+    network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=3))
+    model.compile(keras.optimizers.SGD(0.1), SPARSE)
+    model.fit(X, Y, verbose=0)
+    model.export(tmp_path / "1", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    served = loaded.serve(X)
+    np.testing.assert_allclose(served, network.predict(X, verbose=0), atol=1e-6)
