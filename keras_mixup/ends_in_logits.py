@@ -5,17 +5,8 @@ from typing import NamedTuple
 import keras
 
 from keras_mixup.last_activation import last_activation
+from keras_mixup.loss_kinds import kind_of
 
-# What the losses of Keras, by their functions, say about the numbers they are given.
-_KINDS = {
-    "classes": "categorical_crossentropy sparse_categorical_crossentropy "
-    "categorical_focal_crossentropy",
-    "labels": "binary_crossentropy binary_focal_crossentropy",
-    "values": "mean_squared_error mean_absolute_error mean_absolute_percentage_error "
-    "mean_squared_logarithmic_error huber log_cosh poisson cosine_similarity",
-    # No probability belongs to these.
-    "scores": "hinge squared_hinge categorical_hinge circle ctc",
-}
 _HOLDS_LOGITS = {
     "linear": True,
     "log_softmax": True,
@@ -25,7 +16,7 @@ _HOLDS_LOGITS = {
 
 
 class Loss(NamedTuple):
-    """What a compiled loss says: a key of `_KINDS` or None, and how it reads outputs."""
+    """What a compiled loss says: a kind of `loss_kinds` or None, and how it reads outputs."""
 
     name: str
     kind: str | None = None
@@ -56,7 +47,7 @@ def _read(loss, units):
     if loss is None:
         return Loss("none")
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        return Loss(loss, "labels" if units == 1 else "classes", False)
+        return Loss(loss, "labels" if units == 1 else "rows", False)
     settings = getattr(loss, "keywords", {})
     loss = keras.losses.get(getattr(loss, "func", loss))
     if isinstance(loss, keras.losses.Loss):
@@ -65,11 +56,11 @@ def _read(loss, units):
     name = getattr(loss, "__name__", type(loss).__name__)
     # A loss of the user's own may have the setting too.
     from_logits = settings.get("from_logits")
-    for kind, functions in _KINDS.items():
-        if any(function is getattr(keras.losses, one) for one in functions.split()):
-            if kind in ("classes", "labels"):
-                from_logits = bool(from_logits)
-            return Loss(name, kind, from_logits, settings.get("axis", -1))
+    kind = kind_of(function)
+    if kind in ("rows", "numbers", "labels"):
+        return Loss(name, kind, bool(from_logits), settings.get("axis", -1))
+    if kind in ("quantities", "scores"):
+        return Loss(name, kind, from_logits, settings.get("axis", -1))
     return Loss(name, None, from_logits)
 
 
@@ -103,7 +94,7 @@ def threshold_of(network, loss):
     """
     (read,) = losses_of(loss, ["output"])
     shown = _HOLDS_LOGITS.get(_last_activation_of(network))
-    logits = {"values": False, "scores": True}.get(read.kind, read.from_logits)
+    logits = {"quantities": False, "scores": True}.get(read.kind, read.from_logits)
     if logits is None or (shown is False and read.kind != "scores"):
         logits = shown
     if logits is None:

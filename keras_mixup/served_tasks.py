@@ -88,9 +88,9 @@ def task_of(output, loss, task=None, from_logits=None):
 def _task_of(output, loss, from_logits):
     classes = "segmentation" if len(output.shape) > 2 else "classification"
     softmax, one = output.activation == "softmax", output.units == 1
-    if loss.kind == "values":
+    if loss.kind == "quantities":
         return None if softmax else "regression"
-    if loss.kind == "classes":
+    if loss.kind in ("rows", "numbers"):
         return None if one else classes
     if loss.kind == "labels":
         several = None if softmax else "multi_label"

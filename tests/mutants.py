@@ -368,8 +368,8 @@ MUTANTS = {
     ),
     "the logits of a loss are not read": (
         "keras_mixup/ends_in_logits.py",
-        "from_logits = bool(from_logits)",
-        "from_logits = False",
+        "kind, bool(from_logits), settings",
+        "kind, False, settings",
         "tests/test_served_tasks.py tests/test_ends_in_logits.py",
     ),
     "bytes wrap around": (

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
-layers soft_metrics metrics last_activation ends_in_logits
+layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
 models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers

@@ -13,41 +13,16 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import keras_private, mixing, targets
+from keras_mixup.loss_kinds import functions_of
 from keras_mixup.training.mixed_targets import MixedTarget, noted_masks
 
-
-def _functions(*names):
-    """The functions of these names, as far as this version of Keras has them."""
-    found = (getattr(keras.losses, name, None) for name in names)
-    return {function for function in found if function is not None}
-
-
 # What they compare are quantities: a target of integers is one too.
-QUANTITIES = _functions(
-    "mean_squared_error",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-    "log_cosh",
-    "huber",
-    "poisson",
-    "cosine_similarity",
-    "kl_divergence",
-)
+QUANTITIES = functions_of("quantities", "distributions")
 # Linear in the target: that of the mixed rows is that of the terms.
-LINEAR = _functions("binary_crossentropy", "categorical_crossentropy")
-BINARY = _functions("binary_crossentropy", "binary_focal_crossentropy")
-# Their targets are class numbers, or signs that Keras makes of {0, 1}: no average of them
-# means anything.
-NEVER_AVERAGED = _functions(
-    "sparse_categorical_crossentropy",
-    "categorical_generalized_cross_entropy",
-    "hinge",
-    "squared_hinge",
-    "categorical_hinge",
-    "circle",
-    "ctc",
-)
+LINEAR = (keras.losses.binary_crossentropy, keras.losses.categorical_crossentropy)
+BINARY = functions_of("labels")
+# No average of their targets means anything.
+NEVER_AVERAGED = functions_of("numbers", "scores")
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -275,4 +250,4 @@ def _is_averaged(loss, y, y_pred):
             f"predictions, {y_pred.shape}. Received: {y.shape}. "
             "Classes are integers (a sparse loss) or one-hot rows."
         )
-    return function in QUANTITIES | LINEAR or not targets.is_integer(y)
+    return function in QUANTITIES + LINEAR or not targets.is_integer(y)

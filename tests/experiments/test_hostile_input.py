@@ -65,8 +65,7 @@ def test_flags(data, tmp_path):
 
 
 RESULTS = [
-    path.read_bytes()[:3000]
-    for path in sorted(result_file.RESULTS.glob("*/*.json"))
+    path.read_bytes()[:3000] for path in sorted(result_file.RESULTS.glob("*/*.json"))
 ] + [b'{"a": [1, 2.5e3, null]}', b"[" * 20_000, b'{"a": NaN}', b"\xff\xfe{}", b"3", b""]
 RESULTS += [json.dumps({"runs": [{"method": "ERM", "seed": 0}], "schema": 1}).encode()]
 

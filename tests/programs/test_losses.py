@@ -1,5 +1,7 @@
 """Losses of users: with state, with an own call, of class numbers, with weights and masks."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -194,3 +196,25 @@ def test_negative_weights_in_a_pipeline_are_exact_or_refused():
         return
     expected = by_hand.mixed(WEIGHTS[:, None] * ROWS, LAM, PARTNER)
     np.testing.assert_allclose(total[:, None] * rows, expected, atol=1e-5)
+
+
+@dataclasses.dataclass
+class Weighed:
+    """A loss that is an object without a hash, as data classes are."""
+
+    factor: float
+
+    def __call__(self, y_true, y_pred):
+        return self.factor * tf.reduce_mean(tf.square(y_true - y_pred), -1)
+
+
+def test_a_loss_without_a_hash():
+    y = np.random.default_rng(1).normal(size=(16, 1)).astype("float32")
+    network = by_hand.linear(outputs=1)
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=1))
+    model.compile(by_hand.still(), Weighed(3.0), metrics=["mae"])
+    predicted = network.predict(by_hand.mixed(X, LAM, PARTNER), verbose=0)
+    losses = [3 * np.square(predicted - one).mean() for one in (y, y[PARTNER])]
+    found = model.train_on_batch(X, y)
+    expected = LAM * losses[0] + (1 - LAM) * losses[1]
+    assert found[0] == pytest.approx(expected, rel=1e-5)
