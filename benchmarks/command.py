@@ -6,7 +6,7 @@ import os
 import pathlib
 import resource
 
-from experiments import result_file
+from experiments.report import result_file
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 

@@ -99,7 +99,7 @@ def pipeline(path, side, jpeg, last):
     import tensorflow as tf
 
     import keras_mixup
-    from experiments.datasets import augmentation
+    from experiments.data import augmentation
 
     auto = tf.data.AUTOTUNE
     spec = {

@@ -37,7 +37,8 @@ def keras_loop(**compiled):
     """Iterations of ours."""
     import tensorflow as tf
 
-    from experiments import figure5_gan, gan_training, mixtures
+    from experiments import gan_training, mixtures
+    from experiments.paper import figure5_gan
 
     settings = figure5_gan.Settings()
     gan = mixtures.make_gan("ring", ALPHA, "author_code", 0, settings)

@@ -11,7 +11,7 @@ import pathlib
 import re
 
 from benchmarks import command
-from experiments import result_file
+from experiments.report import result_file
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ("benchmarks/README.md", "docs/scale_out.md")

@@ -136,7 +136,7 @@ def input_rates(rounds):
     import tensorflow as tf
 
     import keras_mixup
-    from experiments.datasets import service
+    from experiments.data import service
 
     mixup = keras_mixup.MixUp(1.0, num_classes=10)
     count = 8192
@@ -149,7 +149,7 @@ def input_rates(rounds):
     sent = mixed(service.in_chunks(examples, count))
     ports = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
-        own = "experiments.datasets.service"
+        own = "experiments.data.service"
         flags = (
             ["dispatcher", "--port", ports[0], "--work_dir", folder],
             ["worker", "--dispatcher", f"localhost:{ports[0]}", "--port", ports[1]],

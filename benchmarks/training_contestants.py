@@ -15,7 +15,7 @@ def keras_loop(width):
 
     import keras_mixup
     from experiments import image_classifier
-    from experiments.datasets import pipeline
+    from experiments.data import pipeline
 
     generator = tf.random.Generator.from_seed(0)
     images = tf.cast(generator.uniform([COUNT, 32, 32, 3], 0, 256, tf.int32), tf.uint8)

@@ -1,10 +1,10 @@
 """Lists the experiments, or runs one."""
 
-import importlib
 import os
 import sys
 
 from experiments import configuration
+from experiments.catalog import EXPERIMENTS, load
 
 # Before TensorFlow is imported. It says at its import what a user of an experiment need
 # not read.
@@ -12,24 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # It leaves oneDNN's convolutions off where a CPU has no AVX-512; with them a step of a
 # ResNet takes little more than half of the time there.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-# Listed here, so that the list shows without importing TensorFlow.
-EXPERIMENTS = {
-    "quickstart": "Digits with 40 % wrong labels: ERM, mixup, and a served model",
-    "table1_imagenet": "Table 1: ImageNet by ResNets and ResNeXts, 90 and 200 epochs",
-    "figure3_cifar": "Figure 3: CIFAR-10 and CIFAR-100, three networks, error curves",
-    "figure4_speech": "Figure 4: Google commands by LeNet and VGG-11",
-    "table4_tabular": "Table 4: six tables of the UCI repository",
-    "figure1_toy": "Figure 1b: the decision surface on a plane, and how linear it is",
-    "figure2_between": "Figure 2: predictions and gradients between training points",
-    "table2_corrupted_labels": "Table 2: 20, 50 and 80 % wrong labels",
-    "table3_adversarial": "Table 3: FGSM and I-FGSM, white box and black box",
-    "table5_ablation": "Table 5: what is mixed, with whom, and where; 44 cells",
-    "alpha_tradeoff": "Section 5: training error, test error and gap over alpha",
-    "figure5_gan": "Figure 5: GANs on a ring and a grid of Gaussians",
-    "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
-    "discussion": "Section 2: three examples, equal labels, two loaders, lam an example",
-}
 
 
 def main(arguments):
@@ -43,9 +25,9 @@ def main(arguments):
         print("\nreport [--output FILE]: one HTML page of all published results")
         return 0
     if name == "report":
-        from experiments import report
+        from experiments.report import page
 
-        return _unless_refused(lambda: report.main(flags))
+        return _unless_refused(lambda: page.main(flags))
     if name not in EXPERIMENTS:
         print(
             f"Unknown experiment. Expected one of {sorted([*EXPERIMENTS, 'report'])}. "
@@ -53,7 +35,7 @@ def main(arguments):
             file=sys.stderr,
         )
         return 2
-    experiment = importlib.import_module(f"experiments.{name}")
+    experiment = load(name)
     settings = configuration.parse(
         experiment.Settings,
         experiment.PRESETS,
@@ -67,7 +49,7 @@ def main(arguments):
 def _run(experiment, settings):
     if getattr(settings, "strategy", "one") == "multi_worker":
         # Before anything is computed: TensorFlow asks for it.
-        from experiments import distribution
+        from experiments.engine import distribution
 
         distribution.strategy_of(settings)
     experiment.run(settings)

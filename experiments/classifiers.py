@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import image_classifier, running, training, whole_network
-from experiments.datasets import augmentation, corruption, images, pipeline
+from experiments import image_classifier
+from experiments.data import augmentation, corruption, images, pipeline
+from experiments.engine import running, training, whole_network
 from experiments.recipes import Recipe
 from keras_mixup import keys
 

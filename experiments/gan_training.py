@@ -7,8 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments import checkpoints, distribution, recording, training, whole_network
-from experiments.datasets.service import StopWithoutInput
+from experiments.data.service import StopWithoutInput
+from experiments.engine import (
+    checkpoints,
+    distribution,
+    recording,
+    training,
+    whole_network,
+)
 
 
 def fit(make_gan, batches, points, measure, settings, folder):

@@ -2,8 +2,8 @@
 
 import keras
 
-from experiments import training
-from experiments.datasets import augmentation, pipeline
+from experiments.data import augmentation, pipeline
+from experiments.engine import training
 
 
 def train(

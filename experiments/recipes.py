@@ -131,7 +131,8 @@ def errors(epochs):
     network in inference mode on clean images, against real labels and against replaced
     ones. The calibration error (%) is on the test set, after the last epoch.
     """
-    from experiments import image_classifier, result_file
+    from experiments import image_classifier
+    from experiments.report import result_file
 
     measured = {
         **image_classifier.errors_at_the_end(epochs),

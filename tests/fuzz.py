@@ -17,14 +17,15 @@ FOLDER = pathlib.Path(tempfile.gettempdir()) / "keras_mixup_fuzz"
 
 def wav(content):
     """A WAV file."""
-    from experiments.datasets import speech_commands
+    from experiments.data import speech_commands
 
     speech_commands.read_wav(content, "a.wav")
 
 
 def results(content):
     """A result file, and the page made of it."""
-    from experiments import report, result_file
+    from experiments.report import page as report
+    from experiments.report import result_file
 
     path = FOLDER / "result.json"
     path.write_bytes(content)
@@ -33,7 +34,7 @@ def results(content):
 
 def archive(content):
     """An archive of utterances."""
-    from experiments.datasets import speech_commands
+    from experiments.data import speech_commands
 
     path = FOLDER / f"{speech_commands.NAME}.tar.gz"
     path.write_bytes(content)
@@ -43,7 +44,7 @@ def archive(content):
 
 def uci(content):
     """A zip file of a table."""
-    from experiments.datasets import raw_files
+    from experiments.data import raw_files
 
     (FOLDER / "iris.zip").write_bytes(content)
     raw_files.text(FOLDER, "iris.data", "0" * 64)

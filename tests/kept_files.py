@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import keras_mixup
-from experiments import checkpoints
+from experiments.engine import checkpoints
 
 FOLDER = pathlib.Path(__file__).parent / "kept_files_of"
 X = np.linspace(-1, 1, 20, dtype="float32").reshape(5, 4)

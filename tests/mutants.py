@@ -86,37 +86,37 @@ MUTANTS = {
         "tests/training/test_several_workers.py -m slow -k statistics",
     ),
     "a damaged checkpoint is taken": (
-        "experiments/checkpoint_files.py",
+        "experiments/engine/checkpoint_files.py",
         "if _digest(path.with_name(name)) != digest:",
         "if not digest:",
         "tests/experiments/test_checkpoints.py",
     ),
     "what a kill left of a checkpoint is taken for damage": (
-        "experiments/checkpoints.py",
+        "experiments/engine/checkpoints.py",
         "if not checkpoint_files.is_finished(path):",
         "if False:",
         "tests/experiments/test_killed_operations.py",
     ),
     "the open epoch's metrics start anew": (
-        "experiments/checkpoints.py",
+        "experiments/engine/checkpoints.py",
         "            variable.assign(value.reshape(variable.shape))\n",
         "            value.reshape(variable.shape)\n",
         "tests/experiments/test_checkpoints.py",
     ),
     "two standard errors are enough": (
-        "experiments/verdicts.py",
+        "experiments/report/verdicts.py",
         "abs(mean) > STANDARD_ERRORS",
         "abs(mean) >= STANDARD_ERRORS",
         "tests/experiments/test_report.py",
     ),
     "two seeds are enough": (
-        "experiments/verdicts.py",
+        "experiments/report/verdicts.py",
         "LEAST_SEEDS, STANDARD_ERRORS = 3, 2",
         "LEAST_SEEDS, STANDARD_ERRORS = 2, 2",
         "tests/experiments/test_report.py",
     ),
     "what is drawn by the service ignores the batch": (
-        "experiments/datasets/service.py",
+        "experiments/data/service.py",
         "return tf.strings.to_hash_bucket_fast(text, 2**31 - 1)",
         "return tf.strings.to_hash_bucket_fast(tf.constant('a'), 2**31 - 1)",
         "tests/experiments/test_service.py",
@@ -353,7 +353,7 @@ MUTANTS = {
         "tests/training/test_forms_of_targets.py",
     ),
     "the watch goes on between epochs": (
-        "experiments/datasets/service.py",
+        "experiments/data/service.py",
         """None is waited for until the next epoch begins.\"\"\"
         self._last = math.inf""",
         """None is waited for until the next epoch begins.\"\"\"

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import allocators, command, contestants, readme, scale_out, turns
-from experiments import result_file
+from experiments.report import result_file
 
 RESULTS = sorted(command.RESULTS.glob("*.json"))
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_mixup
-from experiments import checkpoints
+from experiments.engine import checkpoints
 from tests import kept_files
 
 LABELS = np.arange(5) % 3

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import keras_mixup
-from experiments.__main__ import EXPERIMENTS
+from experiments.catalog import EXPERIMENTS
 from tests import mutants
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -18,10 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import distribution, gan_training, mixtures, training
+from experiments import gan_training, mixtures
 from experiments.configuration import TrainingConfiguration
-from experiments.datasets import pipeline
-from experiments.figure5_gan import Settings as GANSettings
+from experiments.data import pipeline
+from experiments.engine import distribution, training
+from experiments.paper.figure5_gan import Settings as GANSettings
 
 COUNT, BATCH, CLASSES, EPOCHS = 250, 8, 3, 3
 KINDS = ("input", "hidden", "gan")

@@ -10,8 +10,9 @@ import zlib
 import keras
 import numpy as np
 
-from experiments import classifiers, figures, result_file
+from experiments import classifiers
 from experiments.recipes import Recipe
+from experiments.report import figures, result_file
 from tests.experiments import runs
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)

@@ -16,7 +16,9 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import configuration, result_file, training
+from experiments import configuration
+from experiments.engine import training
+from experiments.report import result_file
 
 KEYS = {
     *("schema", "experiment", "item", "preset", "settings", "paper"),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments import alpha_tradeoff, classifiers
+from experiments import classifiers
+from experiments.paper import alpha_tradeoff
 from experiments.recipes import Recipe
 from tests.experiments import made_up_runs, runs
 

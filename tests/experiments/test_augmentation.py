@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from experiments.datasets import augmentation
+from experiments.data import augmentation
 from keras_mixup import keys
 
 KEY = keys.make_key(3, step=5)

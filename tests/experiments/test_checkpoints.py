@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keras_mixup
-from experiments import checkpoint_files, checkpoints, recording, result_file, run_lock
+from experiments.engine import checkpoint_files, checkpoints, recording, run_lock
+from experiments.report import result_file
 from tests.experiments.test_killed_runs import processes
 
 

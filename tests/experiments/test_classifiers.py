@@ -9,15 +9,11 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import (
-    classifiers,
-    dcgan,
-    figure3_cifar,
-    image_classifier,
-    running,
-    training,
-)
-from experiments.datasets import sources
+from experiments import classifiers, image_classifier
+from experiments.beyond import dcgan
+from experiments.data import sources
+from experiments.engine import running, training
+from experiments.paper import figure3_cifar
 from experiments.recipes import ClassifierConfiguration, Recipe
 from tests import oracles
 from tests.experiments import runs
@@ -273,7 +269,7 @@ def test_labels_are_replaced_in_training_alone_within_binomial_bounds(
 
 
 def test_what_is_measured_at_the_end_is_against_the_given_labels(monkeypatch, tmp_path):
-    from experiments.datasets import corruption
+    from experiments.data import corruption
 
     ends = []
     monkeypatch.setattr(

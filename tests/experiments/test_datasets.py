@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 import sklearn.datasets
 
-from experiments.datasets import corruption, digits
+from experiments.data import corruption, digits
 
 LABELS = np.random.default_rng(5).integers(10, size=20_000).astype("int32")
 

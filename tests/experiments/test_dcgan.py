@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import dcgan, gan_training
+from experiments import gan_training
+from experiments.beyond import dcgan
 from tests.experiments import runs
 
 

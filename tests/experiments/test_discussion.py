@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from experiments import (
+from experiments import classifiers
+from experiments.paper import (
     alpha_tradeoff,
-    classifiers,
     discussion,
     figure2_between,
     table3_adversarial,

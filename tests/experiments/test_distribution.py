@@ -6,8 +6,9 @@ import json
 import pytest
 import tensorflow as tf
 
-from experiments import distribution, result_file
 from experiments.__main__ import main
+from experiments.engine import distribution
+from experiments.report import result_file
 from tests.training.test_several_workers import ended, start_workers
 
 

@@ -10,7 +10,10 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import configuration, figure1_toy, result_file, surfaces, training
+from experiments import configuration, surfaces
+from experiments.engine import training
+from experiments.paper import figure1_toy
+from experiments.report import result_file
 from tests.experiments import runs
 
 METHODS = ("ERM", "mixup 1")

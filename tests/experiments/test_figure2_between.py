@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from experiments import discussion, figure2_between, table5_ablation
+from experiments.paper import discussion, figure2_between, table5_ablation
 from experiments.recipes import Recipe
 from tests.experiments import made_up_runs, runs
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments import figure3_cifar
-from experiments.datasets import images, sources
+from experiments.data import images, sources
+from experiments.paper import figure3_cifar
 from tests.experiments import runs
 
 DIGITS = "digits, PreAct ResNet-18"

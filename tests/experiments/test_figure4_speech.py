@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import figure4_speech
-from experiments.datasets import sources, speech_commands
+from experiments.data import sources, speech_commands
+from experiments.paper import figure4_speech
 from keras_mixup import keys
 from tests.experiments import runs
 

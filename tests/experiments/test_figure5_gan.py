@@ -5,7 +5,9 @@ import pathlib
 
 import pytest
 
-from experiments import figure5_gan, gan_figures, gan_training, result_file
+from experiments import gan_training
+from experiments.paper import figure5_gan
+from experiments.report import gan_figures, result_file
 from tests.experiments import runs
 
 FINAL = {"modes_covered", "high_quality", "three_sigma", "sliced_wasserstein"}

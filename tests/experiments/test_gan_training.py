@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import gan_training, recording
+from experiments import gan_training
 from experiments.configuration import TrainingConfiguration
+from experiments.engine import recording
 
 SETTINGS = TrainingConfiguration(tensorboard=False, progress="none")
 

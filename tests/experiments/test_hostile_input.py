@@ -21,15 +21,11 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import keras_mixup
-from experiments import (
-    configuration,
-    figure3_cifar,
-    figure5_gan,
-    result_file,
-    table5_ablation,
-    whole_network,
-)
-from experiments.datasets import images, raw_files, sources, speech_commands, uci
+from experiments import configuration
+from experiments.data import images, raw_files, sources, speech_commands, uci
+from experiments.engine import whole_network
+from experiments.paper import figure3_cifar, figure5_gan, table5_ablation
+from experiments.report import result_file
 from keras_mixup import served_labels
 from tests.experiments.hostile import FULL, changed, refusing, tried
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments.datasets import digits, images, sources
+from experiments.data import digits, images, sources
 
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
 RNG = np.random.default_rng(0)

@@ -14,16 +14,16 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import (
+from experiments.configuration import TrainingConfiguration
+from experiments.engine import (
     checkpoint_files,
     checkpoints,
     recording,
-    result_file,
     running,
-    table4_tabular,
     whole_network,
 )
-from experiments.configuration import TrainingConfiguration
+from experiments.paper import table4_tabular
+from experiments.report import result_file
 from keras_mixup.whole_folder import whole_folder
 from tests.experiments import disk_states, runs
 

@@ -1,7 +1,6 @@
 """The command `python -m experiments`, and how its flags become settings."""
 
 import dataclasses
-import importlib
 import pathlib
 import subprocess
 import sys
@@ -9,8 +8,9 @@ import sys
 import pytest
 
 import experiments
-from experiments import configuration, quickstart
-from experiments.__main__ import EXPERIMENTS, main
+from experiments import catalog, configuration
+from experiments.beyond import quickstart
+from experiments.catalog import EXPERIMENTS, main
 
 ROOT = pathlib.Path(experiments.__file__).parent.parent
 PRESETS = {
@@ -50,7 +50,7 @@ def test_every_file_with_settings_and_presets_is_listed():
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_has_a_smoke_preset_and_parses(name):
-    experiment = importlib.import_module(f"experiments.{name}")
+    experiment = catalog.load(name)
     assert {"cpu", "smoke"} <= set(experiment.PRESETS)
     for preset, changed in experiment.PRESETS.items():
         settings = configuration.parse(

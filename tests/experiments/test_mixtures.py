@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from experiments import figure5_gan, gan_figures, gan_training, mixtures
+from experiments import gan_training, mixtures
+from experiments.paper import figure5_gan
+from experiments.report import gan_figures
 from keras_mixup import keys
 
 SETTINGS = figure5_gan.Settings(

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments.datasets import pipeline
+from experiments.data import pipeline
 from keras_mixup import keys
 
 COUNT, BATCH = 10, 4

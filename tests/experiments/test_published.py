@@ -1,14 +1,14 @@
 """What is committed: tables in the documents, and the model below saved_models."""
 
-import importlib
 import pathlib
 
 import pytest
 import tensorflow as tf
 
-from experiments import result_file
-from experiments.__main__ import EXPERIMENTS
-from experiments.datasets import digits
+from experiments import catalog
+from experiments.catalog import EXPERIMENTS
+from experiments.data import digits
+from experiments.report import result_file
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Where the tables of an experiment stand.
@@ -31,7 +31,7 @@ def test_the_committed_model_has_the_test_error_of_its_run():
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
 def test_the_tables_of_the_documents_are_those_of_the_result_files(path):
     result = result_file.read(path)
-    experiment = importlib.import_module(f"experiments.{result['experiment']}")
+    experiment = catalog.load(result["experiment"])
     document = DOCUMENTS.get(result["experiment"], "experiments/README.md")
     text = (ROOT / document).read_text()
     for table in experiment.tables(result):
@@ -52,7 +52,7 @@ DRAWN = [path for path in COMMITTED if path.parent.name != "quickstart"]
 
 @pytest.mark.parametrize("path", DRAWN, ids=lambda path: path.parent.name)
 def test_the_pictures_are_made_from_the_result_file_alone(path, tmp_path):
-    experiment = importlib.import_module(f"experiments.{path.parent.name}")
+    experiment = catalog.load(path.parent.name)
     drawn = experiment.draw(result_file.read(path), tmp_path)
     assert {picture.name for picture in drawn} == {
         picture.name for picture in path.parent.glob("*.png")

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import configuration, quickstart, result_file
-from experiments.datasets import corruption, digits
+from experiments import configuration
+from experiments.beyond import quickstart
+from experiments.data import corruption, digits
+from experiments.report import result_file
 
 MEASURES = ["best_test_error", "last_test_error", "error_on_real", "error_on_corrupted"]
 

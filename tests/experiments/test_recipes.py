@@ -6,12 +6,12 @@ import itertools
 import keras
 import pytest
 
-from experiments import (
+from experiments import recipes
+from experiments.engine import running
+from experiments.paper import (
     alpha_tradeoff,
     discussion,
     figure2_between,
-    recipes,
-    running,
     table2_corrupted_labels,
     table3_adversarial,
     table5_ablation,

@@ -11,17 +11,17 @@ import threading
 
 import pytest
 
-from experiments import (
+from experiments.__main__ import main
+from experiments.report import (
     captions,
     claims,
     commands,
-    report,
     report_page,
     result_file,
     verdicts,
 )
-from experiments.__main__ import main
-from experiments.report_page import Markup
+from experiments.report import page as report
+from experiments.report.report_page import Markup
 
 
 def paired(mean, error, seeds):

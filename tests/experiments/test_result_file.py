@@ -10,7 +10,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from experiments import result_file
+from experiments import catalog
+from experiments.report import result_file
 
 COMMITTED = sorted(result_file.RESULTS.rglob("*.json"))
 # Everything that must follow from the numbers of each epoch.
@@ -164,14 +165,14 @@ def test_a_write_that_breaks_off_leaves_the_former_file(tmp_path, monkeypatch, s
 
 def rebuilt(stored):
     """What follows from the numbers of each epoch, by the experiment's own rule."""
-    final = importlib.import_module(f"experiments.{stored['experiment']}").final
+    final = catalog.load(stored["experiment"]).final
     runs = [{**run, "final": final(run["epochs"])} for run in stored["runs"]]
     summary = result_file.summarize(runs, stored["paper"])
     return {"runs": runs, "summary": summary, "paired": result_file.pair(runs)}
 
 
 def made_on_the_spot():
-    final = importlib.import_module("experiments.quickstart").final
+    final = importlib.import_module("experiments.beyond.quickstart").final
     settings = {"preset": "smoke"}
     made = result_file.make_result("quickstart", "none", settings, {}, RUNS, final)
     return json.loads(json.dumps(made))

@@ -1,14 +1,15 @@
 """A set of runs: what is kept, what is refused, what is published."""
 
 import dataclasses
-import importlib
 import json
 
 import pytest
 
-from experiments import result_file, running
+from experiments import catalog
 from experiments.__main__ import main
 from experiments.configuration import Refusal, TrainingConfiguration
+from experiments.engine import running
+from experiments.report import result_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +240,7 @@ def test_a_result_is_published_on_request(tmp_path, monkeypatch, capsys):
 def test_a_refusal_is_one_sentence_and_ctrl_c_says_how_to_go_on(
     monkeypatch, capsys, name, then
 ):
-    experiment = importlib.import_module(f"experiments.{name}")
+    experiment = catalog.load(name)
 
     def refuse(settings):
         raise running.OtherSettings("Another configuration.")

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 import keras_mixup
 from benchmarks.workers import free_ports
-from experiments.datasets import pipeline, service
+from experiments.data import pipeline, service
 
 ROOT = pathlib.Path(__file__).parents[2]
 COUNT, BATCH = 203, 8
-SERVER = "experiments.datasets.service"
+SERVER = "experiments.data.service"
 
 
 class Cluster:
@@ -183,7 +183,7 @@ def test_a_service_that_goes_away_ends_a_run_with_an_error(tmp_path):
         """
         import sys
         import keras, keras_mixup
-        from experiments.datasets import service
+        from experiments.data import service
         from tests.experiments.test_service import batches_by
 
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.datasets import sources, speech_commands, splits
+from experiments.data import sources, speech_commands, splits
 
 
 def counts(folder, tmp_path, words):

@@ -6,7 +6,7 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from experiments.datasets import spectrograms
+from experiments.data import spectrograms
 
 RNG = np.random.default_rng(0)
 WAVES = (0.1 * RNG.normal(size=(3, 16_000))).astype("float32")

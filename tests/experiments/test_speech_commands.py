@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from experiments.datasets import speech_commands as speech
-from experiments.datasets.sources import MissingData, Places
+from experiments.data import speech_commands as speech
+from experiments.data.sources import MissingData, Places
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
 DOWNLOAD = (tfds.download.DownloadManager, "download")

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments import running, table1_imagenet
-from experiments.datasets import images, sources
+from experiments.data import images, sources
+from experiments.engine import running
+from experiments.paper import table1_imagenet
 from tests.experiments import runs
 
 SMOKE = "ResNet-50, width 2, 2 epochs"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from experiments import table2_corrupted_labels
+from experiments.paper import table2_corrupted_labels
 from experiments.recipes import Recipe
 from tests.experiments import made_up_runs, runs
 

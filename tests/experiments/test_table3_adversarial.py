@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments import figure2_between, table3_adversarial
+from experiments.paper import figure2_between, table3_adversarial
 from experiments.recipes import Recipe
 from keras_mixup import evaluation
 from tests.experiments import made_up_runs, runs

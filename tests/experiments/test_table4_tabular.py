@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import configuration, table4_tabular
-from experiments.datasets import pipeline, sources, uci
+from experiments import configuration
+from experiments.data import pipeline, sources, uci
+from experiments.paper import table4_tabular
 from tests.experiments import runs
 
 ROWS = [(m, s) for s in (0, 1) for m in ("ERM", "mixup 1")]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 import keras_mixup
-from experiments import table5_ablation
+from experiments.paper import table5_ablation
 from experiments.recipes import Recipe
 from tests.experiments import made_up_runs, runs
 

@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import distribution, recording, training, whole_network
 from experiments.configuration import TrainingConfiguration
-from experiments.datasets import pipeline
+from experiments.data import pipeline
+from experiments.engine import distribution, recording, training, whole_network
 from tests import oracles
 
 COUNT, BATCH, STEPS, CLASSES = 20, 8, 3, 3

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from experiments.datasets import uci
-from experiments.datasets.sources import MissingData, Places
+from experiments.data import uci
+from experiments.data.sources import MissingData, Places
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
 TABLES = {table.name: table for table in uci.TABLES}

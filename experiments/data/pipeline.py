@@ -1,0 +1,158 @@
+"""The input pipeline, in order of cost: what is cheap to keep is done once.
+
+Decode, cache, shuffle, repeat, batch, augment, mix, prefetch; where the decoded
+examples do not fit in memory, they are shuffled encoded and decoded afterwards.
+Nothing depends on what was read before: the order of an epoch is that of (seed,
+epoch), the augmentation of a batch that of (seed, step). So a run that is resumed
+sees what it would have seen.
+"""
+
+import tensorflow as tf
+
+from experiments.data.service import distributed, fingerprint, in_chunks
+from keras_mixup import keys
+from keras_mixup.steps import Step
+
+
+def training_batches(
+    examples,
+    count,
+    batch_size,
+    seed,
+    first_epoch=0,
+    decode=None,
+    cache=True,
+    augment=None,
+    augment_alone=False,
+    mix=None,
+    shuffle_buffer=None,
+    service=None,
+):
+    """Endless shuffled batches, from the start of an epoch on.
+
+    Args:
+        examples: Finite `tf.data.Dataset` of examples.
+        count: Number of its examples.
+        batch_size: Examples a batch; the last batch of an epoch may be smaller.
+        seed: Integer.
+        first_epoch: The epoch that the first batch belongs to, from 0.
+        decode: Function of an example, or None.
+        cache: Whether decoded examples are kept in memory.
+        augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
+        augment_alone: Whether examples are augmented one by one, as batches of one,
+            since their sizes differ before.
+        mix: Function of (step, batch) for mixing on the host, with a `keras_mixup.Step`
+            counted from the first epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
+        shuffle_buffer: Examples that are shuffled at a time; all by default.
+        service: Address of a tf.data service that makes the batches, or None. Then
+            nothing is cached, and the order cannot be foreseen.
+
+    Returns:
+        A `tf.data.Dataset`; `ceil(count / batch_size)` batches are an epoch.
+    """
+    cache = cache and not service
+    examples = in_chunks(examples, count) if service else examples
+    if decode is not None and cache:
+        examples = examples.map(decode, tf.data.AUTOTUNE)
+    if cache:
+        examples = examples.cache()
+    buffer = min(count, shuffle_buffer or count)
+
+    def ready(step, batch):
+        if augment is not None and not augment_alone:
+            batch = augment(batch, keys.make_key(seed, step))
+        return batch if mix is None else mix(Step(step), batch)
+
+    def epoch_of(epoch):
+        # A global seed would enter the order, and admits no tensor beside it.
+        tf.compat.v1.set_random_seed(None)
+        key = keys.make_key(seed, epoch)
+        shuffled = examples.shuffle(buffer, tf.cast(key[0], tf.int64))
+        if decode is not None and not cache:
+            shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
+        if augment is not None and augment_alone:
+            shuffled = _numbered(shuffled, service).map(
+                lambda index, example: alone(
+                    lambda batch: augment(batch, keys.make_key(seed, epoch, index)),
+                    example,
+                ),
+                tf.data.AUTOTUNE,
+            )
+        batches = shuffled.batch(batch_size)
+        if service:
+            batches = _numbered(batches, service).map(ready, tf.data.AUTOTUNE)
+            batches = distributed(batches, service, batch_size)
+        return batches
+
+    batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
+    if not service:
+        steps_per_epoch = -(-count // batch_size)
+        batches = batches.enumerate(first_epoch * steps_per_epoch)
+        batches = batches.map(ready, tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _numbered(dataset, service):
+    """Elements with a number each: its place, or where that is another's, its content.
+
+    Of a service each worker counts for itself.
+    """
+    if service:
+        return dataset.map(lambda *element: (fingerprint(element), _one(element)))
+    return dataset.enumerate()
+
+
+def _one(element):
+    return element if len(element) > 1 else element[0]
+
+
+def at_steps(batches, first_step, function):
+    """Batches changed by a function of (step, batch); the first is of `first_step`."""
+    changed = batches.enumerate(first_step).map(
+        lambda step, batch: function(Step(step), batch), tf.data.AUTOTUNE
+    )
+    return changed.prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(
+    examples,
+    batch_size,
+    decode=None,
+    cache=True,
+    transform=None,
+    transform_alone=False,
+    one_hot=0,
+):
+    """All examples in their order, in batches, each decoded and changed alike.
+
+    Args:
+        examples: Finite `tf.data.Dataset` of (features, label).
+        batch_size: Examples a batch.
+        decode: Function of an example, or None.
+        cache: Whether the batches are kept in memory.
+        transform: Function of a batch, or None.
+        transform_alone: Whether examples are transformed one by one, as batches of
+            one, since their sizes differ before.
+        one_hot: Number of classes, where labels are to become rows.
+    """
+    if decode is not None:
+        examples = examples.map(decode, tf.data.AUTOTUNE)
+    if transform is not None and transform_alone:
+        examples = examples.map(
+            lambda *example: alone(lambda batch: transform(*batch), example),
+            tf.data.AUTOTUNE,
+        )
+    batches = examples.batch(batch_size)
+    if transform is not None and not transform_alone:
+        batches = batches.map(transform, tf.data.AUTOTUNE)
+    if one_hot:
+        batches = batches.map(lambda x, y: (x, tf.one_hot(y, one_hot)))
+    if cache:
+        batches = batches.cache()
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def alone(function, example):
+    """A function of batches, of one example."""
+    changed = function(tf.nest.map_structure(lambda part: part[tf.newaxis], example))
+    return tf.nest.map_structure(lambda part: part[0], changed)

@@ -1,0 +1,72 @@
+"""Raw files as they were published, or as members of a zip file, held against a digest."""
+
+import hashlib
+import lzma
+import pathlib
+import struct
+import zipfile
+import zlib
+
+from experiments.data.sources import CorruptData, MissingData
+
+# No raw file is larger; what claims to be is not unpacked.
+LARGEST = 64 * 2**20
+# What zipfile raises for files that are none, or that are damaged or encrypted.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(OSError, RuntimeError, ValueError),
+)
+
+
+def locate(source, name):
+    """Path of a raw file, or of the zip file that has it and the member's name."""
+    found = sorted(source.rglob(name)) if source.is_dir() else []
+    if found:
+        return found[0], None
+    for archive in sorted(source.glob("*.zip")) if source.is_dir() else [source]:
+        if archive.is_file():
+            try:
+                with zipfile.ZipFile(archive) as opened:
+                    members = opened.namelist()
+            except DAMAGED as error:
+                raise CorruptData(
+                    f"The file {archive} is damaged: {error} (not a zip file?)"
+                ) from error
+            for member in members:
+                if pathlib.PurePosixPath(member).name == name:
+                    return archive, member
+    return None
+
+
+def _content(path, member):
+    """The bytes of a file or of a zip file's member, at most so many."""
+    if member is None:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
+    return content
+
+
+def text(source, name, sha256):
+    """The text of a raw file; a zip file's member is read without unpacking it."""
+    found = locate(source, name)
+    if found is None:
+        raise MissingData(
+            f"Expected the raw file {name} in {source}, or in its zip file"
+        )
+    path, member = found
+    try:
+        content = _content(path, member)
+        received = hashlib.sha256(content).hexdigest()
+    except DAMAGED as error:
+        received = str(error)
+    if received != sha256:
+        raise CorruptData(
+            f"The raw file {name} is damaged, or not the one that UCI published. "
+            f"Expected its sha256 to be {sha256}. Received: {received} (from {path})"
+        )
+    return content.decode("ascii")

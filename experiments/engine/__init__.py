@@ -1,0 +1,1 @@
+"""What carries every run: its folder, its fit, its state."""

@@ -1,0 +1,239 @@
+"""A run's state on disk: weights, optimizer, random state and the record so far."""
+
+import base64
+import errno
+import json
+import pathlib
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.configuration import Refusal
+from experiments.engine import checkpoint_files, distribution, recording
+
+FORMAT = 1
+
+
+class DamagedCheckpoints(Refusal, ValueError):
+    """No checkpoint of a run can be read; a start from zero would be a silent loss."""
+
+
+class CannotSave(Refusal, OSError):
+    """A checkpoint could not be written; the one before is still there."""
+
+
+class RunState:
+    """The state of one run, saved and restored as one.
+
+    Weights, the optimizer's variables, the state of random layers, the numbers of the
+    epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
+    checkpoint, so that they never belong to different steps. The two newest are kept
+    (`checkpoint_files`).
+
+    Args:
+        model: A compiled `keras.Model` whose weights are made; one with several
+            optimizers has them in `optimizers`, built. This is called out of the scope
+            of a strategy: the record's text is not to be broadcast.
+        folder: Where the checkpoints are.
+        writes: Whether this process writes; of several workers one does, and all call
+            `save`.
+
+    Attributes:
+        epochs: The record of the epochs done.
+        batch: Batches done of the epoch that was open when the state was restored.
+        seconds: What the run had taken then.
+    """
+
+    def __init__(self, model, folder, writes=True):
+        optimizers = getattr(model, "optimizers", None)
+        if optimizers is None:
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
+            optimizers = [model.optimizer]
+        self.model, self.folder, self.writes = model, pathlib.Path(folder), writes
+        self.epochs, self.batch, self.seconds = [], 0, 0.0
+        self._metrics = []
+        self._record = tf.Variable("{}", dtype=tf.string)
+        of_metrics = {id(v) for v in _metric_variables(model)}
+        kept = [v for v in model.variables if id(v) not in of_metrics]
+        self._variables = [
+            copy
+            for variable in sum((list(o.variables) for o in optimizers), kept)
+            for copy in _copies(variable.value)
+        ]
+        self._checkpoint = tf.train.Checkpoint(
+            variables=self._variables, record=self._record
+        )
+
+    def restore(self):
+        """Takes up the newest checkpoint that is whole; gives the epochs done.
+
+        Raises:
+            DamagedCheckpoints: where some were finished, and none of these is whole.
+        """
+        damaged, unfinished = [], []
+        for path in reversed(checkpoint_files.found(self.folder)):
+            if not checkpoint_files.is_finished(path):
+                unfinished.append(str(path))
+                continue
+            try:
+                checkpoint_files.check(path)
+                self._checkpoint.read(str(path)).assert_consumed()
+            except (tf.errors.OpError, ValueError, TypeError, OSError) as error:
+                damaged.append(f"{path} ({' '.join(str(error).split())[:200]})")
+                continue
+            if damaged or unfinished:
+                warnings.warn(
+                    f"Damaged or unfinished: {'; '.join(damaged + unfinished)}. Going on "
+                    f"from the checkpoint before, {path}.",
+                    stacklevel=2,
+                )
+            self._take(json.loads(self._record.numpy()))
+            return len(self.epochs)
+        if damaged:
+            raise DamagedCheckpoints(
+                f"No checkpoint of this run is whole: {'; '.join(damaged)}. Remove the "
+                f"folder {self.folder} to start the run anew."
+            )
+        if unfinished:
+            warnings.warn(
+                f"Unfinished: {'; '.join(unfinished)}. No checkpoint was finished before: "
+                "the run starts anew.",
+                stacklevel=2,
+            )
+        return 0
+
+    def save(self, batch=0, seconds=0.0):
+        """Writes a checkpoint of the epochs done, and of so many batches of the next.
+
+        Raises:
+            recording.NonFiniteLoss: where a weight is not finite: the checkpoint before
+                stays the last.
+            CannotSave: where it cannot be written.
+        """
+        distribution.average_statistics(self.model)
+        metrics = _metric_variables(self.model) if batch else []
+        record = {
+            "format": FORMAT,
+            "epochs": self.epochs,
+            "batch": batch,
+            "seconds": seconds,
+            "metrics": [_encoded(variable) for variable in metrics],
+        }
+        self._check_finite()
+        if not self.writes:
+            return
+        self._record.assign(json.dumps(record))
+        path = checkpoint_files.path_of(self.folder, len(self.epochs), batch)
+        try:
+            checkpoint_files.begin(path)
+            self._checkpoint.write(str(path))
+            checkpoint_files.finish(path)
+        except (tf.errors.OpError, OSError) as error:
+            reason = str(error).rpartition("}} ")[2]  # Without the names of nodes.
+            once = "there is room" if _is_of_room(error) else "it can be written"
+            raise CannotSave(
+                f"The checkpoint {path} could not be written: {reason}. What was "
+                f"finished before is kept; the same command goes on from there once "
+                f"{once}."
+            ) from error
+        checkpoint_files.remove_others(path)
+
+    def put_metrics_back(self):
+        """Gives the metrics of the open epoch what they had counted, once."""
+        for variable, text in zip(
+            _metric_variables(self.model) if self._metrics else [],
+            self._metrics,
+            strict=True,
+        ):
+            value = np.frombuffer(base64.b64decode(text), variable.dtype)
+            variable.assign(value.reshape(variable.shape))
+        self._metrics = []
+
+    def _take(self, record):
+        if record.get("format") != FORMAT:
+            raise DamagedCheckpoints(
+                f"A checkpoint in {self.folder} is of format {record.get('format')}. "
+                f"Expected {FORMAT}. Remove the folder to start the run anew."
+            )
+        self.epochs[:] = record["epochs"]
+        self.batch, self.seconds = record["batch"], record["seconds"]
+        self._metrics = record["metrics"]
+
+    def _check_finite(self):
+        for variable in self._variables:
+            if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all():
+                raise recording.NonFiniteLoss(
+                    f"The weight {variable.name!r} is not finite after epoch "
+                    f"{len(self.epochs)}. No checkpoint of it is kept; {self.folder} "
+                    "holds those before."
+                )
+
+
+class SaveRunState(keras.callbacks.Callback):
+    """Saves a `RunState` after every so many epochs or steps, and after the last.
+
+    Args:
+        state: The `RunState`.
+        every: Epochs between two checkpoints; 0 for none.
+        steps: Steps between two inside of an epoch; 0 for none.
+        steps_per_epoch: Steps of an epoch.
+        clock: Function without arguments that gives the seconds of the run so far.
+    """
+
+    def __init__(self, state, every, steps, steps_per_epoch, clock):
+        super().__init__()
+        self.state, self.every, self.steps = state, every, steps
+        self.steps_per_epoch, self.clock = steps_per_epoch, clock
+        self._saved = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Gives the metrics what they had counted, where an epoch was open."""
+        self.state.put_metrics_back()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves where it is time; the end of an epoch comes after its evaluation."""
+        done = self.state.batch + batch + 1
+        if self.steps and done % self.steps == 0 and done < self.steps_per_epoch:
+            self.state.save(done, self.clock())
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves where it is time."""
+        self.state.batch = 0
+        if self.steps or (self.every and (epoch + 1) % self.every == 0):
+            self._save()
+
+    def on_train_end(self, logs=None):
+        """Saves the end, unless that was just done."""
+        if self._saved != len(self.state.epochs):
+            self._save()
+
+    def _save(self):
+        self.state.save()
+        self._saved = len(self.state.epochs)
+
+
+def _metric_variables(model):
+    return [v for metric in model.metrics for v in metric.variables]
+
+
+def _encoded(variable):
+    """A variable's bytes, summed over the replicas where each counts by itself."""
+    value = tf.convert_to_tensor(variable.value).numpy()
+    return base64.b64encode(value.tobytes()).decode("ascii")
+
+
+def _copies(variable):
+    """A variable, or its copies on the replicas: those of moving averages differ."""
+    return list(getattr(variable, "values", [variable]))
+
+
+def _is_of_room(error):
+    """Whether an error says that the disk, or a user's share of it, is full."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return (
+        isinstance(error, tf.errors.ResourceExhaustedError)
+        or getattr(error, "errno", None) in full
+    )

@@ -1,0 +1,216 @@
+"""Figure 2: what networks predict between training examples, ERM and mixup.
+
+The claim (section 3.1): at `x = lam x_i + (1 - lam) x_j` between random training
+examples, a network trained with mixup seldomer predicts a class that is neither y_i nor
+y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves each;
+digitized (section 3.1's figure, ± .4 points and ± .005), at lam = .5: misses 16.4 % for
+ERM and 6.2 % for mixup, gradient norms .177 and .039. All 21 points are in `PAPER`.
+
+    python -m experiments figure2_between --data_dir DATA                  # two cores
+    python -m experiments figure2_between --data_dir DATA --preset paper   # a GPU
+    python -m experiments figure2_between --preset smoke                   # a minute
+
+Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1e-4,
+10,000 pairs of different examples, unaugmented, the same for both networks of a seed;
+inference mode; the loss is the cross-entropy against `lam y_i + (1 - lam) y_j`, its
+gradient that of each example alone with respect to the normalized input, its norm
+Euclidean, the mean over pairs. The median over pairs and the gradient of the loss
+against the predicted class stand beside it.
+
+Deviations of preset `cpu`: 1,000 images of Fashion-MNIST scaled to 12 x 12, the network
+at an eighth of its width, batches of 64, 40 epochs without augmentation, 2,000 pairs.
+Gradient norms depend on the number of pixels: compare their ratio, not their size. The
+networks are those of `table3_adversarial` and `discussion`, trained once.
+"""
+
+import dataclasses
+
+from experiments import configuration, recipes
+from experiments.recipes import Recipe
+
+ITEM = "Figure 2"
+LAMS = tuple(round(0.05 * i, 2) for i in range(21))
+MEASURES = {
+    "miss": "Misses at lam .5 (%)",
+    "gradient_norm": "Gradient norm at lam .5",
+    "gradient_norm_median": "Its median over pairs",
+    "gradient_norm_predicted": "Gradient norm, predicted class",
+    "loss": "Loss at lam .5",
+    "last_error": "Test error (%)",
+    "calibration_error": "Calibration error (%)",
+}
+# Decimals, where there are more than one.
+DIGITS = {
+    "gradient_norm": 3,
+    "gradient_norm_median": 3,
+    "gradient_norm_predicted": 3,
+    "loss": 2,
+}
+# Digitised at lam 0, .05, ..., .5; the curves are symmetric.
+PAPER = {
+    "ERM": {
+        "miss": (1.3, 1.4, 1.7, 2.4, 3.7, 5.8, 8.4, 11.3, 14.0, 15.5, 16.4),
+        "gradient_norm": (
+            *(0.004, 0.010, 0.018, 0.029, 0.045, 0.067),
+            *(0.094, 0.124, 0.150, 0.170, 0.177),
+        ),
+    },
+    "mixup 1": {
+        "miss": (0.8, 0.8, 1.1, 1.4, 2.1, 2.9, 3.9, 4.8, 5.5, 6.1, 6.2),
+        "gradient_norm": (
+            *(0.012, 0.010, 0.013, 0.017, 0.021, 0.026),
+            *(0.030, 0.034, 0.037, 0.039, 0.039),
+        ),
+    },
+}
+PRESETS = {
+    "paper": {},
+    "cpu": {**recipes.CPU, "pairs": 2000},
+    "smoke": {**recipes.SMOKE, "pairs": 64, "seeds": (0,)},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(recipes.ClassifierConfiguration):
+    """Settings of Figure 2; the defaults are the paper's, and ours where it has none."""
+
+    # Random pairs of training examples.
+    pairs: int = 10_000
+    seeds: tuple[int, ...] = (0, 1, 2)
+    # Alpha of the second network.
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        if self.pairs < 1 or not 0 < self.alpha < float("inf"):
+            raise ValueError(
+                "Invalid value received for `pairs` or `alpha`. Expected an integer >= 1 "
+                f"and a finite float > 0. Received: {self.pairs} and {self.alpha}"
+            )
+
+
+def rows(settings):
+    """The recipes of the two networks."""
+    recipes_ = (Recipe(), Recipe(alpha=settings.alpha))
+    return {("", recipe.label): recipe for recipe in recipes_}
+
+
+def run(settings):
+    """Trains the networks, looks between the examples and gives the result."""
+    import sys
+
+    from experiments import classifiers
+    from experiments.engine import running
+
+    data = classifiers.load(settings)
+    records = classifiers.train_all(rows(settings), data, settings)
+    for record in records:
+        print(f"Between the examples: {record['method']}, seed {record['seed']}")
+        network = classifiers.trained_network(record)
+        measured = curves(network, data.train, record["seed"], settings)
+        record["epochs"] = classifiers.with_end(record["epochs"], between=measured)
+    return running.conclude(
+        sys.modules[__name__],
+        settings,
+        records,
+        f"{configuration.LEGEND} The paper's are digitized.",
+    )
+
+
+def curves(network, examples, seed, settings):
+    """The curves of a network over lam: lists of 21 numbers, by measure.
+
+    Args:
+        network: A classifier of normalized images that ends in logits.
+        examples: uint8 images and their integer labels.
+        seed: Integer, for the pairs.
+        settings: `Settings`.
+    """
+    from experiments import image_classifier
+    from keras_mixup import evaluation
+
+    x, y = examples
+    i, j = random_pairs(len(y), settings.pairs, seed)
+    ends = [image_classifier.normalize(x[k]).numpy() for k in (i, j)]
+    found = {}
+    for target in ("mixed", "predicted"):
+        found[target] = evaluation.between(
+            network,
+            *(ends[0], y[i], ends[1], y[j]),
+            lams=LAMS,
+            target=target,
+            progress=settings.progress != "none",
+        )
+    mixed = {name: found["mixed"][name].tolist() for name in found["mixed"]}
+    predicted = found["predicted"]["gradient_norm"].tolist()
+    return {**mixed, "gradient_norm_predicted": predicted}
+
+
+def random_pairs(count, pairs, seed):
+    """Indices i and j of random pairs, i != j, each uniform over all such."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    i = generator.integers(count, size=pairs)
+    return i, (i + generator.integers(1, count, size=pairs)) % count
+
+
+def final(epochs):
+    """The measures at lam = 1/2, and those of the classifier."""
+    between = epochs[-1]["end"]["between"]
+    middle = LAMS.index(0.5)
+    names = [name for name in MEASURES if name in between]
+    return {
+        **{name: between[name][middle] for name in names},
+        **recipes.errors(epochs),
+    }
+
+
+def tables(result):
+    """The table, and the ratios of ERM to mixup at lam = 1/2, as Markdown."""
+    from experiments.report import result_file
+
+    table = result_file.table(result, MEASURES, digits=DIGITS)
+    return [table, *_ratios(result)]
+
+
+def draw(result, folder):
+    """Both curves, with the paper's dashed; the reliability."""
+    from experiments.report import analysis_figures, figures
+
+    curves_path = folder / "curves.png"
+    measures = {"miss": "misses (%)", "gradient_norm": "norm of the loss's gradient"}
+    analysis_figures.between_curves(result, measures, symmetric(PAPER), curves_path)
+    return [curves_path, *figures.reliability_diagrams(result, folder)]
+
+
+def paper():
+    """The paper's value by cell, digitized."""
+    return {
+        f"{method}/{measure}": values[-1]
+        for method, of_method in PAPER.items()
+        for measure, values in of_method.items()
+    }
+
+
+def symmetric(digitized):
+    """Curves over all of lam from their halves."""
+    return {
+        method: {name: (*half, *half[-2::-1]) for name, half in of_method.items()}
+        for method, of_method in digitized.items()
+    }
+
+
+def _ratios(result):
+    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
+    if len(methods) != 2:
+        return []
+    lines = ["| ERM over mixup, at lam .5 | Ours | Paper |", "|---|---|---|"]
+    for measure in ("miss", "gradient_norm", "gradient_norm_median"):
+        means = [result["summary"][f"{m}/{measure}"]["mean"] for m in methods]
+        theirs = [result["paper"].get(f"{m}/{measure}") for m in methods]
+        ratio = f"{means[0] / means[1]:.1f}" if means[1] else "-"
+        known = "" if None in theirs else f"{theirs[0] / theirs[1]:.1f}"
+        lines.append(f"| {MEASURES[measure]} | {ratio} | {known} |")
+    return ["\n".join(lines)]

@@ -1,0 +1,1 @@
+"""From records to result files, tables, pictures and the page."""

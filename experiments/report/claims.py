@@ -1,0 +1,194 @@
+"""What the paper says in each table and figure, and which of our numbers speak to it."""
+
+import dataclasses
+import re
+
+from experiments.paper import table1_imagenet
+from experiments.report import commands
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One claim, of one table or figure.
+
+    Attributes:
+        item: The paper's name for it.
+        experiment: Name of the experiment, and of its folder of results.
+        text: The claim, as far as the rule judges it.
+        measures: Names of the measures that speak to it, with "lower" or "higher" for
+            what mixup is to make of them.
+        rows: Regular expression of the rows, "group/method" or "method", that do.
+        settings: What was run, by preset; what begins with "The paper's" is full.
+        beside: What the paper says as well, and the rule does not judge.
+        cells_of_paper: Cells that the paper has, with its value, where a result does not
+            name those that were not run.
+    """
+
+    item: str
+    experiment: str
+    text: str
+    measures: dict[str, str]
+    rows: str
+    settings: dict[str, str]
+    beside: str = ""
+    cells_of_paper: dict[str, float | None] = dataclasses.field(default_factory=dict)
+
+    def paper(self, result):
+        """The paper's value by cell, of what was run and of what was not."""
+        return self.cells_of_paper | result["paper"]
+
+    def cells(self, result):
+        """Names of the cells that speak to the claim, run or not, with the direction."""
+        found = {}
+        for cell in result["summary"] | self.paper(result):
+            row, _, measure = cell.rpartition("/")
+            if measure in self.measures and re.fullmatch(self.rows, row):
+                found[cell] = self.measures[measure]
+        return found
+
+    def setting(self, result):
+        """What was run, in words."""
+        named = self.settings.get(result["preset"], "")
+        changed = (
+            "" if commands.is_whole(result) else " With other settings, see below."
+        )
+        return named + changed
+
+    def is_full(self, result):
+        """Whether a result is of the paper's setting."""
+        named = self.settings.get(result["preset"], "")
+        return named.startswith("The paper's") and commands.is_whole(result)
+
+
+_SMALL = "Reduced: 1,000 images of Fashion-MNIST at 12 x 12 pixels, a narrow PreAct ResNet-18"
+_PAPER = {"paper": "The paper's setting."}
+_LARGER = {
+    f"{row}/last_error": top_1
+    for row, (top_1, _) in table1_imagenet.PAPER.items()
+    if not row.startswith("ResNet-50")
+}
+
+CLAIMS = (
+    Claim(
+        "Table 1",
+        "table1_imagenet",
+        "mixup lowers the top-1 error on ImageNet.",
+        {"last_error": "lower"},
+        r".*/mixup .*",
+        {"cpu": "Reduced: 20 classes of 64-pixel images, ResNet-50 at width 8 and 16."}
+        | _PAPER,
+        "it does so more for longer training and for larger networks.",
+        _LARGER,
+    ),
+    Claim(
+        "Figure 3",
+        "figure3_cifar",
+        "mixup lowers the test error on CIFAR-10 and CIFAR-100 for three networks.",
+        {"median_error": "lower"},
+        r".*/mixup 1",
+        {
+            "cpu": "Reduced: CIFAR-10 alone, 20,000 training images, PreAct ResNet-18 at "
+            "width 8 of 64, 20 epochs of 200."
+        }
+        | _PAPER,
+    ),
+    Claim(
+        "Figure 4",
+        "figure4_speech",
+        "mixup lowers the error of VGG-11 on the Google commands.",
+        {"test_error": "lower"},
+        r"VGG-11/mixup .*",
+        {"cpu": "Reduced: 3 words of 30, narrow networks."} | _PAPER,
+        "it does not lower that of LeNet, which has less capacity.",
+    ),
+    Claim(
+        "Figure 1b",
+        "figure1_toy",
+        "mixup makes the prediction change smoothly, and linearly, between the classes.",
+        {"gradient_max": "lower", "r_squared": "higher"},
+        r".*/mixup 1",
+        dict.fromkeys(("cpu", "paper"), "A setting of ours: the paper gives none."),
+    ),
+    Claim(
+        "Figure 2",
+        "figure2_between",
+        "between training examples mixup makes fewer predictions that are neither label, "
+        "and smaller gradients.",
+        {"miss": "lower", "gradient_norm": "lower"},
+        r"mixup 1",
+        {"cpu": f"{_SMALL}."} | _PAPER,
+    ),
+    Claim(
+        "Table 2",
+        "table2_corrupted_labels",
+        "with wrong labels mixup, alone or with dropout, ends with a lower test error, "
+        "and fits the wrong labels less.",
+        {"last_error": "lower", "error_on_corrupted": "higher"},
+        r".*/mixup .*",
+        {"cpu": f"{_SMALL}."} | _PAPER,
+    ),
+    Claim(
+        "Table 3",
+        "table3_adversarial",
+        "under FGSM and I-FGSM, in white and black boxes, mixup errs less.",
+        dict.fromkeys(
+            (
+                *("white_fgsm_top_1", "black_fgsm_top_1"),
+                *("white_i_fgsm_top_1", "black_i_fgsm_top_1"),
+            ),
+            "lower",
+        ),
+        r"epsilon 4/mixup 1",
+        {
+            "cpu": f"{_SMALL}; epsilon 4 as in the paper.",
+            "paper": "Reduced: CIFAR-10 and PreAct ResNet-18, for ImageNet and ResNet-101.",
+        },
+    ),
+    Claim(
+        "Table 4",
+        "table4_tabular",
+        "on six tables of the UCI repository mixup errs less, or no more.",
+        {"test_error": "lower"},
+        r".*/mixup 1",
+        dict.fromkeys(
+            ("cpu", "paper"), "The paper's setting, where it gives one; alpha 1."
+        ),
+    ),
+    Claim(
+        "Table 5",
+        "table5_ablation",
+        "mixing random pairs of all classes, inputs and labels both, lowers the error.",
+        {"median_error": "lower"},
+        r".*/mixup, AC \+ RP",
+        {"cpu": f"{_SMALL}, 1 seed."} | _PAPER,
+        "it is the best of all the ways to mix and to regularize.",
+    ),
+    Claim(
+        "Section 5",
+        "alpha_tradeoff",
+        "at a large alpha the training error on real data is higher than that of ERM, and "
+        "the gap to the test error smaller.",
+        {"gap": "lower", "error_on_real": "higher"},
+        r".*/mixup 32",
+        {"cpu": f"{_SMALL} at three widths, 1 seed."} | _PAPER,
+        "both change steadily with alpha, and a larger network suffers less.",
+    ),
+    Claim(
+        "Section 2",
+        "discussion",
+        "mixing the pairs of one batch lowers the error.",
+        {"median_error": "lower"},
+        r"mixup: pairs of one batch, one lam a batch",
+        {"cpu": f"{_SMALL}."} | _PAPER,
+        "three examples, or a second loader, bring no more.",
+    ),
+    Claim(
+        "Figure 5",
+        "figure5_gan",
+        "mixup keeps a GAN's training stable on a ring and on a grid of Gaussians.",
+        {"late_modes_covered": "higher"},
+        r".*/mixup 0.2",
+        {"cpu": "Reduced: a quarter of the width, half of the iterations."} | _PAPER,
+        cells_of_paper={"grid/mixup 0.2/late_modes_covered": None},
+    ),
+)
