@@ -3,8 +3,7 @@
 import os
 import sys
 
-from experiments import configuration
-from experiments.catalog import EXPERIMENTS, load
+from experiments import catalog, settings
 
 # Before TensorFlow is imported. It says at its import what a user of an experiment need
 # not read.
@@ -20,7 +19,7 @@ def main(arguments):
     if name in ("-h", "--help"):
         print("usage: python -m experiments NAME [--preset PRESET] [--flags]\n")
         print("Experiments (NAME --help shows the flags of one):")
-        for key, summary in EXPERIMENTS.items():
+        for key, summary in catalog.EXPERIMENTS.items():
             print(f"  {key:<24} {summary}")
         print("\nreport [--output FILE]: one HTML page of all published results")
         return 0
@@ -28,47 +27,44 @@ def main(arguments):
         from experiments.report import page
 
         return _unless_refused(lambda: page.main(flags))
-    if name not in EXPERIMENTS:
+    if name not in catalog.EXPERIMENTS:
         print(
-            f"Unknown experiment. Expected one of {sorted([*EXPERIMENTS, 'report'])}. "
+            f"Unknown experiment. Expected one of {sorted([*catalog.EXPERIMENTS, 'report'])}. "
             f"Received: {name!r}",
             file=sys.stderr,
         )
         return 2
-    experiment = load(name)
-    settings = configuration.parse(
-        experiment.Settings,
-        experiment.PRESETS,
+    experiment = catalog.load(name)
+    chosen = settings.parse(
+        experiment.settings,
+        experiment.presets,
         flags,
         prog=f"python -m experiments {name}",
     )
-    resumes = isinstance(settings, configuration.RunConfiguration)
-    return _unless_refused(lambda: _run(experiment, settings), resumes)
+    return _unless_refused(lambda: _run(experiment, chosen))
 
 
-def _run(experiment, settings):
-    if getattr(settings, "strategy", "one") == "multi_worker":
-        # Before anything is computed: TensorFlow asks for it.
-        from experiments.engine import distribution
+def _run(experiment, chosen):
+    from experiments.engine import distribution, run
 
-        distribution.strategy_of(settings)
-    experiment.run(settings)
+    # Before anything is computed: TensorFlow asks for it.
+    distribution.strategy_of(chosen)
+    run.run(experiment, chosen)
     return 0
 
 
-def _unless_refused(function, resumes=False):
+def _unless_refused(function):
     """The function's status; what the user can put right is one sentence."""
     try:
         return function()
-    except configuration.Refusal as error:
+    except settings.Refusal as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"\n{_of_the_system(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        then = "goes on from here" if resumes else "starts anew"
-        print(f"\nStopped. The same command {then}.", file=sys.stderr)
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
 
 

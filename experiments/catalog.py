@@ -26,4 +26,4 @@ EXPERIMENTS = PAPER | BEYOND
 def load(name):
     """The experiment of this name."""
     room = "paper" if name in PAPER else "beyond"
-    return importlib.import_module(f"experiments.{room}.{name}")
+    return importlib.import_module(f"experiments.{room}.{name}").EXPERIMENT

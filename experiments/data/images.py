@@ -7,9 +7,9 @@ import pathlib
 import random
 from collections.abc import Callable
 
-from experiments import configuration
 from experiments.data import digits, sources
 from experiments.data.splits import check_disjoint, choose
+from experiments.settings import Refusal
 
 TFDS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "imagenet2012")
 ACCEPTED = (
@@ -80,7 +80,7 @@ def load_images(name, splits, places, size=None):
     """
     try:
         images = _load(name, splits, places)
-    except configuration.Refusal:
+    except Refusal:
         raise
     except ValueError as error:  # what TFDS raises for a split that does not exist
         raise sources.UnknownData(

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import pathlib
 
-from experiments.configuration import Refusal
+from experiments.settings import Refusal
 
 
 class MissingData(Refusal, FileNotFoundError):
@@ -105,3 +105,13 @@ def fingerprint(paths):
                 name = file.relative_to(path.parent).as_posix()
                 digest.update(f"{name}\0{file.stat().st_size}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def places_of(settings):
+    """Where the data of these settings are looked for."""
+    return Places(
+        settings.data_dir,
+        settings.prepared_dir,
+        settings.download,
+        settings.skip_corrupt,
+    )

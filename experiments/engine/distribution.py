@@ -11,8 +11,7 @@ import os
 
 import tensorflow as tf
 
-from experiments.configuration import Refusal
-from keras_mixup.training import several_workers
+from experiments.settings import Refusal
 
 SLURM = "SLURM_STEP_NUM_TASKS"
 
@@ -91,8 +90,3 @@ def agreed(settings, numbers):
     shares = strategy.run(lambda: own)
     total = strategy.reduce("SUM", shares, axis=None).numpy()
     return [int(n) // len(strategy.extended.worker_devices) for n in total]
-
-
-def average_statistics(model):
-    """As `keras_mixup` does before it evaluates: moving averages alike everywhere."""
-    several_workers.average_statistics(model)

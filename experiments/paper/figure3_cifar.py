@@ -1,10 +1,7 @@
 """Figure 3: CIFAR-10 and CIFAR-100 by three networks (3a), and error curves (3b).
 
 The claim: mixup lowers the test error of each network, and converges as fast as ERM
-does (section 3.2). The paper's test errors (%), ERM and mixup with alpha 1:
-
-    CIFAR-10    PreAct ResNet-18 5.6, 4.2   WRN-28-10 3.8, 2.7   DenseNet-BC-190 3.7, 2.7
-    CIFAR-100   PreAct ResNet-18 25.6, 21.1  WRN-28-10 19.4, 17.5  DenseNet 19.0, 16.8
+does (section 3.2).
 
     python -m experiments figure3_cifar --data_dir DATA                   # two cores
     python -m experiments figure3_cifar --data_dir DATA --preset paper    # a GPU
@@ -21,11 +18,8 @@ PreAct ResNet-18 95 minutes on an RTX 3070 Ti, WRN-28-10 6.6 hours on a GTX 1080
 
 The paper does not say which epoch Figure 3a is of: ours is the median of the last ten,
 as its Table 5 has it, with the last and the best (chosen on the test set, an oracle)
-beside it; nor how many runs: assumed one, ours has one for each seed.
-
-Deviations of preset `cpu`: the first 20,000 training images instead of 50,000, tested
-on all others that `train` holds and on `test`; PreAct ResNet-18 at an eighth of its
-width; 20 epochs, with drops after 10 and 15. Three quarters of an hour of one core.
+beside it; nor how many runs: assumed one, ours has one for each seed. What `cpu`
+reduces is in README.md beside this folder.
 
 Keras keeps the learning rate inside the momentum, PyTorch outside: for a few steps
 after a drop they differ. Where mixed_float16 skips a step, the schedule waits too.
@@ -34,15 +28,20 @@ after a drop they differ. Where mixed_float16 skips a step, the schedule waits t
 import dataclasses
 from typing import Literal
 
-from experiments import configuration
-from experiments.report import result_file
+import keras_mixup
+from experiments import classifier, measures
+from experiments.data import image_batches
+from experiments.data.image_batches import ImageSettings
+from experiments.experiment import Experiment, Run
+from experiments.report import figures, tables
+from experiments.settings import MethodSettings, field
 
-ITEM = "Figure 3"
 NETWORKS = {
     "preact_resnet18": "PreAct ResNet-18",
     "wide_resnet28_10": "WideResNet-28-10",
     "densenet_bc_190": "DenseNet-BC-190",
 }
+# Test errors (%), ERM and mixup with alpha 1.
 PAPER = {
     "cifar10, PreAct ResNet-18": (5.6, 4.2),
     "cifar10, WideResNet-28-10": (3.8, 2.7),
@@ -58,177 +57,122 @@ MEASURES = {
     "calibration_error": "Calibration error (%)",
     "epochs_to_converge": "Epochs until within 1 % of the median",
 }
-PRESETS = {
-    "paper": {"datasets": ("cifar10", "cifar100"), "networks": tuple(NETWORKS)},
-    "cpu": {
-        "train_split": "train[:20000]",
-        "test_split": "train[20000:]+test",
-        "width": 8,
-        "epochs": 20,
-        "seeds": (0, 1, 2),
-    },
-    "smoke": {
-        "datasets": ("digits",),
-        "width": 4,
-        "epochs": 2,
-        "batch_size": 64,
-        "train_split": "train[:640]",
-        "test_split": "test[:200]",
-    },
-}
+# Shares of the epochs after which the learning rate drops.
+DROPS, DROPS_OF_WIDE = (0.5, 0.75), (0.3, 0.6, 0.9)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(configuration.TrainingConfiguration):
+class Settings(MethodSettings, ImageSettings):
     """Settings of Figure 3; the defaults are the paper's, for its first row."""
 
     # Sets to train on: names of TFDS, or folders of images.
-    datasets: tuple[str, ...] = ("cifar10",)
+    datasets: tuple[str, ...] = field(("cifar10",), "plan")
     # Networks: preact_resnet18, wide_resnet28_10, densenet_bc_190.
-    networks: tuple[str, ...] = ("preact_resnet18",)
-    # Splits, as TFDS writes them.
-    train_split: str = "train"
-    test_split: str = "test"
-    seeds: tuple[int, ...] = (0,)
+    networks: tuple[str, ...] = field(("preact_resnet18",), "plan", among=NETWORKS)
     # Passes over the training set.
-    epochs: int = 200
-    # Shorter side to which images are scaled before the central square is taken; 0 for
-    # the images as they are, which must then have one size.
-    image_size: int = 0
+    epochs: int = field(200, least=1)
     # Channels of the first stage (DenseNet: growth rate); 0 for the network's own.
     width: int = 0
     # The identity shortcut of PreAct ResNet-18 carries the block's input, as in the
     # first author's code, or its activation, as in the other.
     shortcut: Literal["input", "activated"] = "input"
-    # Learning rate before the drops.
-    learning_rate: float = 0.1
-    momentum: float = 0.9
     # PyTorch's weight decay w: L2 of w / 2 on all parameters.
     weight_decay: float = 1e-4
     # Keep the decoded images in memory.
-    cache: bool = True
+    cache: bool = field(True, "compute")
     # Images that are shuffled at a time; 0 for all.
     shuffle_buffer: int = 0
 
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        configuration.check_names("networks", self.networks, NETWORKS)
 
-
-def run(settings):
-    """Trains each network on each set, prints the table and gives the result."""
-    import sys
-
-    from experiments.data import images
-    from experiments.engine import running
-
-    places = running.places_of(settings)
-    splits = (settings.train_split, settings.test_split)
-    # All of them first: what is missing is found before anything is trained.
-    size = settings.image_size or None
-    loaded = {
-        name: images.load_images(name, splits, places, size)
-        for name in settings.datasets
-    }
-    for name, data in loaded.items():
-        images.check_one_size(data, name)
-    runs = [
-        running.Run(
+def runs(settings, data):
+    """Each network on each set, with each method and seed."""
+    return [
+        Run(
             f"{dataset}, {NETWORKS[network]}",
             method,
             seed,
             {"dataset": dataset, "network": network, "alpha": alpha},
-            loaded[dataset].counts,
+            data[dataset].counts,
         )
         for dataset in settings.datasets
         for network in settings.networks
         for seed in settings.seeds
         for method, alpha in settings.method_alphas().items()
     ]
-    records = running.run_all(
-        "figure3_cifar",
-        settings,
-        runs,
-        lambda run, folder: train(
-            run, folder, loaded[run.settings["dataset"]], settings
-        ),
-        plan_fields=("datasets", "networks"),
-    )
-    return running.conclude(sys.modules[__name__], settings, records)
 
 
-def train(run, folder, data, settings):
+def train(run, data, settings, folder):
     """One run: the record of its epochs, and the images seen."""
-    import keras_mixup
-    from experiments import image_classifier
-
-    network = run.settings["network"]
+    network, found = run.settings["network"], data[run.settings["dataset"]]
     arguments = {"width": settings.width} if settings.width else {}
     if network == "preact_resnet18":
         arguments["shortcut"] = settings.shortcut
-
-    return image_classifier.train(
-        run,
-        folder,
+    shares = DROPS_OF_WIDE if network == "wide_resnet28_10" else DROPS
+    mixing = classifier.Mixing(
+        run.settings["alpha"], run.seed, len(found.names), settings
+    )
+    return classifier.train(
         settings,
-        data,
-        make_network=lambda: keras_mixup.models.build(
+        folder,
+        mixing=mixing,
+        **image_batches.of_images(
+            *(found, run.seed, settings),
+            *(image_batches.augment, image_batches.normalize, mixing),
+        ),
+        network=lambda: keras_mixup.models.build(
             network,
-            input_shape=data.shape,
-            num_classes=len(data.names),
+            input_shape=found.shape,
+            num_classes=len(found.names),
             weight_decay=settings.weight_decay,
             **arguments,
         ),
+        optimizer=classifier.sgd(settings),
         epochs=settings.epochs,
-        learning_rate=lambda steps: keras_mixup.LearningRateDrops(
-            settings.learning_rate, drops(network, settings.epochs), steps
-        ),
-        augment=image_classifier.augment,
-        transform=image_classifier.normalize,
+        drops=classifier.drops_at(settings.epochs, shares),
     )
-
-
-def drops(network, epochs):
-    """The epochs after which the learning rate drops; of 200, those of the paper."""
-    from experiments import image_classifier
-
-    if network == "wide_resnet28_10":
-        return image_classifier.drops(epochs, (0.3, 0.6, 0.9))
-    return image_classifier.drops(epochs)
 
 
 def final(epochs):
     """The row of the table, from the numbers of each epoch."""
-    from experiments import image_classifier
-
-    errors = image_classifier.errors_at_the_end(epochs)
+    errors = measures.errors_at_the_end(epochs)
     close = [
         e["epoch"] for e in epochs if e["test"]["error"] <= errors["median_error"] + 1
     ]
-    calibration = result_file.calibration_at_the_end(epochs)
+    calibration = measures.calibration_at_the_end(epochs)
     return {**errors, **calibration, "epochs_to_converge": close[0]}
 
 
-def tables(result):
-    """Figure 3a in the paper's layout, then all that was measured, as Markdown."""
-    return [
-        result_file.table_by_method(result, "median_error", "Data, network"),
-        result_file.table(result, MEASURES, "Data, network"),
-    ]
-
-
-def draw(result, folder):
-    """Error over epochs, and the reliability on the test set."""
-    from experiments.report import figures
-
-    return figures.curves_and_reliability(result, folder)
-
-
-def paper():
-    """The paper's value by cell."""
-    return {
-        f"{group}/{method}/median_error": value
-        for group, row in PAPER.items()
-        for method, value in zip(("ERM", "mixup 1"), row, strict=True)
-    }
+EXPERIMENT = Experiment(
+    name="figure3_cifar",
+    item="Figure 3",
+    settings=Settings,
+    presets={
+        "paper": {"datasets": ("cifar10", "cifar100"), "networks": tuple(NETWORKS)},
+        "cpu": {
+            "train_split": "train[:20000]",
+            "test_split": "train[20000:]+test",
+            "width": 8,
+            "epochs": 20,
+            "seeds": (0, 1, 2),
+        },
+        "smoke": {
+            "datasets": ("digits",),
+            "width": 4,
+            "epochs": 2,
+            "batch_size": 64,
+            "train_split": "train[:640]",
+            "test_split": "test[:200]",
+        },
+    },
+    load=lambda settings: {name: settings.load(name) for name in settings.datasets},
+    runs=runs,
+    train=train,
+    final=final,
+    # Figure 3a in the paper's layout, then all that was measured.
+    tables=lambda result: [
+        tables.table_by_method(result, "median_error", "Data, network"),
+        tables.table(result, MEASURES, "Data, network"),
+    ],
+    draw=figures.curves_and_reliability,
+    paper=lambda settings: measures.cells(PAPER, ["median_error"], ("ERM", "mixup 1")),
+)

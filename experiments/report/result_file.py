@@ -11,7 +11,7 @@ import platform
 import statistics
 import subprocess
 
-from experiments.configuration import Refusal
+from experiments.settings import Refusal
 
 SCHEMA = 1
 RESULTS = pathlib.Path(__file__).parents[1] / "results"

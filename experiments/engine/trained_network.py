@@ -4,7 +4,7 @@ import hashlib
 
 import keras
 
-from experiments.configuration import Refusal
+from experiments.settings import Refusal
 from keras_mixup.whole_file import whole_file
 
 

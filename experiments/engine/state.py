@@ -6,12 +6,13 @@ import json
 import pathlib
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.configuration import Refusal
-from experiments.engine import checkpoint_files, distribution, recording
+from experiments.engine import checkpoint_files
+from experiments.engine.non_finite import NonFiniteLoss
+from experiments.settings import Refusal
+from keras_mixup.training import several_workers
 
 FORMAT = 1
 
@@ -109,11 +110,11 @@ class RunState:
         """Writes a checkpoint of the epochs done, and of so many batches of the next.
 
         Raises:
-            recording.NonFiniteLoss: where a weight is not finite: the checkpoint before
+            NonFiniteLoss: where a weight is not finite: the checkpoint before
                 stays the last.
             CannotSave: where it cannot be written.
         """
-        distribution.average_statistics(self.model)
+        several_workers.average_statistics(self.model)
         metrics = _metric_variables(self.model) if batch else []
         record = {
             "format": FORMAT,
@@ -165,54 +166,11 @@ class RunState:
     def _check_finite(self):
         for variable in self._variables:
             if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all():
-                raise recording.NonFiniteLoss(
+                raise NonFiniteLoss(
                     f"The weight {variable.name!r} is not finite after epoch "
                     f"{len(self.epochs)}. No checkpoint of it is kept; {self.folder} "
                     "holds those before."
                 )
-
-
-class SaveRunState(keras.callbacks.Callback):
-    """Saves a `RunState` after every so many epochs or steps, and after the last.
-
-    Args:
-        state: The `RunState`.
-        every: Epochs between two checkpoints; 0 for none.
-        steps: Steps between two inside of an epoch; 0 for none.
-        steps_per_epoch: Steps of an epoch.
-        clock: Function without arguments that gives the seconds of the run so far.
-    """
-
-    def __init__(self, state, every, steps, steps_per_epoch, clock):
-        super().__init__()
-        self.state, self.every, self.steps = state, every, steps
-        self.steps_per_epoch, self.clock = steps_per_epoch, clock
-        self._saved = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Gives the metrics what they had counted, where an epoch was open."""
-        self.state.put_metrics_back()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Saves where it is time; the end of an epoch comes after its evaluation."""
-        done = self.state.batch + batch + 1
-        if self.steps and done % self.steps == 0 and done < self.steps_per_epoch:
-            self.state.save(done, self.clock())
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Saves where it is time."""
-        self.state.batch = 0
-        if self.steps or (self.every and (epoch + 1) % self.every == 0):
-            self._save()
-
-    def on_train_end(self, logs=None):
-        """Saves the end, unless that was just done."""
-        if self._saved != len(self.state.epochs):
-            self._save()
-
-    def _save(self):
-        self.state.save()
-        self._saved = len(self.state.epochs)
 
 
 def _metric_variables(model):

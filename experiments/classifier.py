@@ -1,0 +1,165 @@
+"""One run of a classifier: batches, network, mixing and optimizer come together here."""
+
+import dataclasses
+import functools
+import math
+
+import keras
+
+import keras_mixup
+from experiments.engine import fit
+from experiments.engine.course import Epochs
+from experiments.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixing:
+    """How a run mixes: in the train step, or as the last stage of its pipeline.
+
+    In the pipeline labels become rows of probabilities, so the network is compiled
+    for rows and the evaluated sets have to be one-hot (`rows`). "top_1" of mixed
+    batches then counts the heavier partner alone. Smoothed labels have to be rows, and
+    partners from outside of the batch come through the pipeline: both mix there,
+    whatever the settings say.
+
+    Attributes:
+        alpha: A number or a schedule.
+        seed: Integer.
+        num_classes: Number of classes; 1 for labels that are a column of 0 and 1, and a
+            network of one logit.
+        settings: `settings.Settings`.
+        mix_at: Name of the layer behind which the train step mixes.
+        options: Further arguments of `keras_mixup.MixUp`, by name.
+        between: Whether the pipeline's batches are pairs of batches, whose examples
+            are mixed place by place.
+    """
+
+    alpha: float | keras_mixup.AlphaSchedule
+    seed: int
+    num_classes: int
+    settings: Settings
+    mix_at: str = "input"
+    options: dict = dataclasses.field(default_factory=dict)
+    between: bool = False
+
+    @property
+    def on_host(self):
+        """Whether the pipeline mixes, and the train step is Keras's own."""
+        in_pipeline = self.settings.mix_in == "pipeline" and self.mix_at == "input"
+        return in_pipeline or self.between or bool(self.options.get("label_smoothing"))
+
+    @property
+    def rows(self):
+        """Number of classes where labels are rows, else 0."""
+        return self.num_classes if self.on_host and self.num_classes > 1 else 0
+
+    @property
+    def in_pipeline(self):
+        """The pipeline's last stage, a function of (step, batch), or None."""
+        if not self.on_host:
+            return None
+        mixup = self._mixup(**({"num_classes": self.rows} if self.rows else {}))
+        if self.between:
+            return lambda step, pair: mixup.between(*pair, step=step)
+        return mixup.at_step
+
+    def compiled(self, network, optimizer, top_5=False):
+        """The network with its train step, compiled for logits."""
+        mixup = keras_mixup.MixUp(0) if self.on_host else self._mixup()
+        mix_at = "input" if self.on_host else self.mix_at
+        metrics = keras.metrics
+        if self.num_classes == 1:
+            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            top_1 = functools.partial(metrics.MeanMetricWrapper, hits)
+        elif self.rows:
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            top_1, top_k = metrics.CategoricalAccuracy, metrics.TopKCategoricalAccuracy
+        else:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            top_1 = metrics.SparseCategoricalAccuracy
+            top_k = metrics.SparseTopKCategoricalAccuracy
+        model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
+        model.compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=[top_1(name="top_1"), *([top_k(5, "top_5")] if top_5 else [])],
+            jit_compile=self.settings.jit_compile,
+        )
+        return model
+
+    def _mixup(self, **options):
+        return keras_mixup.MixUp(self.alpha, seed=self.seed, **self.options, **options)
+
+
+def hits(y, logits):
+    """Whether the class above 1/2 is that of the label, or of its heavier part."""
+    return keras.ops.mean(
+        keras.ops.cast(keras.ops.equal(logits > 0, y > 0.5), "float32"), axis=-1
+    )
+
+
+def train(
+    settings,
+    folder,
+    *,
+    mixing,
+    batches,
+    count,
+    sets,
+    network,
+    optimizer,
+    epochs,
+    drops=(),
+    warm_up=None,
+    top_5=False,
+    at_end=None,
+):
+    """One run: the record of its epochs, and the number of training examples seen.
+
+    Args:
+        settings: `settings.Settings` with `learning_rate`.
+        folder: The run's folder.
+        mixing: `Mixing`.
+        batches: Function from the first epoch to endless training batches.
+        count: Number of training examples in an epoch.
+        sets: Dict from names, such as "test", to batches for evaluation.
+        network: Function without arguments that gives the network.
+        optimizer: Function from the schedule of the learning rate to the optimizer.
+        epochs: Number of epochs.
+        drops: Epochs after which the learning rate is divided by 10.
+        warm_up: Further arguments of `keras_mixup.LearningRateDrops`.
+        top_5: Whether the top-5 error is measured as well.
+        at_end: Function of the trained network that gives a dict of what is measured
+            once, after the last epoch, or None.
+    """
+    steps = math.ceil(count / settings.batch_size)
+    rate = keras_mixup.LearningRateDrops(
+        settings.learning_rate, drops, steps, **(warm_up or {})
+    )
+    course = Epochs(
+        batches,
+        count,
+        settings.batch_size,
+        sets,
+        rate,
+        epochs,
+        settings.max_steps,
+        at_end,
+    )
+    record = fit.fit(
+        lambda: mixing.compiled(network(), optimizer(rate), top_5),
+        course,
+        settings,
+        folder,
+    )
+    return record, course.examples_seen
+
+
+def sgd(settings, nesterov=False):
+    """Stochastic gradient descent with momentum, as a function of its learning rate."""
+    return lambda rate: keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
+
+
+def drops_at(epochs, shares):
+    """The epochs after which the learning rate drops, from their shares of all."""
+    return tuple(sorted({round(share * epochs) for share in shares} - {0}))

@@ -1,0 +1,99 @@
+"""Batches of images for training and testing, as all experiments on images make them."""
+
+import dataclasses
+
+from experiments.data import augmentation, images, pipeline, sources
+from experiments.settings import Settings, field
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings(Settings):
+    """What the experiments on images share; the defaults are of section 3.2."""
+
+    # Splits, as TFDS writes them.
+    train_split: str = "train"
+    test_split: str = "test"
+    # Shorter side to which images are scaled before the central square is taken; 0 for
+    # the images as they are, which must then have one size.
+    image_size: int = 0
+    # Learning rate before the drops.
+    learning_rate: float = field(0.1, above=0)
+    momentum: float = 0.9
+
+    def load(self, name):
+        """The two splits of an image set.
+
+        Raises:
+            UnknownData: where the images differ in size, and none is given.
+        """
+        splits, size = (self.train_split, self.test_split), self.image_size or None
+        found = images.load_images(name, splits, sources.places_of(self), size)
+        images.check_one_size(found, name)
+        return found
+
+
+def of_images(images, seed, settings, augment, transform, mixing):
+    """What `classifier.train` needs of the data, by name.
+
+    Args:
+        images: `images.Images` of two splits: the first is trained on, and the second
+            tested.
+        seed: Integer.
+        settings: Settings with `batch_size`, `cache`, `shuffle_buffer`, `data_service`.
+        augment: Function of (images, key) for training images.
+        transform: Function of images for test images.
+        mixing: `classifier.Mixing`.
+    """
+    examples, test = images.encoded.values()
+    count = next(iter(images.counts.values()))
+    # Where sizes differ, images are cut to one size before they are batched.
+    alone = images.shape[0] is None
+
+    def batches(first_epoch):
+        return pipeline.training_batches(
+            examples,
+            count,
+            settings.batch_size,
+            seed,
+            first_epoch,
+            decode=images.decode,
+            cache=settings.cache,
+            augment_alone=alone,
+            augment=lambda batch, key: (augment(batch[0], key), batch[1]),
+            mix=mixing.in_pipeline,
+            shuffle_buffer=settings.shuffle_buffer,
+            service=settings.data_service,
+        )
+
+    tested = pipeline.evaluation_batches(
+        test,
+        settings.batch_size,
+        decode=images.decode,
+        cache=settings.cache,
+        transform_alone=alone,
+        one_hot=mixing.rows,
+        transform=lambda pixels, labels: (transform(pixels), labels),
+    )
+    return {"batches": batches, "count": count, "sets": {"test": tested}}
+
+
+def normalize(images):
+    """`(images / 255 - mean) / std` with the constants of CIFAR-10."""
+    return augmentation.normalize(
+        images, augmentation.CIFAR_MEAN, augmentation.CIFAR_STD
+    )
+
+
+def augment(images, key, padding=4):
+    """The paper's augmentation for CIFAR: random crops, flips, normalized.
+
+    Args:
+        images: uint8 images of shape (n, height, width, channels).
+        key: As `keras_mixup.keys.make_key` gives it.
+        padding: Pixels by which the image is padded before it is cropped; 0 for
+            neither crops nor flips.
+    """
+    if padding:
+        images = augmentation.pad_and_crop(images, key, padding)
+        images = augmentation.flip(images, key)
+    return normalize(images)

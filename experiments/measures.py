@@ -1,0 +1,64 @@
+"""The measures of a run, from the numbers of its epochs: what the tables hold."""
+
+import statistics
+
+from keras_mixup import evaluation
+
+
+def errors_at_the_end(epochs, name="error", part="test"):
+    """Median of the last ten epochs, last, and best: the least, an oracle's choice."""
+    errors = [epoch[part][name] for epoch in epochs]
+    return {
+        f"median_{name}": statistics.median(errors[-10:]),
+        f"last_{name}": errors[-1],
+        f"best_{name}": min(errors),
+    }
+
+
+def calibration_at_the_end(epochs, part="test"):
+    """The calibration error (%) on a set after the last epoch, where it was measured."""
+    reliability = epochs[-1].get("end", {}).get("reliability", {})
+    if part not in reliability:
+        return {}
+    error = evaluation.calibration_error(reliability[part])
+    return {"calibration_error": 100 * error}
+
+
+def of_classifier(epochs):
+    """The measures of a run of a classifier whose training errors were measured.
+
+    Test errors (%): the median of the last ten epochs (Table 5's), the last, and the
+    best, which is chosen on the test set, an oracle. Training errors (%): of the
+    network in inference mode on clean images, against real labels and against replaced
+    ones. The calibration error (%) is on the test set, after the last epoch.
+    """
+    measured = {
+        **errors_at_the_end(epochs),
+        **epochs[-1]["end"]["train"],
+        **calibration_at_the_end(epochs),
+    }
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+def cells(rows, measures, methods=None):
+    """The paper's values by cell, "row/measure", without those that it does not have.
+
+    Args:
+        rows: Dict from rows, "group/method" or "method", to their values. With
+            `methods`, from groups to one value a method, of the one measure.
+        measures: Names of the measures, in the order of the values.
+        methods: Names of the methods, or None.
+    """
+    if methods:
+        (measure,) = measures
+        return {
+            f"{group}/{method}/{measure}": value
+            for group, values in rows.items()
+            for method, value in zip(methods, values, strict=True)
+        }
+    return {
+        f"{row}/{measure}": value
+        for row, values in rows.items()
+        for measure, value in zip(measures, values, strict=False)
+        if value is not None
+    }
