@@ -36,7 +36,7 @@ def _at_least_one(text):
 
 
 def conclude(name, flags, measure, table, schema=1):
-    """Measures, prints the table, writes the result.
+    """Measures, writes the result and beside it its table, and prints that.
 
     `measure` is a function of the flags that gives a dict, `table` one of the result.
     """
@@ -59,8 +59,14 @@ def conclude(name, flags, measure, table, schema=1):
         environment["revision"] = f"{environment['revision']} to {now}"
     result_file.write(flags.output, result)
     _partial(flags).unlink(missing_ok=True)
-    print("\n" + table(result) + "\n")
-    print(f"Written to {flags.output}")
+    text = table(result)
+    table_of(flags.output).write_text(text + "\n", encoding="utf-8")
+    print(f"\n{text}\n\nWritten to {flags.output}")
+
+
+def table_of(path):
+    """Where the table of a result file lies."""
+    return pathlib.Path(path).with_suffix(".md")
 
 
 def piecewise(flags, keys, cell_of):
@@ -114,7 +120,7 @@ def _between(before, after):
 
 
 def _cpu_seconds():
-    """Of the machine (None where it does not say), and of this process with its children."""
+    """Of the machine (None if it does not say), and of this process and its children."""
     own = sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(

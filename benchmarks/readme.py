@@ -2,16 +2,14 @@
 
     python -m benchmarks.readme            # after a run whose result file is committed
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test holds that it is
-that of the result file.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test holds that it
+is that of the result file.
 """
 
-import importlib
 import pathlib
 import re
 
 from benchmarks import command
-from experiments.report import result_file
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ("benchmarks/README.md", "docs/scale_out.md")
@@ -22,9 +20,8 @@ def filled(text):
     """The text of a page with the tables of the result files."""
 
     def table_of(match):
-        result = result_file.read(command.RESULTS / f"{match[2]}.json")
-        module = importlib.import_module(f"benchmarks.{match[2]}")
-        return f"{match[1]}\n{module.table(result)}\n\n{match[3]}"
+        path = command.table_of(command.RESULTS / f"{match[2]}.json")
+        return f"{match[1]}\n{path.read_text(encoding='utf-8')}\n{match[3]}"
 
     return PLACE.sub(table_of, text)
 

@@ -3,6 +3,8 @@
 import contextlib
 import importlib.metadata
 
+from experiments.report import tables
+
 
 def interval(value, form):
     """A median with its interval, as the tables show it."""
@@ -26,8 +28,7 @@ def at_most(value, target):
 
 def markdown(head, rows):
     """A Markdown table; columns behind the first are set to the right."""
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return tables.markdown(head, rows, rule="---:")
 
 
 def rounds(result, value):

@@ -1,9 +1,11 @@
 """What the benchmarks' pages show is what their result files hold."""
 
 import argparse
+import ast
 import importlib
 import itertools
 import json
+import operator
 import pathlib
 import re
 
@@ -11,10 +13,49 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks import allocators, command, contestants, readme, scale_out, turns
+from benchmarks import (
+    allocators,
+    command,
+    contestants,
+    limit,
+    readme,
+    scale_out,
+    turns,
+)
 from experiments.report import result_file
 
 RESULTS = sorted(command.RESULTS.glob("*.json"))
+COMMANDS = [
+    path.stem
+    for path in sorted(pathlib.Path(command.__file__).parent.glob("*.py"))
+    if "command.conclude(" in path.read_text()
+]
+
+
+def strings_and_imports(path):
+    """The texts of a file, pieces of f-strings too, and what it imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def of_benchmarks(path):
+    return [
+        name for name in strings_and_imports(path) if name.startswith("benchmarks.")
+    ]
+
+
+def test_benchmarks_import_experiments_and_never_the_reverse(tmp_path):
+    for path in (readme.ROOT / "experiments").rglob("*.py"):
+        assert of_benchmarks(path) == [], path
+    assert "benchmarks.command" in of_benchmarks(pathlib.Path(limit.__file__))
+    late = tmp_path / "late.py"
+    late.write_text("import_module(f'benchmarks.{name}')")
+    assert of_benchmarks(late) == ["benchmarks."]
 
 
 @pytest.mark.parametrize("name", readme.PAGES)
@@ -32,19 +73,16 @@ def test_each_result_file_is_of_a_clean_checkout_and_has_a_table(path):
     assert result["environment"]["cores"] >= 1
     table = importlib.import_module(f"benchmarks.{path.stem}").table(result)
     assert table.startswith("|")
+    assert command.table_of(path).read_text(encoding="utf-8") == table + "\n"
 
 
 def test_make_bench_runs_every_benchmark_that_has_a_command():
     makefile = (readme.ROOT / "Makefile").read_text()
     (listed,) = re.findall(r"for name in ([^;]*);", makefile)
-    folder = pathlib.Path(command.__file__).parent
-    commands = {
-        path.stem
-        for path in folder.glob("*.py")
-        if "command.conclude(" in path.read_text()
-    }
     # That of a GPU is started by those who have one.
-    assert set(listed.split()) == commands - {"accelerator", "command"}
+    assert {*listed.split(), "accelerator"} == set(COMMANDS)
+    for name in COMMANDS:
+        assert callable(importlib.import_module(f"benchmarks.{name}").table)
 
 
 def test_rounds_are_whole_and_neighbors_change():
@@ -109,29 +147,29 @@ def test_a_long_run_goes_on_with_the_next_cell(tmp_path, monkeypatch):
 
 
 def test_a_result_is_written_before_its_table_and_names_changes(tmp_path, monkeypatch):
-    revisions = iter(["abc", "abc-dirty"])
+    revisions = iter(["abc", "abc-dirty", "abd", "abd"])
     monkeypatch.setattr(command.result_file, "revision", lambda: next(revisions))
     flags = argparse.Namespace(output=tmp_path / "found.json", rounds=3)
 
-    def broken(result):
-        raise KeyError("cell")
+    def conclude(table):
+        command.conclude("found", flags, lambda flags: {"cells": [1]}, table)
 
     with pytest.raises(KeyError):
-        command.conclude("found", flags, lambda flags: {"cells": [1]}, broken)
+        conclude(lambda result: result["none"])
     found = json.loads(flags.output.read_text())
     assert found["cells"] == [1]
     assert found["settings"] == {"rounds": 3}
     assert found["environment"]["revision"] == "abc to abc-dirty"
     assert 0 <= found["cpu_seconds"]["own"] < 60
-
-
-def fails(argument):
-    raise MemoryError(argument)
+    conclude(lambda result: f"| {result['cells']} |")
+    assert (tmp_path / "found.md").read_text() == "| [1] |\n"
+    assert result_file.read(flags.output)["environment"]["revision"] == "abd"
 
 
 def test_what_fails_apart_says_so():
-    with pytest.raises(allocators.Failed, match=r"fails\(.*CalledProcessError"):
-        allocators.apart(allocators.BY_DEFAULT, fails, 1)
+    assert allocators.apart(allocators.BY_DEFAULT, operator.truediv, 6, 3) == 2
+    with pytest.raises(allocators.Failed, match=r"truediv\(1, 0\).*CalledProcessError"):
+        allocators.apart(allocators.BY_DEFAULT, operator.truediv, 1, 0)
 
 
 def test_peers_are_compared_with_what_gives_their_dtype():
@@ -176,11 +214,3 @@ def test_the_model_on_paper_is_its_formula():
     assert parts["step"] == 7
     alone = scale_out.projected(1)
     assert alone["gradients"] == 0
-
-
-def test_every_benchmark_has_the_table_that_the_pages_and_the_report_ask_for():
-    folder = pathlib.Path(command.__file__).parent
-    for path in folder.glob("*.py"):
-        if "command.conclude(" in path.read_text() and path.stem != "command":
-            module = importlib.import_module(f"benchmarks.{path.stem}")
-            assert callable(module.table)

@@ -1,36 +1,36 @@
 """What each published picture shows, in a sentence: for those who cannot see it too."""
 
 _RELIABILITY = (
-    "Accuracy over confidence on the test set, in 15 bins, for ERM and {other}; on the "
+    "Accuracy over confidence on the test set, in 15 bins, for ERM and {}; on the "
     "diagonal a network is as often right as it says."
-)
-_ERROR = "Test error over epochs, mean and range over seeds, {which}."
+).format
+_ERROR = "Test error over epochs, mean and range over seeds, {}.".format
 
 CAPTIONS = {
     "alpha_tradeoff/curves": "Training error, test error and the gap between them over "
     "alpha, one line for each width of the network.",
-    "alpha_tradeoff/reliability": _RELIABILITY.format(other="mixup, at three widths"),
-    "dcgan/samples": "Grids of generated pictures of clothes at four iterations, ERM in "
-    "the upper row and mixup in the lower.",
-    "discussion/reliability": _RELIABILITY.format(other="mixup"),
-    "figure1_toy/reliability": _RELIABILITY.format(other="mixup, circles and moons"),
-    "figure1_toy/surfaces": "The probability of class 1 over the plane, circles above and "
-    "moons below: ERM steps at the border of the classes, mixup shades from one into the "
-    "other. On the right p over lam between the classes, against the line p = lam.",
-    "figure2_between/curves": "Misses and the norm of the loss's gradient over lam between "
-    "two training examples: ERM's rise half way, mixup's stay low. Dashed: the paper's.",
-    "figure2_between/reliability": _RELIABILITY.format(other="mixup"),
-    "figure3_cifar/curves": _ERROR.format(
-        which="of ERM and mixup, which ends above ERM"
-    ),
-    "figure4_speech/curves": _ERROR.format(
-        which="of LeNet and VGG-11 by ERM and by mixup, whose ranges overlap"
+    "alpha_tradeoff/reliability": _RELIABILITY("mixup, at three widths"),
+    "dcgan/samples": "Grids of generated pictures of clothes at four iterations, ERM "
+    "in the upper row and mixup in the lower.",
+    "discussion/reliability": _RELIABILITY("mixup"),
+    "figure1_toy/reliability": _RELIABILITY("mixup, circles and moons"),
+    "figure1_toy/surfaces": "The probability of class 1 over the plane, circles above "
+    "and moons below: ERM steps at the border of the classes, mixup shades from one "
+    "into the other. On the right p over lam between the classes, against the line "
+    "p = lam.",
+    "figure2_between/curves": "Misses and the norm of the loss's gradient over lam "
+    "between two training examples: ERM's rise half way, mixup's stay low. Dashed: the "
+    "paper's.",
+    "figure2_between/reliability": _RELIABILITY("mixup"),
+    "figure3_cifar/curves": _ERROR("of ERM and mixup, which ends above ERM"),
+    "figure4_speech/curves": _ERROR(
+        "of LeNet and VGG-11 by ERM and by mixup, whose ranges overlap"
     ),
     "figure5_gan/curves": "Modes covered, share of samples of high quality and sliced "
     "Wasserstein distance over iterations, for each data set and method.",
-    "figure5_gan/other_samples": "Real points in blue and generated ones in orange: the "
-    "formula as the paper prints it (mode objective) and, on the ring, other values of "
-    "alpha.",
+    "figure5_gan/other_samples": "Real points in blue and generated ones in orange: "
+    "the formula as the paper prints it (mode objective) and, on the ring, other values "
+    "of alpha.",
     "figure5_gan/samples": "Real points in blue and generated ones in orange after 10, "
     "100, 1,000, 10,000 and 20,000 iterations, one row for each data set and method; "
     "below each panel the share of samples that lie outside of it.",
@@ -39,24 +39,22 @@ CAPTIONS = {
     "stays low.",
     "quickstart/mixed_digits": "Eight digits, their partners, and their mixtures, with "
     "the weights and labels of each.",
-    "table1_imagenet/curves": _ERROR.format(
-        which="of ERM and mixup for two widths and two lengths of training"
+    "table1_imagenet/curves": _ERROR(
+        "of ERM and mixup for two widths and two lengths of training"
     ),
-    "table2_corrupted_labels/curves": _ERROR.format(
-        which="at 20, 50 and 80 % wrong labels: ERM's rises after the rate drops, that of "
+    "table2_corrupted_labels/curves": _ERROR(
+        "at 20, 50 and 80 % wrong labels: ERM's rises after the rate drops, that of "
         "mixup hardly"
     ),
-    "table2_corrupted_labels/reliability": _RELIABILITY.format(
-        other="dropout, mixup and both, at 20, 50 and 80 % wrong labels"
+    "table2_corrupted_labels/reliability": _RELIABILITY(
+        "dropout, mixup and both, at 20, 50 and 80 % wrong labels"
     ),
-    "table3_adversarial/curves": "Error over epsilon for FGSM and I-FGSM, white and black "
-    "box: the lines of ERM and mixup rise side by side.",
-    "table3_adversarial/reliability": _RELIABILITY.format(other="mixup"),
-    "table5_ablation/errors": "Test errors of the 44 cells, a line for each method and a "
-    "point for each weight decay.",
-    "table5_ablation/reliability": _RELIABILITY.format(
-        other="mixup, at two weight decays"
-    ),
+    "table3_adversarial/curves": "Error over epsilon for FGSM and I-FGSM, white and "
+    "black box: the lines of ERM and mixup rise side by side.",
+    "table3_adversarial/reliability": _RELIABILITY("mixup"),
+    "table5_ablation/errors": "Test errors of the 44 cells, a line for each method and "
+    "a point for each weight decay.",
+    "table5_ablation/reliability": _RELIABILITY("mixup, at two weight decays"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the paper says in each table and figure, and which of our numbers speak to it."""
+"""What the paper says in each table and figure, and which of our cells speak to it."""
 
 import dataclasses
 import re
@@ -18,10 +18,12 @@ class Claim:
         measures: Names of the measures that speak to it, with "lower" or "higher" for
             what mixup is to make of them.
         rows: Regular expression of the rows, "group/method" or "method", that do.
-        settings: What was run, by preset; what begins with "The paper's" is full.
+        cpu: What the preset of this name runs.
+        paper_preset: What that of the paper runs; what begins with "The paper's", of
+            either, is full.
         beside: What the paper says as well, and the rule does not judge.
-        cells_of_paper: Cells that the paper has, with its value, where a result does not
-            name those that were not run.
+        cells_of_paper: Cells that the paper has, with its value, where a result does
+            not name those that were not run.
     """
 
     item: str
@@ -29,7 +31,8 @@ class Claim:
     text: str
     measures: dict[str, str]
     rows: str
-    settings: dict[str, str]
+    cpu: str
+    paper_preset: str = "The paper's setting."
     beside: str = ""
     cells_of_paper: dict[str, float | None] = dataclasses.field(default_factory=dict)
 
@@ -48,20 +51,23 @@ class Claim:
 
     def setting(self, result):
         """What was run, in words."""
-        named = self.settings.get(result["preset"], "")
-        changed = (
-            "" if commands.is_whole(result) else " With other settings, see below."
-        )
-        return named + changed
+        named = {"cpu": self.cpu, "paper": self.paper_preset}.get(result["preset"], "")
+        whole = commands.is_whole(result)
+        return named + ("" if whole else " With other settings, see below.")
 
     def is_full(self, result):
         """Whether a result is of the paper's setting."""
-        named = self.settings.get(result["preset"], "")
-        return named.startswith("The paper's") and commands.is_whole(result)
+        whole = commands.is_whole(result)
+        return whole and self.setting(result).startswith("The paper's")
 
 
-_SMALL = "Reduced: 1,000 images of Fashion-MNIST at 12 x 12 pixels, a narrow PreAct ResNet-18"
-_PAPER = {"paper": "The paper's setting."}
+_SMALL = (
+    "Reduced: 1,000 images of Fashion-MNIST at 12 x 12 pixels, a narrow PreAct "
+    "ResNet-18"
+)
+_ATTACKS = ("white_fgsm", "black_fgsm", "white_i_fgsm", "black_i_fgsm")
+_OURS = "A setting of ours: the paper gives none."
+_UCI = "The paper's setting, where it gives one; alpha 1."
 _LARGER = {
     f"{row}/last_error": top_1
     for row, (top_1, _) in table1_imagenet.PAPER.items()
@@ -75,10 +81,9 @@ CLAIMS = (
         "mixup lowers the top-1 error on ImageNet.",
         {"last_error": "lower"},
         r".*/mixup .*",
-        {"cpu": "Reduced: 20 classes of 64-pixel images, ResNet-50 at width 8 and 16."}
-        | _PAPER,
-        "it does so more for longer training and for larger networks.",
-        _LARGER,
+        "Reduced: 20 classes of 64-pixel images, ResNet-50 at width 8 and 16.",
+        beside="it does so more for longer training and for larger networks.",
+        cells_of_paper=_LARGER,
     ),
     Claim(
         "Figure 3",
@@ -86,11 +91,8 @@ CLAIMS = (
         "mixup lowers the test error on CIFAR-10 and CIFAR-100 for three networks.",
         {"median_error": "lower"},
         r".*/mixup 1",
-        {
-            "cpu": "Reduced: CIFAR-10 alone, 20,000 training images, PreAct ResNet-18 at "
-            "width 8 of 64, 20 epochs of 200."
-        }
-        | _PAPER,
+        "Reduced: CIFAR-10 alone, 20,000 training images, PreAct ResNet-18 at width 8 "
+        "of 64, 20 epochs of 200.",
     ),
     Claim(
         "Figure 4",
@@ -98,25 +100,27 @@ CLAIMS = (
         "mixup lowers the error of VGG-11 on the Google commands.",
         {"test_error": "lower"},
         r"VGG-11/mixup .*",
-        {"cpu": "Reduced: 3 words of 30, narrow networks."} | _PAPER,
-        "it does not lower that of LeNet, which has less capacity.",
+        "Reduced: 3 words of 30, narrow networks.",
+        beside="it does not lower that of LeNet, which has less capacity.",
     ),
     Claim(
         "Figure 1b",
         "figure1_toy",
-        "mixup makes the prediction change smoothly, and linearly, between the classes.",
+        "mixup makes the prediction change smoothly, and linearly, between the "
+        "classes.",
         {"gradient_max": "lower", "r_squared": "higher"},
         r".*/mixup 1",
-        dict.fromkeys(("cpu", "paper"), "A setting of ours: the paper gives none."),
+        _OURS,
+        _OURS,
     ),
     Claim(
         "Figure 2",
         "figure2_between",
-        "between training examples mixup makes fewer predictions that are neither label, "
-        "and smaller gradients.",
+        "between training examples mixup makes fewer predictions that are neither "
+        "label, and smaller gradients.",
         {"miss": "lower", "gradient_norm": "lower"},
         r"mixup 1",
-        {"cpu": f"{_SMALL}."} | _PAPER,
+        f"{_SMALL}.",
     ),
     Claim(
         "Table 2",
@@ -125,24 +129,16 @@ CLAIMS = (
         "and fits the wrong labels less.",
         {"last_error": "lower", "error_on_corrupted": "higher"},
         r".*/mixup .*",
-        {"cpu": f"{_SMALL}."} | _PAPER,
+        f"{_SMALL}.",
     ),
     Claim(
         "Table 3",
         "table3_adversarial",
         "under FGSM and I-FGSM, in white and black boxes, mixup errs less.",
-        dict.fromkeys(
-            (
-                *("white_fgsm_top_1", "black_fgsm_top_1"),
-                *("white_i_fgsm_top_1", "black_i_fgsm_top_1"),
-            ),
-            "lower",
-        ),
+        {f"{attack}_top_1": "lower" for attack in _ATTACKS},
         r"epsilon 4/mixup 1",
-        {
-            "cpu": f"{_SMALL}; epsilon 4 as in the paper.",
-            "paper": "Reduced: CIFAR-10 and PreAct ResNet-18, for ImageNet and ResNet-101.",
-        },
+        f"{_SMALL}; epsilon 4 as in the paper.",
+        "Reduced: CIFAR-10 and PreAct ResNet-18, for ImageNet and ResNet-101.",
     ),
     Claim(
         "Table 4",
@@ -150,9 +146,8 @@ CLAIMS = (
         "on six tables of the UCI repository mixup errs less, or no more.",
         {"test_error": "lower"},
         r".*/mixup 1",
-        dict.fromkeys(
-            ("cpu", "paper"), "The paper's setting, where it gives one; alpha 1."
-        ),
+        _UCI,
+        _UCI,
     ),
     Claim(
         "Table 5",
@@ -160,18 +155,18 @@ CLAIMS = (
         "mixing random pairs of all classes, inputs and labels both, lowers the error.",
         {"median_error": "lower"},
         r".*/mixup, AC \+ RP",
-        {"cpu": f"{_SMALL}, 1 seed."} | _PAPER,
-        "it is the best of all the ways to mix and to regularize.",
+        f"{_SMALL}, 1 seed.",
+        beside="it is the best of all the ways to mix and to regularize.",
     ),
     Claim(
         "Section 5",
         "alpha_tradeoff",
-        "at a large alpha the training error on real data is higher than that of ERM, and "
-        "the gap to the test error smaller.",
+        "at a large alpha the training error on real data is higher than that of ERM, "
+        "and the gap to the test error smaller.",
         {"gap": "lower", "error_on_real": "higher"},
         r".*/mixup 32",
-        {"cpu": f"{_SMALL} at three widths, 1 seed."} | _PAPER,
-        "both change steadily with alpha, and a larger network suffers less.",
+        f"{_SMALL} at three widths, 1 seed.",
+        beside="both change steadily with alpha, and a larger network suffers less.",
     ),
     Claim(
         "Section 2",
@@ -179,8 +174,8 @@ CLAIMS = (
         "mixing the pairs of one batch lowers the error.",
         {"median_error": "lower"},
         r"mixup: pairs of one batch, one lam a batch",
-        {"cpu": f"{_SMALL}."} | _PAPER,
-        "three examples, or a second loader, bring no more.",
+        f"{_SMALL}.",
+        beside="three examples, or a second loader, bring no more.",
     ),
     Claim(
         "Figure 5",
@@ -188,7 +183,7 @@ CLAIMS = (
         "mixup keeps a GAN's training stable on a ring and on a grid of Gaussians.",
         {"late_modes_covered": "higher"},
         r".*/mixup 0.2",
-        {"cpu": "Reduced: a quarter of the width, half of the iterations."} | _PAPER,
+        "Reduced: a quarter of the width, half of the iterations.",
         cells_of_paper={"grid/mixup 0.2/late_modes_covered": None},
     ),
 )

@@ -1,6 +1,12 @@
-"""Pictures made from results."""
+"""Parts of pictures, and the pictures that several experiments have."""
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from experiments.report import result_file
+from keras_mixup import evaluation
 
 # More methods than these have their legend below the picture.
 MANY = 8
@@ -10,30 +16,46 @@ LEGEND_LINE = 0.2
 
 def figure(width, height):
     """A matplotlib figure that needs no screen, and its axes maker."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _methods(result, group, methods=None):
-    """The methods of a group; of those that are asked for, unless it has none."""
-    found = list(
-        dict.fromkeys(r["method"] for r in result["runs"] if r["group"] == group)
-    )
-    return [name for name in found if name in (methods or found)] or found
+def panels(width, height, count, sharey=False):
+    """A figure, and its panels side by side."""
+    picture = figure(width, height)
+    return picture, picture.subplots(1, count, squeeze=False, sharey=sharey)[0]
 
 
-def _styles():
-    """Ten colors, and dashes for the next ten."""
-    from matplotlib import colormaps
+def mean_and_range(axis, x, curves, label, **style):
+    """Draws the mean over seeds as a line, their range as a band of its color."""
+    curves = np.array(curves)
+    (line,) = axis.plot(x, curves.mean(axis=0), label=label, **style)
+    low, high, color = curves.min(axis=0), curves.max(axis=0), line.get_color()
+    axis.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
 
-    colors = colormaps["tab10"].colors
-    return {"color": 3 * colors, "linestyle": 10 * ["-"] + 10 * ["--"] + 10 * [":"]}
+
+def curves_by_method(axis, runs, part, measure, over="epoch"):
+    """Draws a measure over epochs: of each method the mean and range over seeds."""
+    for method in result_file.methods(runs):
+        own = [run["epochs"] for run in runs if run["method"] == method]
+        curves = [[epoch[part][measure] for epoch in epochs] for epochs in own]
+        mean_and_range(axis, [epoch[over] for epoch in own[0]], curves, method)
+
+
+def by_group(result):
+    """The runs of each group."""
+    return {
+        group: [run for run in result["runs"] if run.get("group", "") == group]
+        for group in result_file.groups(result["runs"])
+    }
+
+
+def _cycle(axis):
+    """Gives the lines of a panel ten colors, and dashes from the eleventh on."""
+    dashes = 10 * ["-"] + 10 * ["--"] + 10 * [":"]
+    axis.set_prop_cycle(color=3 * colormaps["tab10"].colors, linestyle=dashes)
 
 
 def _legend_below(axis):
-    from matplotlib.transforms import ScaledTranslation
-
     # Inches below the axis: its ticks and its label come first.
     below = ScaledTranslation(0, -0.5, axis.figure.dpi_scale_trans)
     axis.legend(
@@ -50,16 +72,9 @@ def error_curves(result, measures, path, title):
 
     `measures` maps `(part, name)`, such as `("test", "error")`, to a heading.
     """
-    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
-    picture = figure(4 * len(measures), 3.4)
-    axes = picture.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    picture, axes = panels(4 * len(measures), 3.4, len(measures), sharey=True)
     for axis, ((part, name), heading) in zip(axes, measures.items(), strict=True):
-        for method in methods:
-            runs = [run for run in result["runs"] if run["method"] == method]
-            curves = np.array([[e[part][name] for e in r["epochs"]] for r in runs])
-            epochs = [epoch["epoch"] for epoch in runs[0]["epochs"]]
-            axis.plot(epochs, curves.mean(axis=0), label=method)
-            axis.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.2)
+        curves_by_method(axis, result["runs"], part, name)
         axis.set(title=heading, xlabel="epoch", ylim=(0, 100))
     axes[0].set_ylabel("error (%)")
     axes[-1].legend()
@@ -69,51 +84,41 @@ def error_curves(result, measures, path, title):
 
 def mixed_images(images, partners, mixed, lam, titles, path):
     """Rows of an image, its partner and their mixture; three rows, n columns."""
-    columns = len(mixed)
-    picture = figure(1.1 * columns, 3.8)
-    axes = picture.subplots(3, columns)
-    rows = (images, partners, mixed)
-    for row, (content, name) in enumerate(
-        zip(rows, ("image", "partner", "mixed"), strict=True)
-    ):
-        for column in range(columns):
-            axis = axes[row, column]
-            axis.imshow(np.squeeze(content[column]), cmap="gray", vmin=0, vmax=255)
+    picture = figure(1.1 * len(mixed), 3.8)
+    axes = picture.subplots(3, len(mixed), squeeze=False)
+    rows = {"image": images, "partner": partners, "mixed": mixed}
+    for line, (name, content) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(name)
+        for axis, image in zip(line, content, strict=True):
+            axis.imshow(np.squeeze(image), cmap="gray", vmin=0, vmax=255)
             axis.set(xticks=[], yticks=[])
-            if column == 0:
-                axis.set_ylabel(name)
-    for column in range(columns):
-        axes[0, column].set_title(f"$\\lambda$ = {lam[column]:.2f}", fontsize=9)
-        axes[2, column].set_xlabel(titles[column], fontsize=8)
+    for column, (weight, title) in enumerate(zip(lam, titles, strict=True)):
+        axes[0, column].set_title(f"$\\lambda$ = {weight:.2f}", fontsize=9)
+        axes[2, column].set_xlabel(title, fontsize=8)
     picture.savefig(path, dpi=100)
 
 
-def error_curves_by_group(result, title, path):
+def curves_and_reliability(result, folder):
+    """Test error over epochs, and the reliability if it was measured: the paths."""
+    curves = folder / "curves.png"
+    _error_curves_by_group(result, "Test error, mean and range over seeds", curves)
+    return [curves, *reliability_diagrams(result, folder)]
+
+
+def _error_curves_by_group(result, title, path):
     """Test error over epochs: one panel a group, mean line and range over seeds."""
-    groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    methods = [_methods(result, group) for group in groups]
+    groups = by_group(result)
+    methods = [result_file.methods(runs) for runs in groups.values()]
     # Where each group has methods of its own, each panel has a legend, below it.
     own, many = any(n != methods[0] for n in methods), len(methods[0]) > MANY
     width = max(6, 4 * len(groups))
     columns = int(width / 2)
     lines = max(map(len, methods)) if own else -(-len(methods[0]) // columns)
-    picture = figure(width, 3.6 + (LEGEND_LINE * (lines + 1) if own or many else 0))
-    axes = picture.subplots(1, len(groups), squeeze=False)[0]
-    for axis, group, names in zip(axes, groups, methods, strict=True):
-        runs = [run for run in result["runs"] if run["group"] == group]
-        axis.set_prop_cycle(**_styles())
-        for method in names:
-            curves = np.array(
-                [
-                    [epoch["test"]["error"] for epoch in run["epochs"]]
-                    for run in runs
-                    if run["method"] == method
-                ]
-            )
-            epochs = np.arange(1, curves.shape[1] + 1)
-            (line,) = axis.plot(epochs, curves.mean(axis=0), label=method)
-            low, high = curves.min(axis=0), curves.max(axis=0)
-            axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2)
+    height = 3.6 + (LEGEND_LINE * (lines + 1) if own or many else 0)
+    picture, axes = panels(width, height, len(groups))
+    for axis, (group, runs) in zip(axes, groups.items(), strict=True):
+        _cycle(axis)
+        curves_by_method(axis, runs, "test", "error")
         axis.set(title=group, xlabel="epoch", ylim=(0, None))
         axis.xaxis.get_major_locator().set_params(integer=True)
         if own:
@@ -129,39 +134,26 @@ def error_curves_by_group(result, title, path):
     picture.savefig(path, dpi=100)
 
 
-def curves_and_reliability(result, folder):
-    """Test error over epochs, and the reliability where it was measured: the paths."""
-    curves = folder / "curves.png"
-    error_curves_by_group(result, "Test error, mean and range over seeds", curves)
-    return [curves, *reliability_diagrams(result, folder)]
-
-
-def reliability_diagrams(result, folder, methods=None):
+def reliability_diagrams(result, folder, methods=()):
     """Accuracy against confidence on the test set: one panel a group, a line a method.
 
-    Bins are added up over seeds. `methods` are those that are drawn; all by default.
-    Gives the picture's path in a list, which is empty where it was not measured.
+    Bins are added up over seeds. Drawn are `methods`, or all of a group that has none
+    of them. Gives the picture's path in a list, which is empty if it was not measured.
     """
-    from keras_mixup import evaluation
-
     ends = [run["epochs"][-1].get("end", {}) for run in result["runs"]]
     if not all("test" in end.get("reliability", {}) for end in ends):
         return []
-    path = folder / "reliability.png"
-    groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    drawn = [_methods(result, group, methods) for group in groups]
-    lines = max(map(len, drawn))
-    picture = figure(max(5.6, 3.6 * len(groups)), 4 + LEGEND_LINE * (lines + 1))
-    axes = picture.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    for axis, group, names in zip(axes, groups, drawn, strict=True):
-        runs = [run for run in result["runs"] if run["group"] == group]
-        axis.set_prop_cycle(**_styles())
-        for method in names:
-            bins = added_bins(
-                run["epochs"][-1]["end"]["reliability"]["test"]
-                for run in runs
-                if run["method"] == method
-            )
+    path, groups, drawn = folder / "reliability.png", by_group(result), {}
+    for group, runs in groups.items():
+        found = result_file.methods(runs)
+        drawn[group] = [name for name in found if name in methods] or found
+    height = 4 + LEGEND_LINE * (max(map(len, drawn.values())) + 1)
+    width = max(5.6, 3.6 * len(groups))
+    picture, axes = panels(width, height, len(groups), sharey=True)
+    for axis, (group, runs) in zip(axes, groups.items(), strict=True):
+        _cycle(axis)
+        for method in drawn[group]:
+            bins = _added_bins([run for run in runs if run["method"] == method])
             error = 100 * evaluation.calibration_error(bins)
             label = f"{method}: {error:.1f} %"
             evaluation.draw_reliability_diagram(bins, axis, label)
@@ -174,23 +166,17 @@ def reliability_diagrams(result, folder, methods=None):
     return [path]
 
 
-def added_bins(reliabilities):
+def _added_bins(runs):
     """The reliability of the predictions of several runs together."""
-    total = None
-    for one in reliabilities:
-        counts = np.array(one["count"], float)
-        sums = [
-            counts * np.array([value or 0 for value in one[name]], float)
-            for name in ("accuracy", "confidence")
-        ]
-        parts = np.stack([counts, *sums])
-        total = parts if total is None else total + parts
-    counts, *sums = total
-    means = [
-        [s / n if n else None for s, n in zip(one, counts, strict=True)] for one in sums
-    ]
-    return {
-        "count": [int(n) for n in counts],
-        "accuracy": means[0],
-        "confidence": means[1],
-    }
+    found = [run["epochs"][-1]["end"]["reliability"]["test"] for run in runs]
+    counts = np.array([one["count"] for one in found])
+    total = counts.sum(axis=0)
+
+    def mean(name):
+        # An empty bin has None, here NaN.
+        values = np.array([one[name] for one in found], float)
+        sums = np.nansum(counts * values, axis=0)
+        return [s / n if n else None for s, n in zip(sums, total, strict=True)]
+
+    of_bins = {name: mean(name) for name in ("accuracy", "confidence")}
+    return {"count": total.tolist(), **of_bins}

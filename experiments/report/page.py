@@ -6,7 +6,6 @@ opens from disk.
 """
 
 import argparse
-import importlib
 import pathlib
 import re
 
@@ -14,6 +13,7 @@ from experiments import catalog
 from experiments.report import captions, claims, commands, result_file, verdicts
 from experiments.report.report_page import (
     Markup,
+    block,
     command,
     from_markdown,
     heading,
@@ -22,33 +22,32 @@ from experiments.report.report_page import (
     paragraph,
     picture,
     table,
-    text,
 )
+from experiments.report.tables import mean
+from keras_mixup.whole_file import whole_file
 
 ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
 # The setting that is nearest to the paper's comes first.
 NEAREST = ("paper", "cpu")
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
+_NEEDED = {"item": str, "preset": str, "runs": list, "summary": dict}
+_NEEDED |= {"paired": dict, "paper": dict, "environment": dict}
 
 
 def main(flags):
     """Writes the page; gives the exit status."""
-    from keras_mixup.whole_file import whole_file
-
     parser = argparse.ArgumentParser(
         prog="python -m experiments report", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--output", default="report.html", help="(report.html)")
-    parser.add_argument(
-        "--results", default=str(result_file.RESULTS), help="folder of result files"
-    )
+    add, results = parser.add_argument, result_file.RESULTS
+    add("--output", default="report.html", type=pathlib.Path, help="(report.html)")
+    add("--results", default=results, type=pathlib.Path, help="folder of result files")
     chosen = parser.parse_args(flags)
-    found = published(pathlib.Path(chosen.results))
-    output = pathlib.Path(chosen.output)
-    with whole_file(output) as scratch:
+    found = published(chosen.results)
+    with whole_file(chosen.output) as scratch:
         scratch.write_text(made(found), encoding="utf-8")
-    print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    print(f"Wrote {chosen.output} ({chosen.output.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
@@ -56,20 +55,17 @@ def published(folder):
     """The published results by experiment: (result, folder), the fullest preset's."""
     found = {}
     for place in sorted(folder.glob("*/")):
-        for preset in NEAREST:
-            if (place / f"{preset}.json").exists():
-                result = result_file.read(place / f"{preset}.json")
-                check(result, place / f"{preset}.json")
-                found[place.name] = result, place
-                break
+        files = [place / f"{preset}.json" for preset in NEAREST]
+        for path in [path for path in files if path.exists()][:1]:
+            result = result_file.read(path)
+            check(result, path)
+            found[place.name] = result, place
     return found
 
 
 def check(result, path):
     """Raises unless a result file holds what the page shows of it."""
-    needed = {"item": str, "preset": str, "runs": list, "summary": dict}
-    needed |= {"paired": dict, "paper": dict, "environment": dict}
-    wrong = [n for n, kind in needed.items() if not isinstance(result.get(n), kind)]
+    wrong = [n for n, kind in _NEEDED.items() if not isinstance(result.get(n), kind)]
     if wrong or result.get("schema") != result_file.SCHEMA:
         raise result_file.DamagedFile(
             f"The file {path} is no result of schema {result_file.SCHEMA}. Wrong or "
@@ -79,48 +75,45 @@ def check(result, path):
 
 def made(found):
     """The page's HTML."""
+    sections = (of_claims, conformance, benchmarks, model_cards)
     parts = [
         paragraph(
             "For each table and figure of the paper (Zhang et al., 2018): its claim, "
             "its numbers, ours, and a verdict by one rule. ",
             verdicts.RULE,
-        ),
-        heading("Claims"),
-        overview(found),
-        *(part for claim in claims.CLAIMS for part in section(claim, found)),
-        *further(found),
-        heading("Other implementations"),
-        *conformance(),
-        heading("Benchmarks"),
-        *benchmarks(),
-        heading("Model cards"),
-        *model_cards(),
+        )
     ]
+    for title, section in zip(PARTS, sections, strict=True):
+        parts += [heading(title), *section(found)]
     return page(TITLE, parts, PARTS)
 
 
-def overview(found):
-    """The table of all claims."""
+def of_claims(found):
+    """The table of all claims, each of them, and results that none is about."""
     rows = []
     for claim in claims.CLAIMS:
         result, _ = found.get(claim.experiment, (None, None))
         seeds = len(result["settings"]["seeds"]) if result else 0
         setting = claim.setting(result) if result else ""
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
-        rows.append(
-            [link(claim.item, claim.experiment), claim.text, verdict, setting, seeds]
-        )
+        named = link(claim.item, claim.experiment)
+        rows.append([named, claim.text, verdict, setting, seeds])
     head = ["Paper", "Claim", "Verdict", "Setting", "Seeds"]
-    return table("The paper's claims", head, rows)
+    yield table("The paper's claims", head, rows)
+    further = dict(found)
+    for claim in claims.CLAIMS:
+        yield from of_claim(claim, *further.pop(claim.experiment, (None, None)))
+    for name, (result, folder) in further.items():
+        yield heading(f"Beyond the paper: {result['item']}", 3, name)
+        yield from whole_of(result, folder)
 
 
-def section(claim, found):
+def of_claim(claim, result, folder):
     """What there is of one claim."""
     yield heading(claim.item, 3, claim.experiment)
     yield paragraph("The paper: ", claim.text)
     if claim.beside:
         yield paragraph("It also says, what the rule does not judge: ", claim.beside)
-    result, folder = found.get(claim.experiment, (None, None))
     if result is None:
         yield paragraph("Verdict: not run.")
         yield command(f"python -m experiments {claim.experiment}")
@@ -130,12 +123,10 @@ def section(claim, found):
         Markup("<strong>Verdict: "), verdicts.summary(judged), Markup(".</strong> ")
     )
     yield paragraph(claim.setting(result))
+    head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup|Difference to ERM"
     yield table(
         f"{claim.item}: the rows of the claim",
-        [
-            *("Row", "Measure", "Paper, ERM", "Paper, mixup", "Ours, ERM"),
-            *("Ours, mixup", "Difference to ERM", "Seeds", "Verdict"),
-        ],
+        [*head.split("|"), "Seeds", "Verdict"],
         [row_of(cell, judged[cell], result, claim.paper(result)) for cell in judged],
     )
     yield from whole_of(result, folder)
@@ -144,29 +135,30 @@ def section(claim, found):
 def row_of(cell, verdict, result, paper):
     """A row of a claim's table."""
     row, _, measure = cell.rpartition("/")
-    group = row.rpartition("/")[0]
-    baseline = "/".join(part for part in (group, "ERM", measure) if part)
+    baseline = result_file.cell_name(row.rpartition("/")[0], "ERM", measure)
     paired = result["paired"].get(cell)
     difference = "not run"
     if paired:
         difference = f"{paired['mean']:+.2f}"
         if paired["standard_error"] is not None:
             difference += f" ± {paired['standard_error']:.2f}"
+    values = [paper.get(name) for name in (baseline, cell)]
+    cells = [result["summary"].get(name) for name in (baseline, cell)]
     return [
         *(row, measure.replace("_", " ")),
-        *(_number(paper.get(name)) for name in (baseline, cell)),
-        *(_mean(result["summary"].get(name)) for name in (baseline, cell)),
+        *("" if value is None else f"{value:g}" for value in values),
+        *("not run" if found is None else mean(found, 2) for found in cells),
         *(difference, paired["seeds"] if paired else 0, verdict),
     ]
 
 
 def whole_of(result, folder):
     """All tables and pictures of a result, its command, cost and hardware."""
-    experiment = catalog.load(result["experiment"])
-    for number, markdown in enumerate(experiment.tables(result), start=1):
+    name = result["experiment"]
+    for number, markdown in enumerate(catalog.load(name).tables(result), start=1):
         yield from_markdown(f"{result['item']}, table {number}", markdown)
     for path in sorted(folder.glob("*.png")):
-        yield picture(path, captions.caption(result["experiment"], path))
+        yield picture(path, captions.caption(name, path))
     yield command(commands.typed(result))
     environment = result["environment"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.
@@ -178,23 +170,14 @@ def whole_of(result, folder):
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
     revisions = sorted({str(run.get("revision")) for run in result["runs"]} - {"None"})
     yield paragraph(
-        f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks (sets "
-        f"that ran at one time shared the cores), {cores} ({devices}), "
+        f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks "
+        f"(sets that ran at one time shared the cores), {cores} ({devices}), "
         f"{environment['date']}. {versions}. Code: "
         f"{', '.join(revisions) or environment['revision']}."
     )
 
 
-def further(found):
-    """Published results that no claim of the paper is about."""
-    known = {claim.experiment for claim in claims.CLAIMS}
-    for name, (result, folder) in found.items():
-        if name not in known:
-            yield heading(f"Beyond the paper: {result['item']}", 3, name)
-            yield from whole_of(result, folder)
-
-
-def conformance():
+def conformance(_):
     """The README's table of what other implementations do."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     part = readme.partition("## Against other implementations")[2]
@@ -202,48 +185,35 @@ def conformance():
         "What the others do was reproduced on the versions named; what ours does is a "
         "test for each row (tests/test_peers.py). An empty cell was not tried."
     )
-    block = re.search(r"(^\|.*\n)+", part, re.MULTILINE)
-    yield from_markdown("What other implementations do", block[0])
+    rows = re.search(r"(^\|.*\n)+", part, re.MULTILINE)
+    yield from_markdown("What other implementations do", rows[0])
 
 
-def benchmarks():
-    """The tables of the benchmarks' result files."""
+def benchmarks(_):
+    """The tables that lie beside the benchmarks' result files."""
     yield paragraph(
         "Ratios of contestants that took turns in one run on one machine; how to read "
         "them says benchmarks/README.md. What has no table was not measured."
     )
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
-        result = result_file.read(path)
-        module = importlib.import_module(f"benchmarks.{path.stem}")
+        environment = result_file.read(path)["environment"]
+        parts = path.with_suffix(".md").read_text(encoding="utf-8").strip()
         yield heading(f"Benchmark: {path.stem.replace('_', ' ')}", 3)
         yield command(f"python -m benchmarks.{path.stem}")
-        for number, part in enumerate(module.table(result).split("\n\n"), start=1):
-            if part.lstrip().startswith("|"):
+        for number, part in enumerate(parts.split("\n\n"), start=1):
+            if part.startswith("|"):
                 yield from_markdown(f"{path.stem}, table {number}", part)
             else:
                 yield paragraph(part)
-        environment = result["environment"]
         yield paragraph(
             f"{environment['cores']} cores, {environment['date']}, code "
             f"{environment['revision']}."
         )
 
 
-def model_cards():
+def model_cards(_):
     """The cards of the models that are committed."""
     for path in sorted((ROOT / "saved_models").glob("*/*/model_card.md")):
-        yield heading(
-            f"Model: {path.parent.parent.name}, version {path.parent.name}", 3
-        )
-        yield Markup(f"<pre>{text(path.read_text(encoding='utf-8'))}</pre>")
-
-
-def _number(value):
-    return "" if value is None else f"{value:g}"
-
-
-def _mean(cell):
-    if cell is None:
-        return "not run"
-    deviation = cell["standard_deviation"]
-    return f"{cell['mean']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+        name, version = path.parts[-3:-1]
+        yield heading(f"Model: {name}, version {version}", 3)
+        yield block(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The result file: one JSON a set of runs, and the table that is made from it."""
+"""The result file: one JSON a set of runs, with means and differences over seeds."""
 
 import contextlib
 import datetime
@@ -13,11 +13,18 @@ import subprocess
 
 from experiments.settings import Refusal
 
+# TensorFlow, and keras_mixup, which imports it, are imported inside of functions: a
+# benchmark sets the environment of TensorFlow after it has imported this file.
+
 SCHEMA = 1
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 _PACKAGES = (
     "tensorflow keras tensorflow-probability tensorflow-datasets numpy scikit-learn"
 )
+
+
+class DamagedFile(Refusal, ValueError):
+    """A file of results or settings that is not what was written."""
 
 
 def make_result(experiment, item, settings, paper, runs, final):
@@ -57,7 +64,7 @@ def summarize(runs, paper):
     values = {}
     for run in runs:
         for measure, value in run["final"].items():
-            values.setdefault(_cell_name(*_row(run), measure), []).append(value)
+            values.setdefault(cell_name(*_row(run), measure), []).append(value)
     return {
         cell: {
             "mean": statistics.fmean(numbers),
@@ -70,34 +77,32 @@ def summarize(runs, paper):
 
 
 def pair(runs, baseline="ERM"):
-    """Difference to the baseline, seed by seed: its mean and standard error."""
+    """Difference to the baseline, seed by seed: its mean and standard error.
+
+    A row has the measures that all of its pairs have.
+    """
     by_seed = {(*_row(run), run["seed"]): run["final"] for run in runs}
-    paired = {}
-    for group, method in _rows(runs):
-        seeds = [
-            seed
-            for *row, seed in by_seed
-            if row == [group, method]
-            and method != baseline
-            and (group, baseline, seed) in by_seed
-        ]
-        for measure in _shared_measures(by_seed, group, method, baseline, seeds):
-            differences = [
-                by_seed[group, method, seed][measure]
-                - by_seed[group, baseline, seed][measure]
-                for seed in seeds
-            ]
+    pairs, paired = {}, {}
+    for (group, method, seed), ours in by_seed.items():
+        theirs = by_seed.get((group, baseline, seed))
+        if method != baseline and theirs is not None:
+            pairs.setdefault((group, method), []).append((ours, theirs))
+    for row, both in pairs.items():
+        finals = [final for two in both for final in two]
+        shared = [name for name in finals[0] if all(name in one for one in finals)]
+        for measure in shared:
+            differences = [ours[measure] - theirs[measure] for ours, theirs in both]
             deviation = _deviation(differences)
-            paired[_cell_name(group, method, measure)] = {
+            paired[cell_name(*row, measure)] = {
                 "mean": statistics.fmean(differences),
-                "standard_error": deviation and deviation / math.sqrt(len(seeds)),
-                "seeds": len(seeds),
+                "standard_error": deviation and deviation / math.sqrt(len(both)),
+                "seeds": len(both),
             }
     return paired
 
 
 def calibration_at_the_end(epochs, part="test"):
-    """The calibration error (%) on a set after the last epoch, where it was measured."""
+    """The calibration error (%) on a set after the last epoch, if it was measured."""
     from keras_mixup import evaluation
 
     reliability = epochs[-1].get("end", {}).get("reliability", {})
@@ -107,58 +112,25 @@ def calibration_at_the_end(epochs, part="test"):
     return {"calibration_error": 100 * error}
 
 
-def table(result, measures, group_heading="Group", digits=None):
-    """The Markdown table of methods by measures; the paper's value in brackets.
-
-    `measures` maps the name of each measure to its heading; those that no run has are
-    left out. Where runs have a group, it is the first column, under `group_heading`.
-    `digits` maps measures to their number of decimals, which is else one.
-    """
-    rows = _rows(result["runs"])
-    found = {measure for run in result["runs"] for measure in run["final"]}
-    measures = {name: text for name, text in measures.items() if name in found}
-    grouped = any(group for group, _ in rows)
-    head = [*([group_heading] if grouped else []), "Method", *measures.values()]
-    lines = [_line(head), "|---" * len(head) + "|"]
-    for group, method in rows:
-        first = [group, method] if grouped else [method]
-        found = {
-            measure: result["summary"].get(_cell_name(group, method, measure))
-            for measure in measures
-        }
-        cells = [
-            _cell(cell, (digits or {}).get(measure, 1)) if cell else "-"
-            for measure, cell in found.items()
-        ]
-        lines.append(_line(first + cells))
-    return "\n".join(lines)
+def rows(runs):
+    """Group (empty where there is none) and method of each row, in their order."""
+    return list(dict.fromkeys(map(_row, runs)))
 
 
-def table_by_method(result, measure, heading):
-    """The Markdown table of groups by methods, for one measure."""
-    return _two_way(result, measure, heading, lambda group, method: (group, method))
+def groups(runs):
+    """The groups of runs, in their order."""
+    return list(dict.fromkeys(group for group, _ in rows(runs)))
 
 
-def table_by_group(result, measure, heading, digits=1):
-    """The Markdown table of methods by groups, for one measure."""
-    return _two_way(
-        result, measure, heading, lambda group, method: (method, group), digits
-    )
+def methods(runs, group=None):
+    """The methods of runs, in their order; of one group only, if it is named."""
+    found = [m for g, m in rows(runs) if group in (None, g)]
+    return list(dict.fromkeys(found))
 
 
-def _two_way(result, measure, heading, place, digits=1):
-    cells = {
-        place(group, method): _cell_name(group, method, measure)
-        for group, method in _rows(result["runs"])
-    }
-    columns = list(dict.fromkeys(column for _, column in cells))
-    lines = [_line([heading, *columns]), "|---" * (1 + len(columns)) + "|"]
-    for row in dict.fromkeys(row for row, _ in cells):
-        found = [result["summary"].get(cells.get((row, c))) for c in columns]
-        lines.append(
-            _line([row, *(_cell(c, digits) if c else "not run" for c in found)])
-        )
-    return "\n".join(lines)
+def cell_name(group, method, measure):
+    """The name of a cell of "summary", "paired" and "paper"."""
+    return "/".join(part for part in (group, method, measure) if part)
 
 
 def write(path, result):
@@ -168,10 +140,6 @@ def write(path, result):
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     with whole_file(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
-
-
-class DamagedFile(Refusal, ValueError):
-    """A file of results or settings that is not what was written."""
 
 
 def read(path):
@@ -226,48 +194,28 @@ def _processor():
 
 
 def revision():
-    """The git revision of this checkout, "-dirty" where files have changed, or None."""
+    """The git revision of this checkout, "-dirty" where files differ, or None."""
+    command = ["git", "describe", "--always", "--dirty"]
     root = RESULTS.parents[1]
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        return subprocess.check_output(
+            command, cwd=root, text=True, stderr=subprocess.DEVNULL
+        ).strip()
     return None
-
-
-def _shared_measures(by_seed, group, method, baseline, seeds):
-    """The measures that the runs of two methods have, in their order."""
-    finals = [by_seed[group, m, seed] for seed in seeds for m in (method, baseline)]
-    first = finals[0] if finals else ()
-    return [measure for measure in first if all(measure in f for f in finals)]
 
 
 def _row(run):
     return run.get("group", ""), run["method"]
 
 
-def _rows(runs):
-    return list(dict.fromkeys(map(_row, runs)))
-
-
-def _cell_name(group, method, measure):
-    return "/".join(part for part in (group, method, measure) if part)
-
-
-def _line(texts):
-    return "| " + " | ".join(texts) + " |"
-
-
 def _deviation(values):
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def _cell(cell, digits=1):
-    text = f"{cell['mean']:.{digits}f}"
-    if cell["standard_deviation"] is not None:
-        text += f" ± {cell['standard_deviation']:.{digits}f}"
-    return text if cell["paper"] is None else f"{text} ({cell['paper']:g})"
+# until the experiments are moved
+def __getattr__(name):
+    from experiments.report import tables
+
+    if name not in ("table", "table_by_method", "table_by_group"):
+        raise AttributeError(name)
+    return getattr(tables, name)

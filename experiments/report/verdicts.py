@@ -1,26 +1,24 @@
 """What our numbers say of a claim, by one rule that is the same for all."""
 
+import collections
+
 RULE = (
-    "A row speaks by its difference to ERM, paired by seed: at least three seeds, and a "
-    "mean of more than two standard errors. In the claimed direction it is reproduced "
-    "(at the paper's full setting) or its direction shown (at a reduced one), against "
-    "it opposite, and else not shown. Nothing else enters: neither how large the "
-    "difference is, nor how near the paper's."
+    "A row speaks by its difference to ERM, paired by seed: at least three seeds, and "
+    "a mean of more than two standard errors. In the claimed direction it is "
+    "reproduced (at the paper's full setting) or its direction shown (at a reduced "
+    "one), against it opposite, and else not shown. Nothing else enters: neither how "
+    "large the difference is, nor how near the paper's."
 )
 LEAST_SEEDS, STANDARD_ERRORS = 3, 2
 
 
 def verdict(paired, direction, is_full):
-    """The verdict on one row.
+    """The verdict on one row, a text.
 
     Args:
-        paired: Entry of a result's "paired": mean difference to ERM, "standard_error"
-            (None for one seed) and "seeds"; or None where nothing was run.
+        paired: Entry of a result's "paired", or None where nothing was run.
         direction: "lower" or "higher".
         is_full: Whether this is the paper's setting.
-
-    Returns:
-        A text.
     """
     if paired is None:
         return "not run"
@@ -52,7 +50,5 @@ def summary(verdicts):
         return "not run"
     if len(set(found)) == 1:
         return found[0]
-    counts = {text: found.count(text) for text in dict.fromkeys(found)}
-    return "; ".join(
-        f"{count} of {len(found)} {text}" for text, count in counts.items()
-    )
+    counts = collections.Counter(found).items()
+    return "; ".join(f"{count} of {len(found)} {text}" for text, count in counts)

@@ -1,4 +1,4 @@
-"""The page of all that was found: verdicts, escaping, and what a browser makes of it."""
+"""The page of all that was found: verdicts, escaping, what a browser makes of it."""
 
 import functools
 import html.parser
@@ -64,7 +64,7 @@ def test_each_claim_finds_its_rows_in_what_is_published(claim, found):
     cells = claim.cells(result)
     assert {cell.rpartition("/")[2] for cell in cells} == set(claim.measures)
     assert any(cell in result["paired"] for cell in cells)
-    assert result["preset"] in claim.settings
+    assert claim.setting(result)
     judged = verdicts.of_claim(claim, result)
     assert set(judged) == set(cells)
     for cell, verdict in judged.items():
@@ -253,7 +253,8 @@ document.querySelector("iframe").addEventListener("load", (event) => {
   // What is written with separators is sorted as a number too.
   const separated = [...page.querySelectorAll("table.sortable")].find((other) =>
     [...other.tHead.rows[0].cells].some((head) => head.textContent === "Batch"));
-  const batches = () => [...separated.tBodies[0].rows].map((r) => r.cells[0].textContent);
+  const batches = () =>
+    [...separated.tBodies[0].rows].map((r) => r.cells[0].textContent);
   separated.tHead.rows[0].cells[0].querySelector("button").click();
   const column = () => [...table.tBodies[0].rows].map((r) => r.cells[4].textContent);
   const button = table.tHead.rows[0].cells[4].querySelector("button");
@@ -281,8 +282,7 @@ document.querySelector("iframe").addEventListener("load", (event) => {
 """
 
 
-@pytest.mark.parametrize("width", [360, 1200])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (1200, False)])
 def test_a_browser_shows_it(written, tmp_path, width, dark):
     browser = shutil.which("chromium")
     if browser is None:

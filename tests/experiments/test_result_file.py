@@ -2,7 +2,6 @@
 
 import copy
 import datetime
-import importlib
 import json
 import os
 
@@ -11,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from experiments import catalog
-from experiments.report import result_file
+from experiments.report import result_file, tables
 
 COMMITTED = sorted(result_file.RESULTS.rglob("*.json"))
 # Everything that must follow from the numbers of each epoch.
@@ -101,7 +100,7 @@ def test_the_order_of_runs_does_not_matter():
 
 
 def test_the_table_has_a_row_a_method_and_the_papers_value_in_brackets():
-    table = result_file.table(result(), {"sum": "Sum", "last": "Last (%)"})
+    table = tables.table(result(), {"sum": "Sum", "last": "Last (%)"})
     assert table.splitlines() == [
         "| Method | Sum | Last (%) |",
         "|---|---|---|",
@@ -109,6 +108,44 @@ def test_the_table_has_a_row_a_method_and_the_papers_value_in_brackets():
         "| mixup 1 | 2.0 ± 1.4 | 8.0 ± 1.4 (7.25) |",
         "| other | 1.0 | 6.0 |",
     ]
+
+
+def grouped():
+    """ERM of two groups, and mixup of one."""
+    rows = [("a", "ERM", 10.0), ("a", "mixup", 8.0), ("b", "ERM", 6.0)]
+    runs = [{**run_of(method, 0, error), "group": g} for g, method, error in rows]
+    paper, settings = {"b/ERM/last": 5.5}, {"preset": "smoke"}
+    return result_file.make_result("made", "Table 0", settings, paper, runs, last)
+
+
+def test_tables_of_groups():
+    measures, made = {"none": "Not measured", "last": "Last"}, grouped()
+    assert tables.table(made, measures, "Data", {"last": 0}).splitlines() == [
+        "| Data | Method | Last |",
+        "|---|---|---|",
+        "| a | ERM | 10 |",
+        "| a | mixup | 8 |",
+        "| b | ERM | 6 (5.5) |",
+    ]
+    assert tables.table_by_method(made, "last", "Data").splitlines() == [
+        "| Data | ERM | mixup |",
+        "|---|---|---|",
+        "| a | 10.0 | 8.0 |",
+        "| b | 6.0 (5.5) | not run |",
+    ]
+    assert tables.table_by_group(made, "last", "Last", 2).splitlines() == [
+        "| Last | a | b |",
+        "|---|---|---|",
+        "| ERM | 10.00 | 6.00 (5.5) |",
+        "| mixup | 8.00 | not run |",
+    ]
+    assert list(made["paired"]) == ["a/mixup/last", "a/mixup/sum"]
+
+
+def test_a_measure_that_a_pair_lacks_is_not_paired():
+    runs = result()["runs"]
+    runs[2] = {**runs[2], "final": {"sum": 1}}
+    assert list(result_file.pair(runs)) == ["mixup 1/sum"]
 
 
 def test_a_result_says_where_it_comes_from():
@@ -172,7 +209,7 @@ def rebuilt(stored):
 
 
 def made_on_the_spot():
-    final = importlib.import_module("experiments.beyond.quickstart").final
+    final = catalog.load("quickstart").final
     settings = {"preset": "smoke"}
     made = result_file.make_result("quickstart", "none", settings, {}, RUNS, final)
     return json.loads(json.dumps(made))
