@@ -4,6 +4,9 @@ import dataclasses
 import hashlib
 import pathlib
 
+import absl.logging
+import tensorflow_datasets as tfds
+
 from experiments.configuration import Refusal
 
 
@@ -61,9 +64,6 @@ def prepared_builder(
     Raises:
         MissingData: where nothing is found and nothing may be downloaded.
     """
-    import absl.logging
-    import tensorflow_datasets as tfds
-
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)
     target = pathlib.Path(places.prepared_dir)
@@ -84,19 +84,21 @@ def prepared_builder(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "
             f"{expected}{fetch}"
         )
-    config = tfds.download.DownloadConfig(
-        manual_dir=None if raw_dir is None else str(raw_dir)
-    )
+    config = tfds.download.DownloadConfig(manual_dir=raw_dir and str(raw_dir))
     builder.download_and_prepare(download_config=config)
     return builder
 
 
-def fingerprint(paths):
-    """Hexadecimal digits that stand for the names and sizes of files.
+def raw_source(dl_manager, url):
+    """The folder of raw files that a builder was given, or else the downloaded file."""
+    try:
+        return pathlib.Path(dl_manager.manual_dir)
+    except AssertionError:  # no such folder: TFDS's way of saying so
+        return pathlib.Path(dl_manager.download(url))
 
-    Args:
-        paths: Files, and folders with all that is below them.
-    """
+
+def fingerprint(paths):
+    """Hexadecimal digits for the names and sizes of files, and of all below folders."""
     digest = hashlib.sha256()
     for path in map(pathlib.Path, paths):
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -15,6 +15,8 @@ import wave
 import zlib
 
 import numpy as np
+import scipy.io.wavfile
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from experiments.data.sources import (
@@ -22,6 +24,7 @@ from experiments.data.sources import (
     MissingData,
     UnknownData,
     prepared_builder,
+    raw_source,
 )
 
 NAME = "speech_commands_v0.01"
@@ -43,8 +46,8 @@ def find_source(folder):
     for candidate in (folder, folder / NAME):
         if (candidate / LISTS["test"]).is_file():
             return candidate
-    archive = folder / f"{NAME}.tar.gz"
-    return archive if archive.is_file() else None
+    archives = (folder, folder / f"{NAME}.tar.gz")
+    return next(filter(pathlib.Path.is_file, archives), None)
 
 
 def _files(source):
@@ -61,17 +64,13 @@ def _files(source):
             for member in archive:
                 path = pathlib.PurePosixPath(member.name)
                 inside = not path.is_absolute() and ".." not in path.parts
-                if not inside or not (member.isfile() or member.isdir()):
+                plain = member.isfile() or member.isdir()
+                if not (inside and plain and member.size <= LARGEST):
                     raise CorruptData(
                         f"The archive {source} is not safe to read. Expected files and "
-                        f"folders below its root. Received: {member.name}"
+                        f"folders below its root, of at most {LARGEST} bytes. Received: "
+                        f"{member.name} of {member.size} bytes"
                         + (f" -> {member.linkname}" if member.linkname else "")
-                    )
-                if member.size > LARGEST:
-                    raise CorruptData(
-                        f"The archive {source} is not safe to read. Expected files of "
-                        f"at most {LARGEST} bytes. Received: {member.name} of "
-                        f"{member.size}"
                     )
                 if member.isfile():
                     yield str(path), archive.extractfile(member).read
@@ -117,19 +116,15 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"{NAME}.tar.gz, or what it unpacks to."
 
     def _info(self):
+        audio = tfds.features.Tensor(
+            shape=(None,), dtype=np.int16, encoding=tfds.features.Encoding.BYTES
+        )
+        label = tfds.features.ClassLabel(names=list(WORDS))
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__,
             features=tfds.features.FeaturesDict(
-                {
-                    "audio": tfds.features.Tensor(
-                        shape=(None,),
-                        dtype=np.int16,
-                        encoding=tfds.features.Encoding.BYTES,
-                    ),
-                    "label": tfds.features.ClassLabel(names=list(WORDS)),
-                    "file": tfds.features.Text(),
-                }
+                {"audio": audio, "label": label, "file": tfds.features.Text()}
             ),
             supervised_keys=("audio", "label"),
             homepage="https://arxiv.org/abs/1804.03209",
@@ -138,14 +133,10 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        try:
-            folder = pathlib.Path(dl_manager.manual_dir)
-        except AssertionError:  # no manual folder: TFDS's way of saying so
-            source = pathlib.Path(dl_manager.download(URL))
-        else:
-            source = find_source(folder)
-            if source is None:
-                raise MissingData(f"Expected {NAME} or {NAME}.tar.gz in {folder}")
+        folder = raw_source(dl_manager, URL)
+        source = find_source(folder)
+        if source is None:
+            raise MissingData(f"Expected {NAME} or {NAME}.tar.gz in {folder}")
         files = _files(source)
         listed = {name: read() for name, read in files if name in LISTS.values()}
         split_of = {}
@@ -160,9 +151,8 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, source, split, split_of):
         for name, read in _files(source):
             word, _, file = name.rpartition("/")
-            if word not in WORDS or split_of.get(name, "train") != split:
-                continue
-            if not file.endswith(".wav"):
+            known = word in WORDS and file.endswith(".wav")
+            if not known or split_of.get(name, "train") != split:
                 continue
             try:
                 audio = read_wav(read(), name)
@@ -170,8 +160,8 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
                 if self.builder_config.name != "skip_corrupt":
                     raise
                 warnings.warn(f"Left out. {error}", stacklevel=2)
-                continue
-            yield name, {"audio": audio, "label": word, "file": name}
+            else:
+                yield name, {"audio": audio, "label": word, "file": name}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,14 +206,12 @@ def load_utterances(splits, places, words=None, length=RATE):
     Raises:
         MissingData: where they are not there and may not be downloaded.
     """
-    import tensorflow as tf
-
     _check_known("splits", splits, SPLITS)
     names = WORDS if words is None else tuple(words)
     _check_known("words", names, WORDS)
     config = "skip_corrupt" if places.skip_corrupt else "all"
-    folder = None if places.data_dir is None else pathlib.Path(places.data_dir)
-    source = find_source(folder) if folder else None
+    folder = places.data_dir and pathlib.Path(places.data_dir)
+    source = folder and find_source(folder)
     builder = prepared_builder(
         lambda data_dir: SpeechCommandsV001(config=config, data_dir=data_dir),
         places,
@@ -252,11 +240,9 @@ def load_utterances(splits, places, words=None, length=RATE):
             label = tfds.decode.PartialDecoding({"label": True})
             labels = builder.as_dataset(split=split, decoders=label)
             counts[split] = sum(1 for _ in labels.filter(kept))
+        size = tf.data.experimental.assert_cardinality(counts[split])
         dataset = builder.as_dataset(split=split).filter(kept)
-        dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        datasets[split] = dataset.apply(
-            tf.data.experimental.assert_cardinality(counts[split])
-        )
+        datasets[split] = dataset.map(prepare, tf.data.AUTOTUNE).apply(size)
     return Utterances(datasets, counts, names)
 
 
@@ -281,10 +267,7 @@ def write_tones(folder, words=("bed", "cat", "happy"), per_split=4, seed=0):
             tone = np.sin(2 * np.pi * turns) + generator.normal(0, 0.1, len(time))
             name = f"{word}/{number:08x}_nohash_0.wav"
             listed[SPLITS[number % len(SPLITS)]].append(name)
-            with wave.open(str(folder / name), "wb") as file:
-                file.setnchannels(1)
-                file.setsampwidth(2)
-                file.setframerate(RATE)
-                file.writeframes((8_000 * tone).astype("<i2").tobytes())
+            samples = (8_000 * tone).astype("<i2")
+            scipy.io.wavfile.write(folder / name, RATE, samples)
     for split, name in LISTS.items():
         (folder / name).write_text("".join(f"{line}\n" for line in listed[split]))
