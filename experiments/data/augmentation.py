@@ -6,8 +6,8 @@ the order in which a parallel `Dataset.map` happens to run and cannot be resumed
 comes from the `key` (`keras_mixup.keys.make_key`), one draw per image: the same key
 gives the same images in eager mode, in a graph, in a map and under XLA.
 
-A batch of images is a tensor of shape (n, height, width, channels); one image of any
-size is a batch of 1.
+`images` is a batch of shape (n, height, width, channels), of any dtype, with numbers
+from 0 to 255; one image of any size is a batch of 1.
 """
 
 import enum
@@ -38,13 +38,7 @@ def pad_and_crop(images, key, padding=4):
     The image is padded by zeros on all four sides, and a window of its own size cut out
     at an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
 
-    Args:
-        images: Batch of any dtype.
-        key: Key, see `keras_mixup.keys.make_key`.
-        padding: Number of pixels.
-
-    Returns:
-        Tensor of the shape and dtype of `images`.
+    Shape and dtype stay.
     """
     _check_size("padding", padding, 0)
     images, (count, height, width) = _sized(images)
@@ -75,15 +69,8 @@ def flip(images, key):
 def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
     """Cuts a random box out of every image and resizes it (Szegedy et al., 2015).
 
-    The boxes are those of `random_boxes`. Bilinear, without antialiasing: the
-    samples lie evenly between the centers of the box's first and last pixels.
-
-    Args:
-        images: Batch of numbers from 0 to 255.
-        key: Key, see `keras_mixup.keys.make_key`.
-        size: Height and width of the result in pixels.
-        area: Smallest and largest share of the image's area.
-        aspect: Smallest and largest width / height.
+    The boxes are those of `random_boxes`. Bilinear, without antialiasing: the `size`
+    samples of a side lie evenly between the centers of the box's first and last pixels.
 
     Returns:
         Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
@@ -137,19 +124,11 @@ def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 /
 
 
 def central_crop(images, size, resize=None):
-    """The middle of every image, for testing.
+    """The middle of every image, for testing; shape and dtype as `random_resized_crop`.
 
-    The image is scaled (bilinear, without antialiasing, as `random_resized_crop`)
-    until its shorter side has `resize` pixels; of that the central square is cut.
-
-    Args:
-        images: Batch of numbers from 0 to 255.
-        size: Height and width of the result in pixels.
-        resize: Shorter side before the cut; `round(size * 256 / 224)` by default.
-
-    Returns:
-        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
-        otherwise float32.
+    The image is scaled (bilinear, without antialiasing) until its shorter side has
+    `resize` pixels, by default `round(size * 256 / 224)`; of that the central square of
+    `size` pixels is cut.
     """
     _check_size("size", size)
     resize = round(size * 256 / 224) if resize is None else resize
@@ -163,28 +142,23 @@ def central_crop(images, size, resize=None):
 
 
 def normalize(images, mean, std):
-    """`(images / 255 - mean) / std` per channel, as float32.
-
-    Args:
-        images: Tensor of shape (..., channels), 0 to 255.
-        mean: One number per channel, on the scale 0 to 1.
-        std: One number per channel, on the scale 0 to 1.
-    """
+    """`(images / 255 - mean) / std` as float32; mean and std are those of a channel."""
     images = tf.cast(images, tf.float32) / 255
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
 
 def _sized(images):
-    """A batch as a tensor, and (n, height, width), as integers where they are known."""
+    """A batch as a tensor, and (n, height, width): integers where they are known."""
     if len(images.shape) != 4:
         raise ValueError(
             "Invalid value received for argument `images`. Expected the shape "
             f"(n, height, width, channels). Received: images.shape={images.shape}"
         )
     images = tf.convert_to_tensor(images)
-    sizes = tf.shape(images)
+    found = tf.shape(images)
     return images, [
-        sizes[i] if n is None else n for i, n in enumerate(images.shape[:3])
+        found[axis] if size is None else size
+        for axis, size in enumerate(images.shape[:3])
     ]
 
 

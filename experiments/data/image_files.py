@@ -1,4 +1,4 @@
-"""Image folders `<root>/<split>/<class>/<image>`: found, listed, checked and decoded."""
+"""Image folders `<root>/<split>/<class>/<image>`: found, listed, checked, decoded."""
 
 import collections
 import os
@@ -47,14 +47,14 @@ def labeled_files(folder):
 
 
 def decoded(path, check=False):
-    """The file as uint8 of three channels, be it JPEG or PNG, whatever its name says."""
+    """A JPEG or PNG file as uint8 of three channels, whatever its name says."""
     content = tf.io.read_file(path)
     content = _checked(content) if check else content
     return tf.io.decode_image(content, 3, expand_animations=False)
 
 
 def _checked(content):
-    """The bytes of a JPEG or PNG file whose header claims no more than `LARGEST` pixels.
+    """The bytes of a JPEG or PNG file with a header of at most `LARGEST` pixels.
 
     A file of a few kilobytes can claim pictures that no memory holds.
     """
@@ -77,7 +77,7 @@ def _checked(content):
 
 
 def shapes_of(paths, folder, skip_corrupt):
-    """Shapes of images by path; those that cannot be decoded are refused or left out."""
+    """Shapes of images by path; those that cannot be decoded are refused or skipped."""
     if len(paths) > 50_000:
         print(
             f"Decoding {len(paths)} images of {folder} once, to know that they can be."

@@ -14,8 +14,8 @@ from experiments.data.splits import choose, disjoint
 
 ACCEPTED = (
     "'digits', a set of TFDS with images and labels (cifar10, cifar100, fashion_mnist, "
-    "imagenet2012, ...) or an image folder <root>/<split>/<class>/*.JPEG, *.jpg, *.jpeg "
-    "or *.png"
+    "imagenet2012, ...) or an image folder <root>/<split>/<class>/*.JPEG, *.jpg, "
+    "*.jpeg or *.png"
 )
 ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
 
@@ -26,8 +26,7 @@ class Images:
 
     Attributes:
         encoded: For every split asked for, a `tf.data.Dataset` of examples as they
-            are kept, in an order that is always the same: small, and so cheap to
-            shuffle.
+            are kept, always in the same order: small, and so cheap to shuffle.
         decode: Function of such an example that gives (image, label): uint8 of shape
             (height, width, 3) and int64.
         counts: For every split, its number of images.
@@ -76,7 +75,12 @@ def load_images(name, splits, places, size=None):
             where.
     """
     try:
-        images = _load(name, splits, places)
+        if name == "digits":
+            images = _digits(splits)
+        elif folder := image_files.find_folder(name, places.data_dir):
+            images = _from_folder(folder, splits, places.skip_corrupt)
+        else:
+            images = _from_tfds(name, splits, places)
     except configuration.Refusal:
         raise
     except ValueError as error:  # what TFDS raises for a split that does not exist
@@ -98,18 +102,9 @@ def check_one_size(images, name):
     """Raises where the images of a set differ in size."""
     if None in images.shape:
         raise sources.UnknownData(
-            "Images of different sizes. Expected one size, or --image_size (where there "
-            f"is one) to scale them to. Received: dataset={name!r}"
+            "Images of different sizes. Expected one size, or --image_size (where "
+            f"there is one) to scale them to. Received: dataset={name!r}"
         )
-
-
-def _load(name, splits, places):
-    if name == "digits":
-        return _digits(splits)
-    folder = image_files.find_folder(name, places.data_dir)
-    if folder is None:
-        return _from_tfds(name, splits, places)
-    return _from_folder(folder, splits, places.skip_corrupt)
 
 
 def _digits(splits):

@@ -39,11 +39,10 @@ def training_batches(
         decode: Function of an example, or None.
         cache: Whether decoded examples are kept in memory.
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
-        augment_alone: Whether examples are augmented one by one, as batches of one,
-            since their sizes differ before.
-        mix: Function of (step, batch) for mixing on the host, with a `keras_mixup.Step`
-            counted from the first epoch on, such as `at_step` of a seeded
-            `keras_mixup.MixUp`, or None.
+        augment_alone: Whether it is given examples one by one, as batches of one, since
+            their sizes differ before.
+        mix: Function of (step, batch), with a `keras_mixup.Step` counted from the first
+            epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
         service: Address of a tf.data service that makes the batches, or None. Then
             nothing is cached, and the order cannot be foreseen.
@@ -119,8 +118,7 @@ def evaluation_batches(
         decode: Function of an example, or None.
         cache: Whether the batches are kept in memory.
         transform: Function of a batch, or None.
-        transform_alone: Whether examples are transformed one by one, as batches of
-            one, since their sizes differ before.
+        transform_alone: Whether it is given examples one by one, as batches of one.
         one_hot: Number of classes, where labels are to become rows.
     """
     if decode is not None:

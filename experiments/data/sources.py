@@ -1,4 +1,4 @@
-"""Where data come from: what lies on disk, what is prepared from it, what is missing."""
+"""Where data come from: what is on disk, what is prepared from it, what is missing."""
 
 import dataclasses
 import hashlib
@@ -27,13 +27,11 @@ class Places:
     """Folders that are searched for data, and whether more may be fetched.
 
     Attributes:
-        data_dir: Folder of what is on disk: sets that TFDS prepared (directly in it
-            or in `tfds` below it), image folders, or raw files as published. It is
-            only read. None for nowhere.
+        data_dir: Folder of sets that TFDS prepared (in it or in its `tfds`), image
+            folders, or raw files as published; only read. None for nowhere.
         prepared_dir: Folder into which TFDS writes what it prepares or downloads.
         download: Whether data that are missing are downloaded.
-        skip_corrupt: Whether files that cannot be decoded are left out (and named)
-            instead of ending the run.
+        skip_corrupt: Whether files that cannot be decoded are left out and named.
     """
 
     data_dir: str | None = None
@@ -55,8 +53,7 @@ def prepared_builder(
     Args:
         make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
         places: `Places`.
-        raw_dir: Folder that holds the raw files, for a builder that reads them from
-            its manual folder, or None where there is none.
+        raw_dir: Folder of the raw files, the builder's manual folder, or None.
         raw_files: The raw files or folders of them, by default `raw_dir`.
         expected: What to put where, for the error.
         by_hand: Whether the data cannot be downloaded by a program.

@@ -70,11 +70,8 @@ def _arff(text):
 class Table:
     """How the raw files of a table are read.
 
-    Attributes:
-        columns: Number of features.
-        labels: The labels as the files write them, in the order of the classes.
-        files: The raw files' names.
-        parse: Function from the files' texts, in that order, to rows and labels.
+    The labels are as the files write them, in the order of the classes; `parse` makes
+    rows and labels of the files' texts.
     """
 
     columns: int
@@ -155,15 +152,11 @@ def load_table(name, places):
     Args:
         name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
             the irises (without UCI's two slips), which needs nothing on disk.
-        places: `sources.Places`; raw files are looked for in `uci/<name>` in its
-            `data_dir`.
+        places: `sources.Places`; raw files are in `uci/<name>` of its `data_dir`.
 
     Returns:
         float32 features of shape (n, d), NaN where a value is missing, int32 labels
         of shape (n,), and the number of classes.
-
-    Raises:
-        MissingData: where the files are not there and may not be downloaded.
     """
     if name == "iris_bundled":
         x, y = sklearn.datasets.load_iris(return_X_y=True)
@@ -212,11 +205,9 @@ def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
             "Invalid value received for argument `test_share`. Expected a number "
             f"between 0 and 1. Received: test_share={test_share!r}"
         )
+    features = np.asarray(features, "float64")
     x_train, x_test, y_train, y_test = train_test_split(
-        np.asarray(features, "float64"),
-        labels,
-        test_size=test_share,
-        random_state=seed,
+        features, labels, test_size=test_share, random_state=seed
     )
     scaled = make_pipeline(SimpleImputer(keep_empty_features=True), SCALINGS[scaling]())
     x_train, x_test = scaled.fit_transform(x_train), scaled.transform(x_test)
