@@ -354,10 +354,8 @@ MUTANTS = {
     ),
     "the watch goes on between epochs": (
         "experiments/data/service.py",
-        """None is waited for until the next epoch begins.\"\"\"
-        self._last = math.inf""",
-        """None is waited for until the next epoch begins.\"\"\"
-        self._last = time.monotonic()""",
+        "def on_epoch_end(self, epoch, logs=None):\n        self._last = math.inf",
+        "def on_epoch_end(self, epoch, logs=None):\n        self._last = time.monotonic()",
         "tests/experiments/test_service.py",
     ),
     "the labels of an export compete": (

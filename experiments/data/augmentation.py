@@ -6,8 +6,8 @@ the order in which a parallel `Dataset.map` happens to run and cannot be resumed
 comes from the `key` (`keras_mixup.keys.make_key`), one draw per image: the same key
 gives the same images in eager mode, in a graph, in a map and under XLA.
 
-Batches are of shape (n, height, width, channels) and equal sizes; one image of any
-size is a batch of 1.
+`images` is a batch of shape (n, height, width, channels), of any dtype, with numbers
+from 0 to 255; one image of any size is a batch of 1.
 """
 
 import enum
@@ -15,7 +15,7 @@ import math
 
 import tensorflow as tf
 
-from keras_mixup import arguments, keys
+from keras_mixup import keys
 
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -32,29 +32,18 @@ class Stream(enum.IntEnum):
     PLACE = 1004
 
 
-def pad_and_crop(images, key, padding=4, mode="constant"):
+def pad_and_crop(images, key, padding=4):
     """Shifts every image by up to `padding` pixels, as torchvision's `RandomCrop`.
 
-    The image is padded on all four sides, and a window of its own size cut out at
-    an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
+    The image is padded by zeros on all four sides, and a window of its own size cut out
+    at an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
 
-    Args:
-        images: Tensor of shape (n, height, width, channels), any dtype.
-        key: int32 pair, see `keras_mixup.keys.make_key`.
-        padding: Number of pixels.
-        mode: "constant" (zeros, as the paper's code) or "reflect" (as the code of
-            Zagoruyko and Komodakis, 2016).
-
-    Returns:
-        Tensor of the shape and dtype of `images`.
+    Shape and dtype stay.
     """
-    _check_images(images)
-    arguments.check_choice("mode", mode, ("constant", "reflect"))
     _check_size("padding", padding, 0)
-    images = tf.convert_to_tensor(images)
-    count, height, width, _ = _sizes(images)
+    images, (count, height, width) = _sized(images)
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, sides, mode.upper())
+    padded = tf.pad(images, sides)
     offsets = shifts(key, count, padding)
     rows = offsets[:, :1] + tf.range(height)
     columns = offsets[:, 1:] + tf.range(width)
@@ -71,42 +60,24 @@ def shifts(key, count, padding):
 
 
 def flip(images, key):
-    """Mirrors every image left to right with probability 1/2.
-
-    Args:
-        images: Tensor of shape (n, height, width, channels), any dtype.
-        key: int32 pair, see `keras_mixup.keys.make_key`.
-
-    Returns:
-        Tensor of the shape and dtype of `images`.
-    """
-    _check_images(images)
-    images = tf.convert_to_tensor(images)
-    bits = keys.random_bits(key, Stream.FLIP, [_sizes(images)[0], 1, 1, 1])
+    """Mirrors every image left to right with probability 1/2; shape and dtype stay."""
+    images, (count, _, _) = _sized(images)
+    bits = keys.random_bits(key, Stream.FLIP, [count, 1, 1, 1])
     return tf.where(tf.bitcast(bits, tf.int32) < 0, tf.reverse(images, [2]), images)
 
 
 def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
     """Cuts a random box out of every image and resizes it (Szegedy et al., 2015).
 
-    The boxes are those of `random_boxes`. Bilinear, without antialiasing: the
-    samples lie evenly between the centers of the box's first and last pixels.
-
-    Args:
-        images: Tensor of shape (n, height, width, channels).
-        key: int32 pair, see `keras_mixup.keys.make_key`.
-        size: Height and width of the result in pixels.
-        area: Smallest and largest share of the image's area.
-        aspect: Smallest and largest width / height.
+    The boxes are those of `random_boxes`. Bilinear, without antialiasing: the `size`
+    samples of a side lie evenly between the centers of the box's first and last pixels.
 
     Returns:
         Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
         otherwise float32.
     """
-    _check_images(images)
     _check_size("size", size)
-    images = tf.convert_to_tensor(images)
-    count, height, width, _ = _sizes(images)
+    images, (count, height, width) = _sized(images)
     boxes = random_boxes(key, count, height, width, area, aspect)
     # Float64: graphs multiply by reciprocals, which in float32 shows in the images.
     boxes = tf.cast(boxes, tf.float64)
@@ -114,8 +85,7 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
     first, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - 1
     boxes = tf.cast(tf.concat([first / last, end / last], 1), tf.float32)
     cropped = tf.image.crop_and_resize(images, boxes, tf.range(count), [size, size])
-    cropped = tf.ensure_shape(cropped, [images.shape[0], size, size, images.shape[3]])
-    return _as_before(cropped, images.dtype)
+    return _squares(cropped, images, size)
 
 
 def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
@@ -126,14 +96,6 @@ def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 /
     `round(sqrt(s H W / r))` high. The first of ten tries that fits into the image is
     placed uniformly; if none does, the box is central and the largest whose aspect
     is as near to the image's as the limits allow.
-
-    Args:
-        key: int32 pair, see `keras_mixup.keys.make_key`.
-        count: Number of boxes.
-        height: Height of the images in pixels.
-        width: Width of the images in pixels.
-        area: Smallest and largest share of the image's area.
-        aspect: Smallest and largest width / height.
 
     Returns:
         int32 of shape (count, 4): top, left, height, width, in pixels.
@@ -162,65 +124,50 @@ def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 /
 
 
 def central_crop(images, size, resize=None):
-    """The middle of every image, for testing.
+    """The middle of every image, for testing; shape and dtype as `random_resized_crop`.
 
-    The image is scaled (bilinear, without antialiasing, as `random_resized_crop`)
-    until its shorter side has `resize` pixels; of that the central square is cut.
-
-    Args:
-        images: Tensor of shape (n, height, width, channels).
-        size: Height and width of the result in pixels.
-        resize: Shorter side before the cut; `round(size * 256 / 224)` by default.
-
-    Returns:
-        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
-        otherwise float32.
+    The image is scaled (bilinear, without antialiasing) until its shorter side has
+    `resize` pixels, by default `round(size * 256 / 224)`; of that the central square of
+    `size` pixels is cut.
     """
-    _check_images(images)
     _check_size("size", size)
     resize = round(size * 256 / 224) if resize is None else resize
     _check_size("resize", resize, size)
-    images = tf.convert_to_tensor(images)
-    _, height, width, _ = _sizes(images)
+    images, (_, height, width) = _sized(images)
     sides = tf.stack([height, width]) * resize // tf.minimum(height, width)
     scaled = tf.image.resize(images, sides)
     top, left = tf.unstack((sides - size) // 2)
     cropped = scaled[:, top : top + size, left : left + size]
-    cropped = tf.ensure_shape(cropped, [images.shape[0], size, size, images.shape[3]])
-    return _as_before(cropped, images.dtype)
+    return _squares(cropped, images, size)
 
 
 def normalize(images, mean, std):
-    """`(images / 255 - mean) / std` per channel, as float32.
-
-    Args:
-        images: Tensor of shape (..., channels), 0 to 255.
-        mean: One number per channel, on the scale 0 to 1.
-        std: One number per channel, on the scale 0 to 1.
-    """
+    """`(images / 255 - mean) / std` as float32; mean and std are those of a channel."""
     images = tf.cast(images, tf.float32) / 255
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
 
-def _sizes(images):
-    """The four sizes of a batch, as integers where they are known."""
-    sizes = tf.shape(images)
-    return [sizes[i] if n is None else n for i, n in enumerate(images.shape)]
-
-
-def _as_before(images, dtype):
-    """Float images as uint8, if that is what came in."""
-    if dtype != tf.uint8:
-        return images
-    return tf.cast(tf.round(tf.clip_by_value(images, 0, 255)), tf.uint8)
-
-
-def _check_images(images):
+def _sized(images):
+    """A batch as a tensor, and (n, height, width): integers where they are known."""
     if len(images.shape) != 4:
         raise ValueError(
             "Invalid value received for argument `images`. Expected the shape "
             f"(n, height, width, channels). Received: images.shape={images.shape}"
         )
+    images = tf.convert_to_tensor(images)
+    found = tf.shape(images)
+    return images, [
+        found[axis] if size is None else size
+        for axis, size in enumerate(images.shape[:3])
+    ]
+
+
+def _squares(cropped, images, size):
+    """Float squares made of images, as uint8 if that is what the images are."""
+    cropped = tf.ensure_shape(cropped, [images.shape[0], size, size, images.shape[3]])
+    if images.dtype != tf.uint8:
+        return cropped
+    return tf.cast(tf.round(tf.clip_by_value(cropped, 0, 255)), tf.uint8)
 
 
 def _check_size(name, value, least=1):

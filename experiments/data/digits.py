@@ -1,6 +1,8 @@
 """scikit-learn's bundled digits: 1,797 real scans of 8 x 8 pixels (UCI, CC BY 4.0)."""
 
 import numpy as np
+import sklearn.datasets
+from sklearn.model_selection import train_test_split
 
 TRAIN, TEST, CLASSES = 1200, 597, 10
 
@@ -13,10 +15,7 @@ def load_digits():
         (n, 8, 8, 1), the scanner's 17 gray levels spread over 0 to 255, and
         int32 labels.
     """
-    from sklearn.datasets import load_digits as load
-    from sklearn.model_selection import train_test_split
-
-    digits = load()
+    digits = sklearn.datasets.load_digits()
     images = np.round(digits.images * (255 / 16)).astype("uint8")[..., np.newaxis]
     labels = digits.target.astype("int32")
     x_train, x_test, y_train, y_test = train_test_split(

@@ -1,20 +1,60 @@
-"""JPEG and PNG files: decoded, and told by their headers before that."""
+"""Image folders `<root>/<split>/<class>/<image>`: found, listed, checked, decoded."""
+
+import collections
+import os
+import pathlib
+import random
 
 import tensorflow as tf
 
+from experiments.data.sources import CorruptData, MissingData
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
 # Pixels of one image; ImageNet's largest has less than half of that.
 LARGEST = 2**27
 
 
+def find_folder(name, data_dir):
+    """The image folder that `name` stands for; None if it is no folder's name."""
+    tried = [pathlib.Path(name).expanduser()]
+    if data_dir:
+        tried.insert(0, pathlib.Path(data_dir, tried[0]))
+    for folder in tried:
+        if any(_is_image(path) for path in folder.glob("*/*/*")):
+            return folder
+    if "/" in name or os.sep in name:
+        raise MissingData(
+            f"No image folder found for {name!r}. Searched: "
+            f"{', '.join(map(str, tried))}. Expected images in "
+            f"<folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
+        )
+    return None
+
+
+def _is_image(path):
+    return path.suffix.lower() in SUFFIXES
+
+
+def labeled_files(folder):
+    """For every split, (path, class) of its images in a fixed random order."""
+    parts = collections.defaultdict(list)
+    for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
+        split, label, _ = path.parts[-3:]
+        parts[split].append((str(path), label))
+    for split, files in parts.items():
+        random.Random(split).shuffle(files)
+    return parts
+
+
 def decoded(path, check=False):
-    """The file as uint8 of three channels, be it JPEG or PNG, whatever its name says."""
+    """A JPEG or PNG file as uint8 of three channels, whatever its name says."""
     content = tf.io.read_file(path)
     content = _checked(content) if check else content
     return tf.io.decode_image(content, 3, expand_animations=False)
 
 
 def _checked(content):
-    """The bytes of a JPEG or PNG file whose header claims no more than `LARGEST` pixels.
+    """The bytes of a JPEG or PNG file with a header of at most `LARGEST` pixels.
 
     A file of a few kilobytes can claim pictures that no memory holds.
     """
@@ -22,10 +62,8 @@ def _checked(content):
     is_jpeg = tf.strings.substr(content, 0, 3) == b"\xff\xd8\xff"
 
     def sides_of_png():
-        sides = tf.io.decode_raw(
-            tf.strings.substr(content, 16, 8), tf.int32, little_endian=False
-        )
-        return tf.cast(sides, tf.int64)
+        sides = tf.strings.substr(content, 16, 8)
+        return tf.cast(tf.io.decode_raw(sides, tf.int32, little_endian=False), tf.int64)
 
     def sides_of_jpeg():
         return tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64)
@@ -38,14 +76,28 @@ def _checked(content):
         return tf.identity(content)
 
 
-def shapes_of(paths):
-    """Shapes of the images that can be decoded, by path."""
-    data = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
-    data = data.map(
+def shapes_of(paths, folder, skip_corrupt):
+    """Shapes of images by path; those that cannot be decoded are refused or skipped."""
+    if len(paths) > 50_000:
+        print(
+            f"Decoding {len(paths)} images of {folder} once, to know that they can be."
+        )
+    data = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).map(
         lambda path: (path, tf.shape(decoded(path, check=True))),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=False,
-    ).ignore_errors()
-    return {
-        path.decode(): tuple(shape.tolist()) for path, shape in data.as_numpy_iterator()
+    )
+    shapes = {
+        path.decode(): tuple(shape.tolist())
+        for path, shape in data.ignore_errors().as_numpy_iterator()
     }
+    corrupt = [os.path.relpath(path, folder) for path in paths if path not in shapes]
+    if corrupt:
+        named = ", ".join(corrupt[:10] + ["..."] * (len(corrupt) > 10))
+        text = f"Of the files in {folder}, {len(corrupt)} cannot be decoded: {named}."
+        if not skip_corrupt:
+            raise CorruptData(
+                f"{text} Replace them, or give --skip_corrupt to leave them out."
+            )
+        print(f"Warning: {text} They are left out.")
+    return shapes

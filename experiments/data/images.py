@@ -1,23 +1,23 @@
 """Image sets as `tf.data` pipelines: bundled, of TFDS, or a folder of class folders."""
 
-import collections
 import dataclasses
-import os
 import pathlib
-import random
 from collections.abc import Callable
 
-from experiments.data import digits, sources
-from experiments.data.splits import check_disjoint, choose
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from experiments.data import augmentation, digits, image_files, sources
+from experiments.data.splits import choose, disjoint
 from experiments.settings import Refusal
 
-TFDS_NAMES = ("cifar10", "cifar100", "fashion_mnist", "imagenet2012")
 ACCEPTED = (
-    f"'digits', a set of TFDS with images and labels ({', '.join(TFDS_NAMES)}, ...) or "
-    "an image folder <root>/<split>/<class>/*.JPEG, *.jpg, *.jpeg or *.png"
+    "'digits', a set of TFDS with images and labels (cifar10, cifar100, fashion_mnist, "
+    "imagenet2012, ...) or an image folder <root>/<split>/<class>/*.JPEG, *.jpg, "
+    "*.jpeg or *.png"
 )
 ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
-SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +26,7 @@ class Images:
 
     Attributes:
         encoded: For every split asked for, a `tf.data.Dataset` of examples as they
-            are kept, in an order that is always the same: small, and so cheap to
-            shuffle.
+            are kept, always in the same order: small, and so cheap to shuffle.
         decode: Function of such an example that gives (image, label): uint8 of shape
             (height, width, 3) and int64.
         counts: For every split, its number of images.
@@ -44,8 +43,6 @@ class Images:
     @property
     def datasets(self):
         """For every split, a `tf.data.Dataset` of (image, label)."""
-        import tensorflow as tf
-
         return {
             split: data.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE)
             for split, data in self.encoded.items()
@@ -57,14 +54,13 @@ def load_images(name, splits, places, size=None):
 
     Args:
         name: "digits" (scikit-learn's, enlarged from 8 to 32 pixels by repeating
-            pixels; splits "train" and "test"); a TFDS name such as "cifar10",
-            "cifar100", "fashion_mnist" or "imagenet2012"; or an image folder
-            `<root>/<split>/<class>/*.JPEG` (also .jpg, .jpeg, .png), absolute, relative
-            to `places.data_dir` or to the working directory. Every image of a split
-            of a folder is decoded once, to know that it can be.
-        splits: Tuple of names of splits, which may share no example; slices as in TFDS: "train[:20000]",
-            "train[:80%]", "train+val". Folders are in a fixed random order, so that
-            a slice holds all classes.
+            pixels; splits "train" and "test"); a TFDS name such as "cifar10"; or an
+            image folder `<root>/<split>/<class>/*.JPEG` (also .jpg, .jpeg, .png),
+            absolute, relative to `places.data_dir` or to the working directory. Every
+            image of a split of a folder is decoded once, to know that it can be.
+        splits: Tuple of names of splits, which may share no example; slices as in
+            TFDS: "train[:20000]", "train[:80%]", "train+val". Folders are in a fixed
+            random order, so that a slice holds all classes.
         places: `sources.Places`.
         size: None for the images as they are. Otherwise their shorter side is
             resized to so many pixels and the central square taken.
@@ -79,7 +75,12 @@ def load_images(name, splits, places, size=None):
             where.
     """
     try:
-        images = _load(name, splits, places)
+        if name == "digits":
+            images = _digits(splits)
+        elif folder := image_files.find_folder(name, places.data_dir):
+            images = _from_folder(folder, splits, places.skip_corrupt)
+        else:
+            images = _from_tfds(name, splits, places)
     except Refusal:
         raise
     except ValueError as error:  # what TFDS raises for a split that does not exist
@@ -87,31 +88,26 @@ def load_images(name, splits, places, size=None):
             "Invalid value received for argument `splits`. Expected splits as TFDS "
             f"writes them. Received: splits={splits} of {name!r} ({error})"
         ) from error
-    return images if size is None else _resized(images, size)
+    if size is None:
+        return images
+
+    def decode(*example):
+        image, label = images.decode(*example)
+        return augmentation.central_crop(image[tf.newaxis], size, size)[0], label
+
+    return dataclasses.replace(images, decode=decode, shape=(size, size, 3))
 
 
 def check_one_size(images, name):
     """Raises where the images of a set differ in size."""
     if None in images.shape:
         raise sources.UnknownData(
-            "Images of different sizes. Expected one size, or --image_size (where there "
-            f"is one) to scale them to. Received: dataset={name!r}"
+            "Images of different sizes. Expected one size, or --image_size (where "
+            f"there is one) to scale them to. Received: dataset={name!r}"
         )
 
 
-def _load(name, splits, places):
-    if name == "digits":
-        return _digits(splits)
-    folder = _find_folder(name, places)
-    if folder is None:
-        return _from_tfds(name, splits, places)
-    return _from_folder(folder, splits, places.skip_corrupt)
-
-
 def _digits(splits):
-    import numpy as np
-    import tensorflow as tf
-
     parts = zip(("train", "test"), digits.load_digits(), strict=True)
     parts = {part: list(zip(*data, strict=True)) for part, data in parts}
     encoded, counts = {}, {}
@@ -120,14 +116,11 @@ def _digits(splits):
         x = x.repeat(4, axis=1).repeat(4, axis=2).repeat(3, axis=3)
         encoded[split] = tf.data.Dataset.from_tensor_slices((x, y.astype("int64")))
         counts[split] = len(y)
-    names = tuple(str(digit) for digit in range(digits.CLASSES))
+    names = tuple(map(str, range(digits.CLASSES)))
     return Images(encoded, lambda x, y: (x, y), counts, names, (32, 32, 3))
 
 
 def _from_tfds(name, splits, places):
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
     try:
         features = tfds.builder(name, data_dir=places.prepared_dir).info.features
     except ValueError as error:  # DatasetNotFoundError is one.
@@ -142,28 +135,23 @@ def _from_tfds(name, splits, places):
             f"features 'image' and 'label'. Received: name={name!r}"
         )
     raw, archives, expected = None, None, "Put what TFDS prepared into --data_dir."
-    if name == "imagenet2012":
+    by_hand = name == "imagenet2012"
+    if by_hand:
         expected = (
             "ImageNet has to be downloaded by hand from image-net.org (registration): "
             f"put {' and '.join(ARCHIVES)} into --data_dir, and they will be prepared."
         )
-        if places.data_dir:
-            archives = [pathlib.Path(places.data_dir, file) for file in ARCHIVES]
-            raw = places.data_dir if all(map(pathlib.Path.exists, archives)) else None
+        archives = [pathlib.Path(places.data_dir or "", file) for file in ARCHIVES]
+        if places.data_dir and all(map(pathlib.Path.exists, archives)):
+            raw = places.data_dir
     builder = sources.prepared_builder(
         lambda folder: tfds.builder(name, data_dir=folder),
-        places,
-        raw,
-        archives,
-        expected,
-        by_hand=name == "imagenet2012",
+        *(places, raw, archives, expected, by_hand),
     )
     sizes = {part: info.num_examples for part, info in builder.info.splits.items()}
     if sizes:
-        check_disjoint(splits, sizes)
+        disjoint(splits, sizes)
     features = builder.info.features
-    # Caching and prefetching are the caller's choice.
-    config = tfds.ReadConfig(try_autocache=False, skip_prefetch=True)
     *sides, channels = features["image"].shape
 
     def decode(example):
@@ -171,13 +159,11 @@ def _from_tfds(name, splits, places):
         image = tf.image.grayscale_to_rgb(image) if channels == 1 else image
         return image, example["label"]
 
+    # Caching and prefetching are the caller's choice.
+    config = tfds.ReadConfig(try_autocache=False, skip_prefetch=True)
+    skip = {"image": tfds.decode.SkipDecoding()}
     encoded = {
-        split: builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            read_config=config,
-            decoders={"image": tfds.decode.SkipDecoding()},
-        )
+        split: builder.as_dataset(split=split, read_config=config, decoders=skip)
         for split in splits
     }
     counts = {split: int(data.cardinality()) for split, data in encoded.items()}
@@ -185,53 +171,15 @@ def _from_tfds(name, splits, places):
     return Images(encoded, decode, counts, names, (*sides, 3))
 
 
-def _find_folder(name, places):
-    """The image folder that `name` stands for; None if it is no folder's name."""
-    tried = [pathlib.Path(name).expanduser()]
-    if places.data_dir:
-        tried.insert(0, pathlib.Path(places.data_dir, tried[0]))
-    for folder in tried:
-        if any(_is_image(path) for path in folder.glob("*/*/*")):
-            return folder
-    if "/" in name or os.sep in name:
-        raise sources.MissingData(
-            f"No image folder found for {name!r}. Searched: "
-            f"{', '.join(map(str, tried))}. Expected images in "
-            f"<folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
-        )
-    return None
-
-
-def _is_image(path):
-    return path.suffix.lower() in SUFFIXES
-
-
 def _from_folder(folder, splits, skip_corrupt):
-    import tensorflow as tf
-
-    from experiments.data import image_files
-
-    parts = collections.defaultdict(list)
-    for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
-        split, label, _ = path.parts[-3:]
-        parts[split].append((str(path), label))
-    for split, files in parts.items():
-        random.Random(split).shuffle(files)
-    chosen = choose(splits, parts)
+    chosen = choose(splits, image_files.labeled_files(folder))
     labels = _labels(chosen)
     paths = sorted({path for files in chosen.values() for path, _ in files})
-    if len(paths) > 50_000:
-        print(
-            f"Decoding {len(paths)} images of {folder} once, to know that they can be."
-        )
-    shapes = image_files.shapes_of(paths)
-    corrupt = [path for path in paths if path not in shapes]
-    if corrupt:
-        _report(folder, corrupt, skip_corrupt)
+    shapes = image_files.shapes_of(paths, folder, skip_corrupt)
     shape = set(shapes.values())
     shape = shape.pop() if len(shape) == 1 else (None, None, 3)
 
-    def load(path, label):
+    def decode(path, label):
         return tf.ensure_shape(image_files.decoded(path), shape), label
 
     encoded, counts = {}, {}
@@ -243,18 +191,7 @@ def _from_folder(folder, splits, skip_corrupt):
             tf.constant([label for _, label in files], tf.int64),
         )
         encoded[split] = tf.data.Dataset.from_tensor_slices(tensors)
-    return Images(encoded, load, counts, tuple(labels), shape)
-
-
-def _report(folder, corrupt, skip):
-    named = ", ".join(os.path.relpath(path, folder) for path in corrupt[:10])
-    named += ", ..." if len(corrupt) > 10 else ""
-    text = f"Of the files in {folder}, {len(corrupt)} cannot be decoded: {named}."
-    if not skip:
-        raise sources.CorruptData(
-            f"{text} Replace them, or give --skip_corrupt to leave them out."
-        )
-    print(f"Warning: {text} They are left out.")
+    return Images(encoded, decode, counts, tuple(labels), shape)
 
 
 def _labels(chosen):
@@ -267,18 +204,5 @@ def _labels(chosen):
                 f"The split {split!r} has none of the classes of {first!r}, but "
                 f"{sorted(found)[:10]}. Expected <root>/<split>/<class>/<image>."
             )
-    return {
-        name: index for index, name in enumerate(sorted(set().union(*classes.values())))
-    }
-
-
-def _resized(images, size):
-    import tensorflow as tf
-
-    from experiments.data import augmentation
-
-    def decode(*example):
-        image, label = images.decode(*example)
-        return augmentation.central_crop(image[tf.newaxis], size, size)[0], label
-
-    return dataclasses.replace(images, decode=decode, shape=(size, size, 3))
+    names = sorted(set().union(*classes.values()))
+    return {name: index for index, name in enumerate(names)}

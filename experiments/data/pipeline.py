@@ -39,10 +39,10 @@ def training_batches(
         decode: Function of an example, or None.
         cache: Whether decoded examples are kept in memory.
         augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
-        augment_alone: Whether examples are augmented one by one, as batches of one,
-            since their sizes differ before.
-        mix: Function of (step, batch) for mixing on the host, with a `keras_mixup.Step`
-            counted from the first epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
+        augment_alone: Whether it is given examples one by one, as batches of one, since
+            their sizes differ before.
+        mix: Function of (step, batch), with a `keras_mixup.Step` counted from the first
+            epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
         shuffle_buffer: Examples that are shuffled at a time; all by default.
         service: Address of a tf.data service that makes the batches, or None. Then
             nothing is cached, and the order cannot be foreseen.
@@ -60,8 +60,8 @@ def training_batches(
 
     def ready(step, batch):
         if augment is not None and not augment_alone:
-            batch = augment(batch, keys.make_key(seed, step))
-        return batch if mix is None else mix(Step(step), batch)
+            batch = augment(batch, keys.make_key(seed, step.index))
+        return batch if mix is None else mix(step, batch)
 
     def epoch_of(epoch):
         # A global seed would enter the order, and admits no tensor beside it.
@@ -80,30 +80,17 @@ def training_batches(
             )
         batches = shuffled.batch(batch_size)
         if service:
-            batches = _numbered(batches, service).map(ready, tf.data.AUTOTUNE)
+            batches = _numbered(batches, service).map(
+                lambda number, batch: ready(Step(number), batch), tf.data.AUTOTUNE
+            )
             batches = distributed(batches, service, batch_size)
         return batches
 
     batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
-    if not service:
-        steps_per_epoch = -(-count // batch_size)
-        batches = batches.enumerate(first_epoch * steps_per_epoch)
-        batches = batches.map(ready, tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE)
-
-
-def _numbered(dataset, service):
-    """Elements with a number each: its place, or where that is another's, its content.
-
-    Of a service each worker counts for itself.
-    """
     if service:
-        return dataset.map(lambda *element: (fingerprint(element), _one(element)))
-    return dataset.enumerate()
-
-
-def _one(element):
-    return element if len(element) > 1 else element[0]
+        return batches.prefetch(tf.data.AUTOTUNE)
+    steps_per_epoch = -(-count // batch_size)
+    return at_steps(batches, first_epoch * steps_per_epoch, ready)
 
 
 def at_steps(batches, first_step, function):
@@ -131,8 +118,7 @@ def evaluation_batches(
         decode: Function of an example, or None.
         cache: Whether the batches are kept in memory.
         transform: Function of a batch, or None.
-        transform_alone: Whether examples are transformed one by one, as batches of
-            one, since their sizes differ before.
+        transform_alone: Whether it is given examples one by one, as batches of one.
         one_hot: Number of classes, where labels are to become rows.
     """
     if decode is not None:
@@ -156,3 +142,15 @@ def alone(function, example):
     """A function of batches, of one example."""
     changed = function(tf.nest.map_structure(lambda part: part[tf.newaxis], example))
     return tf.nest.map_structure(lambda part: part[0], changed)
+
+
+def _numbered(dataset, service):
+    """Elements with a number each: its place, or where a service makes them, its hash.
+
+    Of a service each worker counts for itself.
+    """
+    if not service:
+        return dataset.enumerate()
+    return dataset.map(
+        lambda *parts: (fingerprint(parts), parts if len(parts) > 1 else parts[0])
+    )

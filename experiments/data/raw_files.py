@@ -1,9 +1,11 @@
-"""Raw files as they were published, or as members of a zip file, held against a digest."""
+"""Raw files as they were published: alone, or in archives that are not unpacked."""
 
+import gzip
 import hashlib
 import lzma
 import pathlib
 import struct
+import tarfile
 import zipfile
 import zlib
 
@@ -38,19 +40,6 @@ def locate(source, name):
     return None
 
 
-def _content(path, member):
-    """The bytes of a file or of a zip file's member, at most so many."""
-    if member is None:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    else:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"more than {LARGEST} bytes")
-    return content
-
-
 def text(source, name, sha256):
     """The text of a raw file; a zip file's member is read without unpacking it."""
     found = locate(source, name)
@@ -70,3 +59,43 @@ def text(source, name, sha256):
             f"Expected its sha256 to be {sha256}. Received: {received} (from {path})"
         )
     return content.decode("ascii")
+
+
+def _content(path, member):
+    """The bytes of a file or of a zip file's member, at most so many."""
+    if member is None:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
+    return content
+
+
+def members(source, largest):
+    """Names and readers of the files of a .tar.gz, each to be read before the next."""
+    try:
+        with (
+            gzip.open(source) as packed,
+            tarfile.open(fileobj=packed, mode="r|") as archive,
+        ):
+            for member in archive:
+                path = pathlib.PurePosixPath(member.name)
+                inside = not path.is_absolute() and ".." not in path.parts
+                plain = member.isfile() or member.isdir()
+                if not (inside and plain and member.size <= largest):
+                    link = f" -> {member.linkname}" if member.linkname else ""
+                    raise CorruptData(
+                        f"The archive {source} is not safe to read. Expected files and "
+                        f"folders below its root, of at most {largest} bytes. "
+                        f"Received: {member.name}{link} of {member.size} bytes"
+                    )
+                if member.isfile():
+                    yield str(path), archive.extractfile(member).read
+            # tarfile takes a damaged header for the end; gzip's checksum finds it.
+            while packed.read(2**20):
+                pass
+    except (tarfile.TarError, OSError, zlib.error, EOFError, struct.error) as error:
+        raise CorruptData(f"The archive {source} is damaged: {error}") from error

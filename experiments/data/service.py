@@ -5,7 +5,7 @@
     python -m experiments figure3_cifar --data_service grpc://HOST:5000
 
 An epoch is a job of its own. The dispatcher hands out the examples, files or chunks of
-memory, as workers ask for them, so that each is seen once as long as nothing dies, in an
+memory, as workers ask for them. So each is seen once as long as nothing dies, in an
 order that nobody can foresee: what is drawn for a batch follows from the seed and from
 the batch itself.
 The dispatcher's folder outlives it: started again with the same port, it goes on.
@@ -54,8 +54,7 @@ def in_chunks(examples, count):
 
 def fingerprint(batch):
     """An int64 number that follows from the content of a batch, or of an example."""
-    first = tf.nest.flatten(batch)[0]
-    text = tf.io.serialize_tensor(first)
+    text = tf.io.serialize_tensor(tf.nest.flatten(batch)[0])
     return tf.strings.to_hash_bucket_fast(text, 2**31 - 1)
 
 
@@ -77,25 +76,20 @@ class StopWithoutInput(keras.callbacks.Callback):
         self._done = threading.Event()
 
     def on_train_begin(self, logs=None):
-        """Starts to watch."""
         self._done.clear()
         self._last = math.inf
         threading.Thread(target=self._watch, daemon=True).start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """From here on batches are waited for."""
         self._last = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        """A batch came."""
         self._last = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """None is waited for until the next epoch begins."""
         self._last = math.inf
 
     def on_train_end(self, logs=None):
-        """Ends the watch."""
         self._done.set()
 
     def _watch(self):
@@ -126,30 +120,23 @@ def main(arguments=None):
     parts = parser.add_subparsers(dest="part", required=True)
     dispatcher = parts.add_parser("dispatcher", help="one; hands out the examples")
     dispatcher.add_argument("--port", type=int, default=5000, help="(5000)")
-    dispatcher.add_argument(
-        "--work_dir", required=True, help="folder for what a restart needs"
-    )
+    kept = "folder for what a restart needs"
+    dispatcher.add_argument("--work_dir", required=True, help=kept)
     worker = parts.add_parser("worker", help="as many as wanted; make the batches")
     worker.add_argument("--dispatcher", required=True, help="HOST:PORT")
     worker.add_argument("--port", type=int, default=5001, help="(5001)")
-    worker.add_argument(
-        "--host", default="localhost", help="how trainers reach it (localhost)"
-    )
+    reached = "how trainers reach it (localhost)"
+    worker.add_argument("--host", default="localhost", help=reached)
     flags = parser.parse_args(arguments)
     if flags.part == "dispatcher":
-        server = service.DispatchServer(
-            service.DispatcherConfig(
-                port=flags.port, work_dir=flags.work_dir, fault_tolerant_mode=True
-            )
+        config = service.DispatcherConfig(
+            port=flags.port, work_dir=flags.work_dir, fault_tolerant_mode=True
         )
+        server = service.DispatchServer(config)
     else:
-        server = service.WorkerServer(
-            service.WorkerConfig(
-                dispatcher_address=flags.dispatcher,
-                worker_address=f"{flags.host}:{flags.port}",
-                port=flags.port,
-            )
-        )
+        address = f"{flags.host}:{flags.port}"
+        config = service.WorkerConfig(flags.dispatcher, address, flags.port)
+        server = service.WorkerServer(config)
     print(f"The {flags.part} listens at port {flags.port}.", flush=True)
     server.join()
 

@@ -1,8 +1,11 @@
-"""Where data come from: what lies on disk, what is prepared from it, what is missing."""
+"""Where data come from: what is on disk, what is prepared from it, what is missing."""
 
 import dataclasses
 import hashlib
 import pathlib
+
+import absl.logging
+import tensorflow_datasets as tfds
 
 from experiments.settings import Refusal
 
@@ -24,13 +27,11 @@ class Places:
     """Folders that are searched for data, and whether more may be fetched.
 
     Attributes:
-        data_dir: Folder of what is on disk: sets that TFDS prepared (directly in it
-            or in `tfds` below it), image folders, or raw files as published. It is
-            only read. None for nowhere.
+        data_dir: Folder of sets that TFDS prepared (in it or in its `tfds`), image
+            folders, or raw files as published; only read. None for nowhere.
         prepared_dir: Folder into which TFDS writes what it prepares or downloads.
         download: Whether data that are missing are downloaded.
-        skip_corrupt: Whether files that cannot be decoded are left out (and named)
-            instead of ending the run.
+        skip_corrupt: Whether files that cannot be decoded are left out and named.
     """
 
     data_dir: str | None = None
@@ -52,8 +53,7 @@ def prepared_builder(
     Args:
         make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
         places: `Places`.
-        raw_dir: Folder that holds the raw files, for a builder that reads them from
-            its manual folder, or None where there is none.
+        raw_dir: Folder of the raw files, the builder's manual folder, or None.
         raw_files: The raw files or folders of them, by default `raw_dir`.
         expected: What to put where, for the error.
         by_hand: Whether the data cannot be downloaded by a program.
@@ -61,9 +61,6 @@ def prepared_builder(
     Raises:
         MissingData: where nothing is found and nothing may be downloaded.
     """
-    import absl.logging
-    import tensorflow_datasets as tfds
-
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)
     target = pathlib.Path(places.prepared_dir)
@@ -84,19 +81,21 @@ def prepared_builder(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "
             f"{expected}{fetch}"
         )
-    config = tfds.download.DownloadConfig(
-        manual_dir=None if raw_dir is None else str(raw_dir)
-    )
+    config = tfds.download.DownloadConfig(manual_dir=raw_dir and str(raw_dir))
     builder.download_and_prepare(download_config=config)
     return builder
 
 
-def fingerprint(paths):
-    """Hexadecimal digits that stand for the names and sizes of files.
+def raw_source(dl_manager, url):
+    """The folder of raw files that a builder was given, or else the downloaded file."""
+    try:
+        return pathlib.Path(dl_manager.manual_dir)
+    except AssertionError:  # no such folder: TFDS's way of saying so
+        return pathlib.Path(dl_manager.download(url))
 
-    Args:
-        paths: Files, and folders with all that is below them.
-    """
+
+def fingerprint(paths):
+    """Hexadecimal digits for the names and sizes of files, and of all below folders."""
     digest = hashlib.sha256()
     for path in map(pathlib.Path, paths):
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -11,7 +11,7 @@ def log_spectrogram(waveforms):
     """`log(1 + |STFT|)` of waveforms at 16 kHz.
 
     Frames of 20 ms every 10 ms under a periodic Hamming window; the waveform is
-    padded by half a frame of zeros at both ends, so that frame `t` is centerd at
+    padded by half a frame of zeros at both ends, so that frame `t` is centered at
     `10 t` ms. This is what adiyoss/GCommandsPytorch computes with librosa, which at
     the ends mirrors the waveform instead.
 
@@ -20,11 +20,7 @@ def log_spectrogram(waveforms):
             just 101 frames. More frames are cut off, missing ones are zero.
 
     Returns:
-        float32 of shape (batch, 161, 101, 1): frequency in steps of 50 Hz, time in
-        steps of 10 ms.
-
-    Raises:
-        ValueError: unless the waveforms have two axes.
+        float32 of shape (batch, 161, 101, 1): frequency in steps of 50 Hz, time.
     """
     if len(waveforms.shape) != 2:
         raise ValueError(
@@ -34,10 +30,8 @@ def log_spectrogram(waveforms):
     waveforms = tf.cast(waveforms, tf.float32)
     half = FRAME // 2
     padded = tf.pad(waveforms, [[0, 0], [half, half]])
-    magnitude = tf.abs(
-        tf.signal.stft(padded, FRAME, STEP, FRAME, tf.signal.hamming_window)
-    )
-    frames = tf.math.log1p(magnitude)[:, :FRAMES]
+    found = tf.signal.stft(padded, FRAME, STEP, FRAME, tf.signal.hamming_window)
+    frames = tf.math.log1p(tf.abs(found))[:, :FRAMES]
     missing = FRAMES - tf.shape(frames)[1]
     frames = tf.pad(frames, [[0, 0], [0, missing], [0, 0]])
     frames = tf.ensure_shape(frames, [waveforms.shape[0], FRAMES, BINS])
@@ -45,13 +39,7 @@ def log_spectrogram(waveforms):
 
 
 def normalize(spectrograms):
-    """Z-score of every utterance: `(x - mean) / std` over its bins and frames.
-
-    A constant spectrogram (silence), whose standard deviation is zero, becomes zero.
-
-    Args:
-        spectrograms: Float tensor of shape (batch, bins, frames, 1).
-    """
+    """`(x - mean) / std` over (bins, frames, 1) of each example; 0 for a constant."""
     mean, variance = tf.nn.moments(spectrograms, [1, 2, 3], keepdims=True)
     constant = variance == 0
     # The root is taken of 1 there: at 0 its gradient is infinite.
@@ -62,9 +50,8 @@ def normalize(spectrograms):
 class Spectrogram(keras.layers.Layer):
     """First layer of a network on waveforms: `normalize(log_spectrogram(x))`.
 
-    Input: (batch, samples) at 16 kHz, 16,000 samples as a rule. Output: float32 of
-    shape (batch, 161, 101, 1). Both are float32 whatever the dtype policy is:
-    float16 has no Fourier transform, and loses what is soft.
+    Both are float32 whatever the dtype policy is: float16 has no Fourier transform, and
+    loses what is soft.
     """
 
     def __init__(self, **kwargs):

@@ -5,24 +5,17 @@ split by the archive's two lists. The archive is read as it is, without unpackin
 """
 
 import dataclasses
-import gzip
 import io
 import pathlib
-import struct
-import tarfile
 import warnings
 import wave
-import zlib
 
 import numpy as np
+import scipy.io.wavfile
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments.data.sources import (
-    CorruptData,
-    MissingData,
-    UnknownData,
-    prepared_builder,
-)
+from experiments.data import raw_files, sources
 
 NAME = "speech_commands_v0.01"
 URL = f"http://download.tensorflow.org/data/{NAME}.tar.gz"
@@ -43,146 +36,102 @@ def find_source(folder):
     for candidate in (folder, folder / NAME):
         if (candidate / LISTS["test"]).is_file():
             return candidate
-    archive = folder / f"{NAME}.tar.gz"
-    return archive if archive.is_file() else None
+    archives = (folder, folder / f"{NAME}.tar.gz")
+    return next(filter(pathlib.Path.is_file, archives), None)
 
 
 def _files(source):
     """Names, relative to the archive's root, and readers of the files in `source`."""
-    if source.is_dir():
-        for path in [*source.glob("*.txt"), *sorted(source.glob("*/*.wav"))]:
-            yield path.relative_to(source).as_posix(), path.read_bytes
-        return
-    try:
-        with (
-            gzip.open(source) as packed,
-            tarfile.open(fileobj=packed, mode="r|") as archive,
-        ):
-            for member in archive:
-                path = pathlib.PurePosixPath(member.name)
-                inside = not path.is_absolute() and ".." not in path.parts
-                if not inside or not (member.isfile() or member.isdir()):
-                    raise CorruptData(
-                        f"The archive {source} is not safe to read. Expected files and "
-                        f"folders below its root. Received: {member.name}"
-                        + (f" -> {member.linkname}" if member.linkname else "")
-                    )
-                if member.size > LARGEST:
-                    raise CorruptData(
-                        f"The archive {source} is not safe to read. Expected files of "
-                        f"at most {LARGEST} bytes. Received: {member.name} of "
-                        f"{member.size}"
-                    )
-                if member.isfile():
-                    yield str(path), archive.extractfile(member).read
-            # tarfile takes a damaged header for the end; gzip's checksum finds it.
-            while packed.read(2**20):
-                pass
-    except (tarfile.TarError, OSError, zlib.error, EOFError, struct.error) as error:
-        raise CorruptData(f"The archive {source} is damaged: {error}") from error
+    if source.is_file():
+        yield from raw_files.members(source, LARGEST)
+    for path in [*source.glob("*.txt"), *sorted(source.glob("*/*.wav"))]:
+        yield path.relative_to(source).as_posix(), path.read_bytes
 
 
 def read_wav(content, name):
     """Int16 samples of a WAV file's bytes; `name` is for the error."""
     try:
         with wave.open(io.BytesIO(content)) as file:
-            form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            frames = file.readframes(file.getnframes())
-            received = f"(channels, bytes per sample, samples per second) = {form}"
-            if form == (1, 2, RATE):
-                received = f"{len(frames)} bytes of {2 * file.getnframes()}"
-                if len(frames) == 2 * file.getnframes() > 0:
-                    return np.frombuffer(frames, "<i2").astype("int16")
+            form = tuple(file.getparams()[:4])
+            frames = file.readframes(form[-1])
+        if form[:3] == (1, 2, RATE) and len(frames) == 2 * form[-1] > 0:
+            return np.frombuffer(frames, "<i2").astype("int16")
+        received = f"{len(frames)} bytes with the header {form}"
     except (wave.Error, EOFError, RuntimeError, ValueError) as error:
         received = f"{type(error).__name__} {error}"
-    raise CorruptData(
-        f"The file {name} cannot be read. Expected a WAV file: 1 channel, 2 bytes per "
-        f"sample, {RATE} samples per second, at least one sample. Received: {received}"
+    raise sources.CorruptData(
+        f"The file {name} cannot be read. Expected a WAV file, and all samples of its "
+        "header (channels, bytes per sample, samples per second, samples) = "
+        f"(1, 2, {RATE}, at least 1). Received: {received}"
     )
 
 
 class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
-    """All utterances of the 30 words; background noise is left out."""
+    """All utterances of the 30 words; background noise is left out.
+
+    A file that cannot be read is an error, or with the configuration "skip_corrupt"
+    left out, and named in a warning.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [
-        tfds.core.BuilderConfig(
-            name="all", description="A file that cannot be read is an error."
-        ),
-        tfds.core.BuilderConfig(
-            name="skip_corrupt",
-            description="A file that cannot be read is left out, and named in a warning.",
-        ),
-    ]
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=n) for n in ("all", "skip_corrupt")]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"{NAME}.tar.gz, or what it unpacks to."
 
     def _info(self):
+        features = {
+            "audio": tfds.features.Tensor(
+                shape=(None,), dtype=np.int16, encoding=tfds.features.Encoding.BYTES
+            ),
+            "label": tfds.features.ClassLabel(names=list(WORDS)),
+            "file": tfds.features.Text(),
+        }
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "audio": tfds.features.Tensor(
-                        shape=(None,),
-                        dtype=np.int16,
-                        encoding=tfds.features.Encoding.BYTES,
-                    ),
-                    "label": tfds.features.ClassLabel(names=list(WORDS)),
-                    "file": tfds.features.Text(),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("audio", "label"),
             homepage="https://arxiv.org/abs/1804.03209",
-            citation="Warden (2018). Speech Commands: a data set for limited-vocabulary "
-            "speech recognition. arXiv:1804.03209",
+            citation="Warden (2018). Speech Commands. arXiv:1804.03209",
         )
 
     def _split_generators(self, dl_manager):
-        try:
-            folder = pathlib.Path(dl_manager.manual_dir)
-        except AssertionError:  # no manual folder: TFDS's way of saying so
-            source = pathlib.Path(dl_manager.download(URL))
-        else:
-            source = find_source(folder)
-            if source is None:
-                raise MissingData(f"Expected {NAME} or {NAME}.tar.gz in {folder}")
+        folder = sources.raw_source(dl_manager, URL)
+        source = find_source(folder)
+        if source is None:
+            raise sources.MissingData(f"Expected {NAME} or {NAME}.tar.gz in {folder}")
         files = _files(source)
         listed = {name: read() for name, read in files if name in LISTS.values()}
         split_of = {}
         for split, name in LISTS.items():
             if name not in listed:
-                raise MissingData(f"Expected a file {name} in {source}")
+                raise sources.MissingData(f"Expected a file {name} in {source}")
             split_of.update(dict.fromkeys(listed[name].decode().split(), split))
         return {
-            split: self._generate_examples(source, split, split_of) for split in SPLITS
+            name: self._generate_examples(source, name, split_of) for name in SPLITS
         }
 
     def _generate_examples(self, source, split, split_of):
         for name, read in _files(source):
             word, _, file = name.rpartition("/")
-            if word not in WORDS or split_of.get(name, "train") != split:
-                continue
-            if not file.endswith(".wav"):
+            known = word in WORDS and file.endswith(".wav")
+            if not known or split_of.get(name, "train") != split:
                 continue
             try:
                 audio = read_wav(read(), name)
-            except CorruptData as error:
+            except sources.CorruptData as error:
                 if self.builder_config.name != "skip_corrupt":
                     raise
                 warnings.warn(f"Left out. {error}", stacklevel=2)
-                continue
-            yield name, {"audio": audio, "label": word, "file": name}
+            else:
+                yield name, {"audio": audio, "label": word, "file": name}
 
 
 @dataclasses.dataclass(frozen=True)
 class Utterances:
     """Waveforms with labels.
 
-    Attributes:
-        datasets: For each split a `tf.data.Dataset` of float32 waveforms of one length,
-            in [-1, 1), and int64 labels, always in the same order.
-        counts: Number of utterances of each split.
-        names: The words, in the order of the labels.
+    Each split has a `tf.data.Dataset` of float32 waveforms of one length, in [-1, 1),
+    and int64 labels, always in the same order, and their number. Names are the words.
     """
 
     datasets: dict
@@ -191,40 +140,30 @@ class Utterances:
 
 
 def _check_known(argument, received, known):
-    unknown = [name for name in received if name not in known]
-    if unknown or not received or len(set(received)) < len(received):
-        raise UnknownData(
+    different = set(received) & set(known)
+    if not different or len(different) < len(received):
+        raise sources.UnknownData(
             f"Invalid value received for argument `{argument}`. Expected different "
             f"names out of {known}. Received: {argument}={received!r}"
         )
 
 
 def load_utterances(splits, places, words=None, length=RATE):
-    """Reads utterances.
+    """Reads `Utterances`.
 
     Args:
         splits: Names out of `SPLITS`.
-        places: `sources.Places`; its `data_dir` is searched for the archive, unpacked
-            or not.
+        places: `sources.Places`; the archive is in its `data_dir`, unpacked or not.
         words: Words to keep, labeled 0, 1, ... in this order, or None for all 30.
-        length: Number of samples: zeros are added behind shorter ones, the end of
-            longer ones is cut off.
-
-    Returns:
-        `Utterances`.
-
-    Raises:
-        MissingData: where they are not there and may not be downloaded.
+        length: Number of samples: shorter ones are filled by zeros, longer ones cut.
     """
-    import tensorflow as tf
-
-    _check_known("splits", splits, SPLITS)
     names = WORDS if words is None else tuple(words)
+    _check_known("splits", splits, SPLITS)
     _check_known("words", names, WORDS)
     config = "skip_corrupt" if places.skip_corrupt else "all"
-    folder = None if places.data_dir is None else pathlib.Path(places.data_dir)
-    source = find_source(folder) if folder else None
-    builder = prepared_builder(
+    folder = places.data_dir and pathlib.Path(places.data_dir)
+    source = folder and find_source(folder)
+    builder = sources.prepared_builder(
         lambda data_dir: SpeechCommandsV001(config=config, data_dir=data_dir),
         places,
         raw_dir=folder if source else None,
@@ -232,42 +171,36 @@ def load_utterances(splits, places, words=None, length=RATE):
         expected=f"Put {NAME}.tar.gz ({URL}), or what it unpacks to as a folder "
         f"{NAME}, into {folder or '<data_dir>'}.",
     )
-    new_label = tf.constant(
-        [names.index(word) if word in names else -1 for word in WORDS], "int64"
-    )
+    labels = [names.index(word) if word in names else -1 for word in WORDS]
+    labels = tf.constant(labels, "int64")
 
     def prepare(example):
         audio = example["audio"][:length]
         audio = tf.pad(audio, [[0, length - tf.size(audio)]])
         waveform = tf.cast(tf.ensure_shape(audio, (length,)), "float32") / 2**15
-        return waveform, new_label[example["label"]]
+        return waveform, labels[example["label"]]
 
     def kept(example):
-        return new_label[example["label"]] >= 0
+        return labels[example["label"]] >= 0
 
     datasets, counts = {}, {}
     for split in splits:
         counts[split] = builder.info.splits[split].num_examples
         if words is not None:
             label = tfds.decode.PartialDecoding({"label": True})
-            labels = builder.as_dataset(split=split, decoders=label)
-            counts[split] = sum(1 for _ in labels.filter(kept))
+            found = builder.as_dataset(split=split, decoders=label)
+            counts[split] = sum(1 for _ in found.filter(kept))
+        size = tf.data.experimental.assert_cardinality(counts[split])
         dataset = builder.as_dataset(split=split).filter(kept)
-        dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        datasets[split] = dataset.apply(
-            tf.data.experimental.assert_cardinality(counts[split])
-        )
+        datasets[split] = dataset.map(prepare, tf.data.AUTOTUNE).apply(size)
     return Utterances(datasets, counts, names)
 
 
 def write_tones(folder, words=("bed", "cat", "happy"), per_split=4, seed=0):
     """Writes tones in the archive's layout: another pitch for each word.
 
-    Args:
-        folder: Folder to make.
-        words: Names out of `WORDS`.
-        per_split: Number of files for each word and split.
-        seed: Integer, for lengths (half a second to one), phases and noise.
+    Each word has `per_split` files in each split. Their lengths (half a second to one),
+    phases and noise come from the seed.
     """
     _check_known("words", words, WORDS)
     folder = pathlib.Path(folder)
@@ -281,10 +214,7 @@ def write_tones(folder, words=("bed", "cat", "happy"), per_split=4, seed=0):
             tone = np.sin(2 * np.pi * turns) + generator.normal(0, 0.1, len(time))
             name = f"{word}/{number:08x}_nohash_0.wav"
             listed[SPLITS[number % len(SPLITS)]].append(name)
-            with wave.open(str(folder / name), "wb") as file:
-                file.setnchannels(1)
-                file.setsampwidth(2)
-                file.setframerate(RATE)
-                file.writeframes((8_000 * tone).astype("<i2").tobytes())
+            samples = (8_000 * tone).astype("<i2")
+            scipy.io.wavfile.write(folder / name, RATE, samples)
     for split, name in LISTS.items():
         (folder / name).write_text("".join(f"{line}\n" for line in listed[split]))

@@ -9,15 +9,21 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
+import sklearn.datasets
 import tensorflow_datasets as tfds
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-from experiments.data import raw_files
-from experiments.data.sources import (
-    UnknownData,
-    prepared_builder,
-)
+from experiments.data import raw_files, sources
+from keras_mixup import arguments
 
-SCALINGS = ("min_max", "standard", "none")
+SCALINGS = {
+    "min_max": MinMaxScaler,
+    "standard": StandardScaler,
+    "none": FunctionTransformer,  # the identity
+}
 SHA256 = """
 de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f  abalone.data
 c150722504764b89be541a2166a4ad23b327811a390134455f1648968d2d658b  arcene_train.data
@@ -29,18 +35,15 @@ b13b4d8929e96ecd196e464c1c8a454c3ac2ffa631015f6388957531a9923f59  HTRU_2.csv
 6f608b71a7317216319b4d27b4d9bc84e6abd734eda7872b71a458569e2656c0  iris.data
 9de9749acfcf47e048fb4efa8e04d1fc18e7ea8be2640a31f368a5cc70da4ece  PhishingData.arff
 """.strip()  # as sha256sum writes and checks it
-SOURCES = {
-    "abalone": ("1/abalone", "Nash et al. (1994). Abalone", "C55C7W"),
-    "arcene": ("167/arcene", "Guyon et al. (2004). Arcene", "C58P55"),
-    "arrhythmia": ("5/arrhythmia", "Guvenir et al. (1997). Arrhythmia", "C5BS32"),
-    "htru2": ("372/htru2", "Lyon (2015). HTRU2", "C5DK6R"),
-    "iris": ("53/iris", "Fisher (1936). Iris", "C56C76"),
-    "phishing": (
-        "379/website+phishing",
-        "Abdelhamid (2014). Website Phishing",
-        "C5B301",
-    ),
-}
+# Table, page, DOI, authors and title.
+PUBLISHED = """
+abalone     1/abalone              C55C7W  Nash et al. (1994). Abalone
+arcene      167/arcene             C58P55  Guyon et al. (2004). Arcene
+arrhythmia  5/arrhythmia           C5BS32  Guvenir et al. (1997). Arrhythmia
+htru2       372/htru2              C5DK6R  Lyon (2015). HTRU2
+iris        53/iris                C56C76  Fisher (1936). Iris
+phishing    379/website+phishing   C5B301  Abdelhamid (2014). Website Phishing
+""".strip().splitlines()
 
 
 def _comma_separated(text):
@@ -63,38 +66,18 @@ def _arff(text):
     return _comma_separated(text[text.lower().index("@data") + len("@data") :])
 
 
-@dataclasses.dataclass(eq=False, kw_only=True)
-class Table(tfds.core.BuilderConfig):
-    """One table, and how it is read.
+@dataclasses.dataclass
+class Table:
+    """How the raw files of a table are read.
 
-    Attributes:
-        files: Names of the raw files.
-        labels: The labels as the files write them, in the order of the classes.
-        columns: Number of features.
-        parse: Function from the files' texts, in that order, to rows and labels.
-        sha256: The raw files' sha256 by name.
+    The labels are as the files write them, in the order of the classes; `parse` makes
+    rows and labels of the files' texts.
     """
 
-    files: tuple[str, ...]
-    labels: tuple[str, ...]
     columns: int
+    labels: tuple[str, ...]
+    files: tuple[str, ...]
     parse: Callable = _comma_separated
-    sha256: dict[str, str] = dataclasses.field(
-        default_factory=lambda: dict(line.split()[::-1] for line in SHA256.splitlines())
-    )
-
-    @property
-    def url(self):
-        """UCI's zip file."""
-        return f"https://archive.ics.uci.edu/static/public/{SOURCES[self.name][0]}.zip"
-
-    @property
-    def citation(self):
-        """Authors, year, title and DOI."""
-        _, title, doi = SOURCES[self.name]
-        return (
-            f"{title}. UCI Machine Learning Repository. https://doi.org/10.24432/{doi}"
-        )
 
 
 RINGS = (*map(str, range(1, 28)), "29")
@@ -103,70 +86,61 @@ SPECIES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 SITES = ("-1", "0", "1")  # phishy, suspicious, legitimate
 ARCENE = ("train.data", "train.labels", "valid.data", "valid.labels")
 ARCENE = tuple(f"arcene_{file}" for file in ARCENE)
-TABLES = (
-    Table(
-        name="abalone",
-        files=("abalone.data",),
-        labels=RINGS,
-        columns=10,
-        parse=_abalone,
-    ),
-    Table(
-        name="arcene", files=ARCENE, labels=("-1", "1"), columns=10_000, parse=_arcene
-    ),
-    Table(name="arrhythmia", files=("arrhythmia.data",), labels=RHYTHMS, columns=279),
-    Table(name="htru2", files=("HTRU_2.csv",), labels=("0", "1"), columns=8),
-    Table(name="iris", files=("iris.data",), labels=SPECIES, columns=4),
-    Table(
-        name="phishing",
-        files=("PhishingData.arff",),
-        labels=SITES,
-        columns=9,
-        parse=_arff,
-    ),
-)
+TABLES = {
+    "abalone": Table(10, RINGS, ("abalone.data",), _abalone),
+    "arcene": Table(10_000, ("-1", "1"), ARCENE, _arcene),
+    "arrhythmia": Table(279, RHYTHMS, ("arrhythmia.data",)),
+    "htru2": Table(8, ("0", "1"), ("HTRU_2.csv",)),
+    "iris": Table(4, SPECIES, ("iris.data",)),
+    "phishing": Table(9, SITES, ("PhishingData.arff",), _arff),
+}
+DIGESTS = dict(line.split()[::-1] for line in SHA256.splitlines())
+SOURCES = {
+    name: source for name, *source in (line.split(maxsplit=3) for line in PUBLISHED)
+}
+
+
+def url_of(name):
+    """The table's zip file at UCI."""
+    return f"https://archive.ics.uci.edu/static/public/{SOURCES[name][0]}.zip"
 
 
 class UciTables(tfds.core.GeneratorBasedBuilder):
     """All examples of a table, in the order of its files, as split "train"."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = list(TABLES)
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=name) for name in TABLES]
     MANUAL_DOWNLOAD_INSTRUCTIONS = "The files as UCI ships them, or its zip file."
 
     def _info(self):
-        table = self.builder_config
+        name = self.builder_config.name
+        _, doi, title = SOURCES[name]
+        features = {
+            "features": tfds.features.Tensor(
+                shape=(TABLES[name].columns,), dtype=np.float32
+            ),
+            "label": tfds.features.ClassLabel(names=list(TABLES[name].labels)),
+        }
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__,
-            features=tfds.features.FeaturesDict(
-                {
-                    "features": tfds.features.Tensor(
-                        shape=(table.columns,), dtype=np.float32
-                    ),
-                    "label": tfds.features.ClassLabel(names=list(table.labels)),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("features", "label"),
-            homepage=table.url,
-            citation=table.citation,
+            homepage=url_of(name),
+            citation=f"{title}. UCI Machine Learning Repository. "
+            f"https://doi.org/10.24432/{doi}",
             disable_shuffling=True,
         )
 
     def _split_generators(self, dl_manager):
-        table = self.builder_config
-        try:
-            source = pathlib.Path(dl_manager.manual_dir)
-        except AssertionError:  # no manual folder: TFDS's way of saying so
-            source = pathlib.Path(dl_manager.download(table.url))
+        source = sources.raw_source(dl_manager, url_of(self.builder_config.name))
         return {"train": self._generate_examples(source)}
 
     def _generate_examples(self, source):
-        table = self.builder_config
-        texts = (
-            raw_files.text(source, name, table.sha256[name]) for name in table.files
+        table = TABLES[self.builder_config.name]
+        rows, labels = table.parse(
+            *(raw_files.text(source, name, DIGESTS[name]) for name in table.files)
         )
-        rows, labels = table.parse(*texts)
         for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
             fields = ["nan" if field == "?" else field for field in row]
             yield number, {"features": np.array(fields, "float32"), "label": label}
@@ -178,42 +152,33 @@ def load_table(name, places):
     Args:
         name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
             the irises (without UCI's two slips), which needs nothing on disk.
-        places: `sources.Places`; raw files are looked for in `uci/<name>` in its
-            `data_dir`.
+        places: `sources.Places`; raw files are in `uci/<name>` of its `data_dir`.
 
     Returns:
         float32 features of shape (n, d), NaN where a value is missing, int32 labels
         of shape (n,), and the number of classes.
-
-    Raises:
-        MissingData: where the files are not there and may not be downloaded.
     """
     if name == "iris_bundled":
-        from sklearn.datasets import load_iris
-
-        iris = load_iris()
-        return iris.data.astype("float32"), iris.target.astype("int32"), 3
-    tables = {table.name: table for table in TABLES}
-    if name not in tables:
-        raise UnknownData(
+        x, y = sklearn.datasets.load_iris(return_X_y=True)
+        return x.astype("float32"), y.astype("int32"), 3
+    if name not in TABLES:
+        raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected one of "
-            f"{[*tables, 'iris_bundled']}. Received: name={name!r}"
+            f"{[*TABLES, 'iris_bundled']}. Received: name={name!r}"
         )
-    table = tables[name]
+    files = TABLES[name].files
     folder = pathlib.Path(places.data_dir or "<data_dir>", "uci", name)
-    complete = places.data_dir and all(
-        raw_files.locate(folder, file) for file in table.files
-    )
-    builder = prepared_builder(
+    complete = places.data_dir and all(raw_files.locate(folder, f) for f in files)
+    builder = sources.prepared_builder(
         lambda data_dir: UciTables(config=name, data_dir=data_dir),
         places,
         raw_dir=folder if complete else None,
-        expected=f"Put {', '.join(table.files)} (or the zip file that has them, from "
-        f"{table.url}) into {folder}.",
+        expected=f"Put {', '.join(files)} (or the zip file that has them, from "
+        f"{url_of(name)}) into {folder}.",
     )
-    dataset = builder.as_dataset(split="train", batch_size=-1)
-    features, labels = dataset["features"].numpy(), dataset["label"].numpy()
-    return features, labels.astype("int32"), len(table.labels)
+    table = builder.as_dataset(split="train", batch_size=-1)
+    labels = table["label"].numpy().astype("int32")
+    return table["features"].numpy(), labels, len(TABLES[name].labels)
 
 
 def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
@@ -233,29 +198,17 @@ def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
     Returns:
         `(x_train, y_train), (x_test, y_test)`, features as float32.
     """
-    from sklearn.impute import SimpleImputer
-    from sklearn.model_selection import train_test_split
-    from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
-    if scaling not in SCALINGS:
-        raise ValueError(
-            "Invalid value received for argument `scaling`. Expected one of "
-            f"{SCALINGS}. Received: scaling={scaling!r}"
-        )
+    arguments.check_choice("scaling", scaling, SCALINGS)
+    # An integer would be scikit-learn's number of examples.
     if not 0 < test_share < 1:
         raise ValueError(
             "Invalid value received for argument `test_share`. Expected a number "
             f"between 0 and 1. Received: test_share={test_share!r}"
         )
+    features = np.asarray(features, "float64")
     x_train, x_test, y_train, y_test = train_test_split(
-        np.asarray(features, "float64"),
-        labels,
-        test_size=test_share,
-        random_state=seed,
+        features, labels, test_size=test_share, random_state=seed
     )
-    steps = [SimpleImputer(keep_empty_features=True)]
-    if scaling != "none":
-        steps.append(MinMaxScaler() if scaling == "min_max" else StandardScaler())
-    for step in steps:
-        x_train, x_test = step.fit_transform(x_train), step.transform(x_test)
+    scaled = make_pipeline(SimpleImputer(keep_empty_features=True), SCALINGS[scaling]())
+    x_train, x_test = scaled.fit_transform(x_train), scaled.transform(x_test)
     return (x_train.astype("f4"), y_train), (x_test.astype("f4"), y_test)

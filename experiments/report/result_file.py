@@ -101,17 +101,6 @@ def pair(runs, baseline="ERM"):
     return paired
 
 
-def calibration_at_the_end(epochs, part="test"):
-    """The calibration error (%) on a set after the last epoch, if it was measured."""
-    from keras_mixup import evaluation
-
-    reliability = epochs[-1].get("end", {}).get("reliability", {})
-    if part not in reliability:
-        return {}
-    error = evaluation.calibration_error(reliability[part])
-    return {"calibration_error": 100 * error}
-
-
 def rows(runs):
     """Group (empty where there is none) and method of each row, in their order."""
     return list(dict.fromkeys(map(_row, runs)))
@@ -210,12 +199,3 @@ def _row(run):
 
 def _deviation(values):
     return statistics.stdev(values) if len(values) > 1 else None
-
-
-# until the experiments are moved
-def __getattr__(name):
-    from experiments.report import tables
-
-    if name not in ("table", "table_by_method", "table_by_group"):
-        raise AttributeError(name)
-    return getattr(tables, name)

@@ -109,7 +109,6 @@ def test_gradients_are_finite_in_silence_too(jit):
 def network():
     inputs = keras.Input((16_000,))
     hidden = spectrograms.Spectrogram(name="spectrogram")(inputs)
-    hidden = keras.layers.Conv2D(2, 5, strides=8, activation="relu")(hidden)
     hidden = keras.layers.GlobalAveragePooling2D()(hidden)
     return keras.Model(inputs, keras.layers.Dense(3)(hidden))
 
@@ -122,7 +121,7 @@ def test_it_is_float32_in_mixed_precision_and_trains_under_xla():
     assert layer.output.shape == (None, 161, 101, 1)
     assert layer.weights == []
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, jit_compile=True)
+    model.compile("sgd", loss, jit_compile=True)
     history = model.fit(WAVES, np.arange(3), verbose=0).history
     assert np.isfinite(history["loss"]).all()
 

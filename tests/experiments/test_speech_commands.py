@@ -80,13 +80,17 @@ def data_folder(places):
     return pathlib.Path(places.data_dir, "speech_commands_v0.01")
 
 
+def archive_path(places):
+    return pathlib.Path(places.data_dir, "speech_commands_v0.01.tar.gz")
+
+
 def as_lists(dataset):
     return sorted(
         (int(label), waveform.numpy().tolist()) for waveform, label in dataset
     )
 
 
-class FolderTest(tfds.testing.DatasetBuilderTestCase):
+class SpeechCommandsTest(tfds.testing.DatasetBuilderTestCase):
     """TFDS's own checks, for both configs, with the unpacked archive."""
 
     DATASET_CLASS = speech.SpeechCommandsV001
@@ -96,36 +100,32 @@ class FolderTest(tfds.testing.DatasetBuilderTestCase):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
-        cls.write(pathlib.Path(folder.name))
+        write_folder(pathlib.Path(folder.name), files())
         cls.EXAMPLE_DIR = folder.name
         super().setUpClass()
 
-    @staticmethod
-    def write(folder):
-        write_folder(folder, files())
+
+def test_the_archive_is_found_in_each_of_its_layouts(tmp_path):
+    assert speech.find_source(tmp_path) is None
+    packed = tmp_path / "speech_commands_v0.01.tar.gz"
+    write_archive(packed, files())
+    assert speech.find_source(tmp_path) == speech.find_source(packed) == packed
+    unpacked = tmp_path / "speech_commands_v0.01"
+    write_folder(unpacked, files())
+    assert speech.find_source(tmp_path) == speech.find_source(unpacked) == unpacked
 
 
-class ArchiveTest(FolderTest):
-    """The same with the archive."""
-
-    @staticmethod
-    def write(folder):
-        write_archive(folder / "speech_commands_v0.01.tar.gz", files())
-
-
-@pytest.mark.parametrize("layout", ["folder", "data_dir itself", "archive", "download"])
+@pytest.mark.parametrize("layout", ["folder", "archive", "download"])
 def test_splits_and_samples_by_hand(layout, places, tmp_path):
-    packed = pathlib.Path(places.data_dir, "speech_commands_v0.01.tar.gz")
+    packed = archive_path(places)
     if layout == "archive":
         write_archive(packed, files())
     elif layout == "download":
         packed = tmp_path / "downloaded"
         write_archive(packed, files())
         places = Places(None, places.prepared_dir, download=True)
-    elif layout == "folder":
-        write_folder(data_folder(places), files())
     else:
-        write_folder(pathlib.Path(places.data_dir), files())
+        write_folder(data_folder(places), files())
     before = set(tmp_path.rglob("*"))
     with mock.patch.object(*DOWNLOAD, return_value=packed) as download:
         for _ in range(2):  # prepares, then reads what is prepared
@@ -167,11 +167,11 @@ WHOLE = wav([1, 2, 3, 4])
 CORRUPT = {
     "no WAV file": (b"ID3 something else, and long enough for a header", "RIFF"),
     "empty": (b"", "EOFError"),
-    "header alone": (wav([]), "0 bytes of 0"),
-    "cut off": (WHOLE[:-3], "5 bytes of 8"),
-    "8 kHz": (wav([1, 2], rate=8_000), r"\(1, 2, 8000\)"),
-    "stereo": (wav([1, 2], channels=2), r"\(2, 2, 16000\)"),
-    "8 bit": (wav([1, 2], width=1), r"\(1, 1, 16000\)"),
+    "header alone": (wav([]), r"0 bytes with the header \(1, 2, 16000, 0\)"),
+    "cut off": (WHOLE[:-3], r"5 bytes with the header \(1, 2, 16000, 4\)"),
+    "8 kHz": (wav([1, 2], rate=8_000), r"\(1, 2, 8000, 2\)"),
+    "stereo": (wav([1, 2], channels=2), r"\(2, 2, 16000, 1\)"),
+    "8 bit": (wav([1, 2], width=1), r"\(1, 1, 16000, 4\)"),
     "compressed": (WHOLE[:20] + struct.pack("<H", 2) + WHOLE[22:], "unknown format"),
 }
 
@@ -222,7 +222,7 @@ def evil(name, kind=tarfile.REGTYPE, linkname=""):
     ids=["up", "up from below", "absolute", "symbolic link", "hard link", "pipe"],
 )
 def test_an_archive_that_climbs_out_is_refused(member, places, tmp_path):
-    packed = pathlib.Path(places.data_dir, "speech_commands_v0.01.tar.gz")
+    packed = archive_path(places)
     write_archive(packed, files(), member)
     with pytest.raises(ValueError, match="not safe to read") as error:
         speech.load_utterances(("train",), places)
@@ -236,7 +236,7 @@ def test_an_archive_that_climbs_out_is_refused(member, places, tmp_path):
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("damage", ["cut off", "a changed byte"])
 def test_a_damaged_archive_is_named(damage, share, places):
-    packed = pathlib.Path(places.data_dir, "speech_commands_v0.01.tar.gz")
+    packed = archive_path(places)
     noise = np.random.default_rng(0).integers(0, 99, (4, 10_000))
     more = {f"up/{number}.wav": wav(samples) for number, samples in enumerate(noise)}
     write_archive(packed, files() | more)

@@ -15,7 +15,7 @@ from experiments.data import uci
 from experiments.data.sources import MissingData, Places
 
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "data"
-TABLES = {table.name: table for table in uci.TABLES}
+DOWNLOAD = (tfds.download.DownloadManager, "download")
 BEAT = ["75", "?", *["0"] * 276, "-1.5"]
 
 
@@ -62,25 +62,19 @@ EXPECTED = {  # by hand
 
 def write_raw(folder, table):
     folder.mkdir(parents=True, exist_ok=True)
-    for name in table.files:
-        if table.name == "htru2":
+    for name in uci.TABLES[table].files:
+        if table == "htru2":
             (folder / "HTRU2.zip").write_bytes(in_zip(name, RAW[name]))
         else:
             (folder / name).write_bytes(RAW[name])
 
 
 @pytest.fixture(autouse=True)
-def digests(request):
+def digests(request, monkeypatch):
     """The small files' sha256 in place of the real ones'."""
-    if "real" in request.fixturenames:
-        yield
-        return
-    known = {name: hashlib.sha256(text).hexdigest() for name, text in RAW.items()}
-    for table in uci.TABLES:
-        table.sha256, table.published = known, table.sha256
-    yield
-    for table in uci.TABLES:
-        table.sha256 = table.published
+    if "real" not in request.fixturenames:
+        known = {name: hashlib.sha256(text).hexdigest() for name, text in RAW.items()}
+        monkeypatch.setattr(uci, "DIGESTS", known)
 
 
 @pytest.fixture
@@ -93,7 +87,7 @@ def real():
 @pytest.fixture
 def places(tmp_path):
     for table in uci.TABLES:
-        write_raw(tmp_path / "data" / "uci" / table.name, table)
+        write_raw(tmp_path / "data" / "uci" / table, table)
     return Places(str(tmp_path / "data"), str(tmp_path / "prepared"))
 
 
@@ -117,7 +111,7 @@ class UciTablesTest(tfds.testing.DatasetBuilderTestCase):
         super().setUpClass()
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", uci.TABLES)
 def test_values_by_hand_and_nothing_written_beside_the_prepared_folder(name, places):
     before = contents(pathlib.Path(places.data_dir))
     for _ in range(2):  # prepares, then reads what is prepared
@@ -127,9 +121,8 @@ def test_values_by_hand_and_nothing_written_beside_the_prepared_folder(name, pla
         assert (features.dtype, labels.dtype) == (np.float32, np.int32)
         assert num_classes == EXPECTED[name][2]
     assert contents(pathlib.Path(places.data_dir)) == before
-    assert {path.name for path in pathlib.Path(places.data_dir).parent.iterdir()} == {
-        *("data", "prepared")
-    }
+    beside = pathlib.Path(places.data_dir).parent.iterdir()
+    assert {path.name for path in beside} == {"data", "prepared"}
 
 
 def test_a_changed_file_is_refused_by_name_and_nothing_is_prepared(places):
@@ -162,7 +155,7 @@ def test_half_a_preparation_does_not_pass_for_a_whole_one(places):
 
         return rows(), ["Iris-setosa"] * 2
 
-    stopped = mock.patch.object(TABLES["iris"], "parse", stops)
+    stopped = mock.patch.object(uci.TABLES["iris"], "parse", stops)
     with stopped, pytest.raises(KeyboardInterrupt):
         uci.load_table("iris", places)
     assert not uci.UciTables(config="iris", data_dir=places.prepared_dir).is_prepared()
@@ -170,20 +163,17 @@ def test_half_a_preparation_does_not_pass_for_a_whole_one(places):
 
 
 def test_missing_data_say_what_to_put_where_and_nothing_is_downloaded(tmp_path):
-    write_raw(tmp_path / "uci" / "arcene", TABLES["arcene"])
-    (tmp_path / "uci" / "arcene" / "arcene_valid.labels").unlink()
+    folder = tmp_path / "uci" / "arcene"
+    write_raw(folder, "arcene")
+    (folder / "arcene_valid.labels").unlink()
     places = Places(str(tmp_path), str(tmp_path / "prepared"))
-    never = mock.patch.object(
-        tfds.download.DownloadManager, "download", side_effect=AssertionError
-    )
+    never = mock.patch.object(*DOWNLOAD, side_effect=AssertionError)
     with never as download, pytest.raises(MissingData) as error:
         uci.load_table("arcene", places)
     assert not download.called
-    assert "arcene_valid.labels" in str(error.value)
-    assert str(tmp_path / "uci" / "arcene") in str(error.value)
-    assert "https://archive.ics.uci.edu/static/public/167/arcene.zip" in str(
-        error.value
-    )
+    url = "https://archive.ics.uci.edu/static/public/167/arcene.zip"
+    for text in ("arcene_valid.labels", str(folder), url):
+        assert text in str(error.value)
     with pytest.raises(MissingData, match="<data_dir>/uci/htru2"):
         uci.load_table("htru2", Places(prepared_dir=str(tmp_path / "prepared")))
 
@@ -192,9 +182,7 @@ def test_a_download_is_read_from_its_zip_file_when_it_is_allowed(tmp_path):
     packed = tmp_path / "downloaded.zip"
     packed.write_bytes(in_zip("PHISHING/PhishingData.arff", RAW["PhishingData.arff"]))
     places = Places(prepared_dir=str(tmp_path / "prepared"), download=True)
-    with mock.patch.object(
-        tfds.download.DownloadManager, "download", return_value=packed
-    ) as download:
+    with mock.patch.object(*DOWNLOAD, return_value=packed) as download:
         features, labels, _ = uci.load_table("phishing", places)
     url = "https://archive.ics.uci.edu/static/public/379/website+phishing.zip"
     download.assert_called_once_with(url)
@@ -279,7 +267,7 @@ def test_the_real_tables(name, shape, counts, missing, real, tmp_path):
     assert features.shape == shape
     assert np.isnan(features).sum() == missing
     assert labels.min() == 0
-    assert labels.max() == num_classes - 1 == len(TABLES[name].labels) - 1
+    assert labels.max() == num_classes - 1 == len(uci.TABLES[name].labels) - 1
     assert len(np.unique(labels)) == num_classes  # no class without an example
     for label, count in counts.items():
         assert (labels == label).sum() == count
