@@ -12,14 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import image_classifier
-from experiments.data import augmentation, corruption, images, pipeline
-from experiments.engine import running, training, whole_network
+from experiments import classifier, measures
+from experiments.data import (
+    augmentation,
+    corruption,
+    image_batches,
+    partners,
+    pipeline,
+)
+from experiments.engine import trained_network
+from experiments.experiment import Experiment, Run
 from experiments.recipes import Recipe
-from keras_mixup import keys
-
-# A seed of its own for the second loader: its upper half differs.
-SECOND_LOADER = 2**32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,67 +45,48 @@ class ImageArrays:
         return {"train": len(self.train[1]), "test": len(self.test[1])}
 
 
+def experiment(rows, **arguments):
+    """An `Experiment` on the classifiers of the pool.
+
+    Args:
+        rows: Function of the settings that gives a `Recipe` for each row of the table,
+            by (group, method).
+        **arguments: What else `Experiment` is given.
+    """
+    return Experiment(
+        load=load,
+        runs=lambda settings, data: runs(rows(settings), settings, data),
+        train=train,
+        pool="classifiers",
+        **{"final": measures.of_classifier, **arguments},
+    )
+
+
 def load(settings):
-    """The images of `recipes.ClassifierConfiguration`, decoded.
+    """The images of `recipes.RecipeSettings`, decoded.
 
     Raises:
         UnknownData: where the images differ in size.
     """
-    splits = (settings.train_split, settings.test_split)
-    places = running.places_of(settings)
-    found = images.load_images(
-        settings.dataset, splits, places, settings.image_size or None
-    )
-    images.check_one_size(found, settings.dataset)
-    arrays = {
-        split: next(data.batch(found.counts[split]).as_numpy_iterator())
+    found = settings.load(settings.dataset)
+    train, test = (
+        next(data.batch(found.counts[split]).as_numpy_iterator())
         for split, data in found.datasets.items()
-    }
-    return ImageArrays(arrays[splits[0]], arrays[splits[1]], found.names)
+    )
+    return ImageArrays(train, test, found.names)
 
 
-def train_all(rows, data, settings):
-    """Trains what is not trained yet; gives a record for each row and seed.
-
-    Args:
-        rows: Dict from (group, method), as the table has it, to a `Recipe`.
-        data: `ImageArrays`.
-        settings: `recipes.ClassifierConfiguration`, or one that extends it.
-
-    Returns:
-        A list of records as `result_file.make_result` takes them, seeds innermost. Each
-        holds the folder of its run as "folder", which is to be taken out before the
-        records are written.
-    """
-    # Each network is traced for itself, which TensorFlow would take for a mistake.
-    tf.get_logger().setLevel("ERROR")
-    base = settings.of_classifiers()
-    runs = {
-        (recipe, seed): running.Run(
-            settings.dataset,
-            recipe.title,
+def runs(rows, settings, data):
+    """A run for each row and seed, seeds innermost; equal recipes are one training."""
+    return [
+        Run(
+            group,
+            method,
             seed,
             _settings_of(recipe),
             data.counts,
+            title=f"{settings.dataset}, {recipe.title}",
         )
-        for recipe in rows.values()
-        for seed in settings.seeds
-    }
-    records = running.run_all(
-        "classifiers",
-        base,
-        list(runs.values()),
-        lambda run, folder: train(run, folder, data, base),
-    )
-    by_run = dict(zip(runs, records, strict=True))
-    root = pathlib.Path(settings.run_dir) / "classifiers" / settings.preset
-    return [
-        {
-            **by_run[recipe, seed],
-            "group": group,
-            "method": method,
-            "folder": str(root / runs[recipe, seed].folder_name),
-        }
         for (group, method), recipe in rows.items()
         for seed in settings.seeds
     ]
@@ -116,9 +100,9 @@ def _settings_of(recipe):
     return settings
 
 
-def trained_network(record):
+def network_of(record):
     """The trained network of a record."""
-    return whole_network.load(pathlib.Path(record["folder"]) / "network.keras")
+    return trained_network.load(pathlib.Path(record["folder"]) / "network.keras")
 
 
 def of_pixels(network):
@@ -136,16 +120,13 @@ def with_end(epochs, **measured):
     return [*before, {**last, "end": {**last["end"], **measured}}]
 
 
-def train(run, folder, data, settings):
+def train(run, data, settings, folder):
     """One run: the record of its epochs, and the images seen."""
     recipe = Recipe(**run.settings)
-    # What former runs left behind; a set may have many.
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(run.seed)
     x, y = data.train
     classes = len(data.names)
     given, corrupted = corruption.corrupt_labels(y, recipe.corrupted, classes, run.seed)
-    mixing = training.Mixing(
+    mixing = classifier.Mixing(
         recipe.alpha,
         run.seed,
         classes,
@@ -154,41 +135,31 @@ def train(run, folder, data, settings):
         options=recipe.mixup_options,
         between=recipe.partners != "batch",
     )
-    test = tf.data.Dataset.from_tensor_slices(data.test)
-    fitted = training.Data(
-        batches=batches_of(recipe, run.seed, (x, given), settings, mixing),
-        count=len(x),
-        batch_size=settings.batch_size,
-        sets={
-            "test": pipeline.evaluation_batches(
-                test,
-                500,
-                one_hot=mixing.rows,
-                transform=lambda pixels, labels: (
-                    image_classifier.normalize(pixels),
-                    labels,
-                ),
-            )
-        },
+    test = pipeline.evaluation_batches(
+        tf.data.Dataset.from_tensor_slices(data.test),
+        500,
+        one_hot=mixing.rows,
+        transform=lambda pixels, labels: (image_batches.normalize(pixels), labels),
     )
 
     def errors_in_training(network):
         return {
             "train": keras_mixup.evaluation.memorization(
-                network, image_classifier.normalize(x).numpy(), given, corrupted
+                network, image_batches.normalize(x).numpy(), given, corrupted
             )
         }
 
-    return image_classifier.fit(
-        lambda: make_network(recipe, x.shape[1:], classes, settings),
-        fitted,
-        mixing,
+    return classifier.train(
         settings,
-        settings.epochs,
-        lambda steps: keras_mixup.LearningRateDrops(
-            settings.learning_rate, image_classifier.drops(settings.epochs), steps
-        ),
         folder,
+        mixing=mixing,
+        batches=partners.batches_of(recipe, run.seed, (x, given), settings, mixing),
+        count=len(x),
+        sets={"test": test},
+        network=lambda: make_network(recipe, x.shape[1:], classes, settings),
+        optimizer=classifier.sgd(settings),
+        epochs=settings.epochs,
+        drops=classifier.drops_at(settings.epochs, (0.5, 0.75)),
         at_end=errors_in_training,
     )
 
@@ -208,69 +179,3 @@ def make_network(recipe, shape, classes, settings):
     inputs = keras.Input(shape)
     noisy = keras.layers.GaussianNoise(recipe.gaussian_noise, name="noise")(inputs)
     return keras.Model(inputs, network(noisy))
-
-
-def batches_of(recipe, seed, examples, settings, mixing):
-    """The training batches of a recipe: a function of the first epoch.
-
-    Args:
-        recipe: `Recipe`.
-        seed: Integer.
-        examples: uint8 images and their given labels, as arrays.
-        settings: `recipes.ClassifierConfiguration`.
-        mixing: `training.Mixing`.
-    """
-    count = len(examples[1])
-    padding = round(examples[0].shape[1] / 8) if settings.augment else 0
-    examples = tuple(map(tf.convert_to_tensor, examples))
-
-    steps_per_epoch = -(-count // settings.batch_size)
-
-    def augmented(batch, key):
-        return image_classifier.augment(batch[0], key, padding), batch[1]
-
-    def loader(first_epoch, examples, seed=seed, augment=augmented, mix=None):
-        return pipeline.training_batches(
-            tf.data.Dataset.from_tensor_slices(examples),
-            count,
-            settings.batch_size,
-            seed,
-            first_epoch,
-            augment=augment,
-            mix=mix,
-            service=settings.data_service,
-        )
-
-    if recipe.partners == "batch":
-        return lambda first: loader(first, examples, mix=mixing.in_pipeline)
-    if recipe.partners == "loader":
-        return lambda first: pipeline.at_steps(
-            tf.data.Dataset.zip(
-                (
-                    loader(first, examples),
-                    loader(first, examples, seed + SECOND_LOADER),
-                )
-            ),
-            first * steps_per_epoch,
-            mixing.in_pipeline,
-        )
-    own_class = recipe.partners == "class_neighbors"
-    table = keras_mixup.neighbors.nearest_neighbors(
-        image_classifier.normalize(examples[0]).numpy(),
-        settings.neighbors,
-        labels=examples[1].numpy() if own_class else None,
-        cache_dir=pathlib.Path(settings.run_dir) / "neighbors",
-    )
-
-    def mixed(step, index):
-        batch, other = keras_mixup.neighbors.neighbor_pairs(
-            examples, table, index, seed, step
-        )
-        # The neighbor is augmented as an example of its own.
-        key = keys.make_key(seed, step.index)
-        pair = augmented(batch, key), augmented(other, keys.fold_in(key, 1))
-        return mixing.in_pipeline(step, pair)
-
-    return lambda first: pipeline.at_steps(
-        loader(first, tf.range(count), augment=None), first * steps_per_epoch, mixed
-    )

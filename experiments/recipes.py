@@ -8,7 +8,8 @@ row has code of its own.
 import dataclasses
 from typing import Literal
 
-from experiments import configuration
+from experiments.data.image_batches import ImageSettings
+from experiments.settings import field, method_name
 
 # Beta(a, a) at this alpha has a standard deviation of .0004: all weights are one half.
 AVERAGES = 1e6
@@ -74,11 +75,11 @@ class Recipe:
     @property
     def label(self):
         """ERM, or mixup with its alpha, as tables say it."""
-        return f"mixup {self.alpha:g}" if self.alpha else "ERM"
+        return method_name(self.alpha)
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierConfiguration(configuration.RunConfiguration):
+class RecipeSettings(ImageSettings):
     """What the analyses share: the data and the training of PreAct ResNet-18.
 
     The defaults are the paper's (section 3.2). Runs that two analyses have in common
@@ -87,59 +88,20 @@ class ClassifierConfiguration(configuration.RunConfiguration):
 
     # Set to train on: a name of TFDS, a folder of images, or digits.
     dataset: str = "cifar10"
-    # Splits, as TFDS writes them.
-    train_split: str = "train"
-    test_split: str = "test"
-    # Height and width to which images are scaled; 0 for the images as they are.
-    image_size: int = 0
     # Channels of the first stage of PreAct ResNet-18.
-    width: int = 64
+    width: int = field(64, least=1)
     # Passes over the training set; the learning rate drops after 1/2 and 3/4 of them.
-    epochs: int = 200
-    # Learning rate before the drops.
-    learning_rate: float = 0.1
-    momentum: float = 0.9
+    epochs: int = field(200, least=1)
     # Random crops, padded by an eighth of the size, and flips.
     augment: bool = True
     # Neighbors of each example from which its partner is drawn, where it is one.
-    neighbors: int = 200
-    seeds: tuple[int, ...] = (0,)
-
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        for name in ("width", "neighbors"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Invalid value received for `{name}`. Expected an integer >= 1. "
-                    f"Received: {getattr(self, name)}"
-                )
-
-    def of_classifiers(self):
-        """These settings without those that only one analysis has."""
-        fields = dataclasses.fields(ClassifierConfiguration)
-        return ClassifierConfiguration(
-            **{f.name: getattr(self, f.name) for f in fields}
-        )
+    neighbors: int = field(200, least=1)
 
 
-def errors(epochs):
-    """The measures of a run of a classifier, from the numbers of each epoch.
-
-    Test errors (%): the median of the last ten epochs (Table 5's), the last, and the
-    best, which is chosen on the test set, an oracle. Training errors (%): of the
-    network in inference mode on clean images, against real labels and against replaced
-    ones. The calibration error (%) is on the test set, after the last epoch.
-    """
-    from experiments import image_classifier
-    from experiments.report import result_file
-
-    measured = {
-        **image_classifier.errors_at_the_end(epochs),
-        **epochs[-1]["end"]["train"],
-        **result_file.calibration_at_the_end(epochs),
-    }
-    return {name: value for name, value in measured.items() if value is not None}
+def erm_and_mixup(settings):
+    """The recipes of two networks, ERM's and that of mixup with `settings.alpha`."""
+    both = (Recipe(), Recipe(alpha=settings.alpha))
+    return {("", recipe.label): recipe for recipe in both}
 
 
 # What two cores can do in about an hour and a half for all analyses together.

@@ -18,17 +18,15 @@ concentration 1; the paper does not say its own. The second table is the differe
 the median test error to this first row, paired by seed, with its standard error.
 
 Preset `paper`: section 3.2's training of PreAct ResNet-18 on CIFAR-10, three seeds.
-Deviations of preset `cpu`: 1,000 images of Fashion-MNIST scaled to 12 x 12, the network
-at an eighth of its width, batches of 64, 40 epochs without augmentation.
 """
 
 import dataclasses
 
-from experiments import configuration, recipes
-from experiments.recipes import Recipe
-from experiments.report import result_file
+from experiments import classifiers
+from experiments.recipes import CPU, SMOKE, Recipe, RecipeSettings
+from experiments.report import figures, result_file, tables
+from experiments.settings import field
 
-ITEM = "Section 2, remarks"
 BASELINE = "mixup: pairs of one batch, one lam a batch"
 ROWS = {
     "ERM": Recipe(),
@@ -44,78 +42,40 @@ MEASURES = {
     "error_on_real": "Training error (%)",
     "calibration_error": "Calibration error (%)",
 }
-PRESETS = {
-    "paper": {},
-    "cpu": recipes.CPU,
-    "smoke": {**recipes.SMOKE, "seeds": (0,)},
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(recipes.ClassifierConfiguration):
+class Settings(RecipeSettings):
     """Settings of the remarks; the defaults are the paper's training."""
 
     # Rows to run, by their names in the table; all of them by default.
-    rows: tuple[str, ...] = tuple(ROWS)
-    seeds: tuple[int, ...] = (0, 1, 2)
-
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        configuration.check_names("rows", self.rows, ROWS)
+    rows: tuple[str, ...] = field(tuple(ROWS), "plan", among=ROWS)
+    seeds: tuple[int, ...] = field((0, 1, 2))
 
 
-def rows(settings):
-    """The recipe of each row."""
-    return {("", method): ROWS[method] for method in settings.rows}
-
-
-def run(settings):
-    """Trains each row, prints the table and gives the result."""
-    import sys
-
-    from experiments import classifiers
-    from experiments.engine import running
-
-    data = classifiers.load(settings)
-    records = classifiers.train_all(rows(settings), data, settings)
-    return running.conclude(sys.modules[__name__], settings, records)
-
-
-def final(epochs):
-    """The measures of a run, from the numbers of each epoch."""
-    return recipes.errors(epochs)
-
-
-def tables(result):
-    """The table of rows, and the differences to mixup as the paper has it."""
-    return [result_file.table(result, MEASURES), *_differences(result)]
-
-
-def draw(result, folder):
-    """The reliability of ERM and of the paper's mixup."""
-    from experiments.report import figures
-
-    return figures.reliability_diagrams(result, folder, ("ERM", BASELINE))
-
-
-def paper():
-    """The paper has no numbers for this."""
-    return {}
-
-
-def _differences(result):
+def differences(result):
+    """The difference of each row to mixup as the paper has it, as Markdown."""
     if BASELINE not in {run["method"] for run in result["runs"]}:
         return []
-    lines = [
-        "| Median test error less that of mixup as in the paper | Points |",
-        "|---|---|",
-    ]
+    rows = []
     for cell, found in result_file.pair(result["runs"], BASELINE).items():
         method, measure = cell.rsplit("/", 1)
         if measure == "median_error":
             error = found["standard_error"]
             text = f"{found['mean']:+.1f}"
-            text += "" if error is None else f" ± {error:.1f}"
-            lines.append(f"| {method} | {text} |")
-    return ["\n".join(lines)]
+            rows.append([method, text + ("" if error is None else f" ± {error:.1f}")])
+    head = ["Median test error less that of mixup as in the paper", "Points"]
+    return [tables.markdown(head, rows)]
+
+
+EXPERIMENT = classifiers.experiment(
+    name="discussion",
+    item="Section 2, remarks",
+    settings=Settings,
+    presets={"paper": {}, "cpu": CPU, "smoke": {**SMOKE, "seeds": (0,)}},
+    rows=lambda settings: {("", method): ROWS[method] for method in settings.rows},
+    tables=lambda result: [tables.table(result, MEASURES), *differences(result)],
+    draw=lambda result, folder: figures.reliability_diagrams(
+        result, folder, ("ERM", BASELINE)
+    ),
+)

@@ -17,18 +17,22 @@ gradient that of each example alone with respect to the normalized input, its no
 Euclidean, the mean over pairs. The median over pairs and the gradient of the loss
 against the predicted class stand beside it.
 
-Deviations of preset `cpu`: 1,000 images of Fashion-MNIST scaled to 12 x 12, the network
-at an eighth of its width, batches of 64, 40 epochs without augmentation, 2,000 pairs.
 Gradient norms depend on the number of pixels: compare their ratio, not their size. The
 networks are those of `table3_adversarial` and `discussion`, trained once.
 """
 
 import dataclasses
 
-from experiments import configuration, recipes
-from experiments.recipes import Recipe
+import numpy as np
 
-ITEM = "Figure 2"
+from experiments import classifiers, measures
+from experiments.data import image_batches
+from experiments.experiment import LEGEND
+from experiments.recipes import CPU, SMOKE, RecipeSettings, erm_and_mixup
+from experiments.report import analysis_figures, figures, tables
+from experiments.settings import field
+from keras_mixup import evaluation
+
 LAMS = tuple(round(0.05 * i, 2) for i in range(21))
 MEASURES = {
     "miss": "Misses at lam .5 (%)",
@@ -46,7 +50,7 @@ DIGITS = {
     "gradient_norm_predicted": 3,
     "loss": 2,
 }
-# Digitised at lam 0, .05, ..., .5; the curves are symmetric.
+# Digitized at lam 0, .05, ..., .5; the curves are symmetric.
 PAPER = {
     "ERM": {
         "miss": (1.3, 1.4, 1.7, 2.4, 3.7, 5.8, 8.4, 11.3, 14.0, 15.5, 16.4),
@@ -63,59 +67,28 @@ PAPER = {
         ),
     },
 }
-PRESETS = {
-    "paper": {},
-    "cpu": {**recipes.CPU, "pairs": 2000},
-    "smoke": {**recipes.SMOKE, "pairs": 64, "seeds": (0,)},
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(recipes.ClassifierConfiguration):
+class Settings(RecipeSettings):
     """Settings of Figure 2; the defaults are the paper's, and ours where it has none."""
 
     # Random pairs of training examples.
-    pairs: int = 10_000
-    seeds: tuple[int, ...] = (0, 1, 2)
+    pairs: int = field(10_000, "analysis", least=1)
+    seeds: tuple[int, ...] = field((0, 1, 2))
     # Alpha of the second network.
-    alpha: float = 1.0
-
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        if self.pairs < 1 or not 0 < self.alpha < float("inf"):
-            raise ValueError(
-                "Invalid value received for `pairs` or `alpha`. Expected an integer >= 1 "
-                f"and a finite float > 0. Received: {self.pairs} and {self.alpha}"
-            )
+    alpha: float = field(1.0, "analysis", above=0)
+    checkpoint_every: int = field(1, least=1)
 
 
-def rows(settings):
-    """The recipes of the two networks."""
-    recipes_ = (Recipe(), Recipe(alpha=settings.alpha))
-    return {("", recipe.label): recipe for recipe in recipes_}
-
-
-def run(settings):
-    """Trains the networks, looks between the examples and gives the result."""
-    import sys
-
-    from experiments import classifiers
-    from experiments.engine import running
-
-    data = classifiers.load(settings)
-    records = classifiers.train_all(rows(settings), data, settings)
+def analyze(records, data, settings):
+    """The records with what each network predicts between the examples."""
     for record in records:
         print(f"Between the examples: {record['method']}, seed {record['seed']}")
-        network = classifiers.trained_network(record)
+        network = classifiers.network_of(record)
         measured = curves(network, data.train, record["seed"], settings)
         record["epochs"] = classifiers.with_end(record["epochs"], between=measured)
-    return running.conclude(
-        sys.modules[__name__],
-        settings,
-        records,
-        f"{configuration.LEGEND} The paper's are digitized.",
-    )
+    return records
 
 
 def curves(network, examples, seed, settings):
@@ -127,12 +100,9 @@ def curves(network, examples, seed, settings):
         seed: Integer, for the pairs.
         settings: `Settings`.
     """
-    from experiments import image_classifier
-    from keras_mixup import evaluation
-
     x, y = examples
     i, j = random_pairs(len(y), settings.pairs, seed)
-    ends = [image_classifier.normalize(x[k]).numpy() for k in (i, j)]
+    ends = [image_batches.normalize(x[k]).numpy() for k in (i, j)]
     found = {}
     for target in ("mixed", "predicted"):
         found[target] = evaluation.between(
@@ -149,8 +119,6 @@ def curves(network, examples, seed, settings):
 
 def random_pairs(count, pairs, seed):
     """Indices i and j of random pairs, i != j, each uniform over all such."""
-    import numpy as np
-
     generator = np.random.default_rng(seed)
     i = generator.integers(count, size=pairs)
     return i, (i + generator.integers(1, count, size=pairs)) % count
@@ -163,35 +131,31 @@ def final(epochs):
     names = [name for name in MEASURES if name in between]
     return {
         **{name: between[name][middle] for name in names},
-        **recipes.errors(epochs),
+        **measures.of_classifier(epochs),
     }
 
 
-def tables(result):
-    """The table, and the ratios of ERM to mixup at lam = 1/2, as Markdown."""
-    from experiments.report import result_file
-
-    table = result_file.table(result, MEASURES, digits=DIGITS)
-    return [table, *_ratios(result)]
+def ratios(result):
+    """The ratios of ERM to mixup at lam = 1/2, as Markdown."""
+    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
+    if len(methods) != 2:
+        return []
+    rows = []
+    for measure in ("miss", "gradient_norm", "gradient_norm_median"):
+        means = [result["summary"][f"{m}/{measure}"]["mean"] for m in methods]
+        theirs = [result["paper"].get(f"{m}/{measure}") for m in methods]
+        ratio = f"{means[0] / means[1]:.1f}" if means[1] else "-"
+        known = "" if None in theirs else f"{theirs[0] / theirs[1]:.1f}"
+        rows.append([MEASURES[measure], ratio, known])
+    return [tables.markdown(["ERM over mixup, at lam .5", "Ours", "Paper"], rows)]
 
 
 def draw(result, folder):
     """Both curves, with the paper's dashed; the reliability."""
-    from experiments.report import analysis_figures, figures
-
-    curves_path = folder / "curves.png"
-    measures = {"miss": "misses (%)", "gradient_norm": "norm of the loss's gradient"}
-    analysis_figures.between_curves(result, measures, symmetric(PAPER), curves_path)
-    return [curves_path, *figures.reliability_diagrams(result, folder)]
-
-
-def paper():
-    """The paper's value by cell, digitized."""
-    return {
-        f"{method}/{measure}": values[-1]
-        for method, of_method in PAPER.items()
-        for measure, values in of_method.items()
-    }
+    path = folder / "curves.png"
+    shown = {"miss": "misses (%)", "gradient_norm": "norm of the loss's gradient"}
+    analysis_figures.between_curves(result, shown, symmetric(PAPER), path)
+    return [path, *figures.reliability_diagrams(result, folder)]
 
 
 def symmetric(digitized):
@@ -202,15 +166,27 @@ def symmetric(digitized):
     }
 
 
-def _ratios(result):
-    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
-    if len(methods) != 2:
-        return []
-    lines = ["| ERM over mixup, at lam .5 | Ours | Paper |", "|---|---|---|"]
-    for measure in ("miss", "gradient_norm", "gradient_norm_median"):
-        means = [result["summary"][f"{m}/{measure}"]["mean"] for m in methods]
-        theirs = [result["paper"].get(f"{m}/{measure}") for m in methods]
-        ratio = f"{means[0] / means[1]:.1f}" if means[1] else "-"
-        known = "" if None in theirs else f"{theirs[0] / theirs[1]:.1f}"
-        lines.append(f"| {MEASURES[measure]} | {ratio} | {known} |")
-    return ["\n".join(lines)]
+EXPERIMENT = classifiers.experiment(
+    name="figure2_between",
+    item="Figure 2",
+    settings=Settings,
+    presets={
+        "paper": {},
+        "cpu": {**CPU, "pairs": 2000},
+        "smoke": {**SMOKE, "pairs": 64, "seeds": (0,)},
+    },
+    rows=erm_and_mixup,
+    analyze=analyze,
+    final=final,
+    tables=lambda result: [
+        tables.table(result, MEASURES, digits=DIGITS),
+        *ratios(result),
+    ],
+    draw=draw,
+    paper=lambda settings: {
+        f"{method}/{measure}": values[-1]
+        for method, of_method in PAPER.items()
+        for measure, values in of_method.items()
+    },
+    legend=f"{LEGEND} The paper's are digitized.",
+)

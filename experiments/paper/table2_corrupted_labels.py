@@ -1,18 +1,7 @@
 """Table 2: CIFAR-10 with 20, 50 and 80 % of its training labels replaced.
 
 The claim (section 3.4): ERM learns the wrong labels once the learning rate has dropped,
-mixup with a large alpha does not, better than dropout, and both together are best. The
-paper's errors (%), best and last test error, training error on real and on corrupted
-labels at the end:
-
-    20 %  ERM            12.7 16.6   0.05  0.28    50 %  18.8 44.6   0.26  0.64
-          dropout         8.8 10.4   5.26 83.55          14.1 15.5  12.71 86.98
-          mixup           5.9  6.4   2.27 86.32          11.3 12.7   5.84 85.71
-          mixup, dropout  6.2  6.2   1.92 85.02          10.9 10.9   7.56 87.90
-    80 %  ERM            36.5 73.9   0.62  0.83
-          dropout        30.9 35.1  29.84 86.37
-          mixup          25.3 30.9  18.92 85.44
-          mixup, dropout 24.0 24.8  19.70 87.67
+mixup with a large alpha does not, better than dropout, and both together are best.
 
     python -m experiments table2_corrupted_labels --data_dir DATA                  # two cores
     python -m experiments table2_corrupted_labels --data_dir DATA --preset paper   # a GPU
@@ -30,19 +19,16 @@ table has beside its text. Of a grid the paper shows one model; how it was chose
 said. Ours shows all, and names the one of least best test error: chosen on the test
 set, an oracle. The reported test errors at the best epoch are the oracle's too, as in
 the paper.
-
-Deviations of preset `cpu`: the table's own rows; 1,000 images of Fashion-MNIST scaled
-to 12 x 12, PreAct ResNet-18 at an eighth of its width, batches of 64, 40 epochs without
-augmentation: what two cores can fit to wrong labels. 36 runs.
 """
 
 import dataclasses
+import itertools
 
-from experiments import configuration, recipes
-from experiments.recipes import Recipe
-from experiments.report import result_file
+from experiments import classifiers
+from experiments.recipes import CPU, SMOKE, Recipe, RecipeSettings
+from experiments.report import figures, tables
+from experiments.settings import field, invalid
 
-ITEM = "Table 2"
 MEASURES = {
     "best_error": "Best test error, oracle (%)",
     "last_error": "Last (%)",
@@ -78,111 +64,95 @@ PAPER = {
         (24.0, 24.8, 19.70, 87.67),
     ),
 }
-PRESETS = {
-    "paper": {"grids": True},
-    "cpu": {**recipes.CPU},
-    "smoke": {**recipes.SMOKE, "shares": (0.5,)},
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(recipes.ClassifierConfiguration):
+class Settings(RecipeSettings):
     """Settings of Table 2; the defaults are the paper's."""
 
     # Probabilities with which a training label is replaced.
-    shares: tuple[float, ...] = (0.2, 0.5, 0.8)
+    shares: tuple[float, ...] = field((0.2, 0.5, 0.8), "plan", above=0, below=1)
     # Run the paper's whole grids instead of the rows of its table; --grids, --nogrids.
-    grids: bool = False
+    grids: bool = field(False, "analysis")
     # Of the grids: alphas alone, drop probabilities alone, and both together.
-    alphas: tuple[float, ...] = (1.0, 2.0, 8.0, 32.0)
-    dropouts: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9)
-    joint_alphas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    joint_dropouts: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7)
+    alphas: tuple[float, ...] = field((1.0, 2.0, 8.0, 32.0), "plan", above=0)
+    dropouts: tuple[float, ...] = field((0.5, 0.7, 0.8, 0.9), "plan", above=0, below=1)
+    joint_alphas: tuple[float, ...] = field((1.0, 2.0, 4.0, 8.0), "plan", above=0)
+    joint_dropouts: tuple[float, ...] = field(
+        (0.1, 0.3, 0.5, 0.7), "plan", above=0, below=1
+    )
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        known = tuple(ROWS) if not self.grids else self.shares
-        configuration.check_names("shares", self.shares, known)
-        below = dict.fromkeys(("shares", "dropouts", "joint_dropouts"), 1.0)
-        below |= dict.fromkeys(("alphas", "joint_alphas"), float("inf"))
-        for name, limit in below.items():
-            if not all(0 < value < limit for value in getattr(self, name)):
-                raise ValueError(
-                    f"Invalid value received for `{name}`. Expected numbers in (0, "
-                    f"{limit:g}). Received: {list(getattr(self, name))}"
-                )
+        if not self.grids and set(self.shares) - set(ROWS):
+            raise invalid(
+                "shares", f"some of {list(ROWS)} without --grids", self.shares
+            )
 
 
 def rows(settings):
     """The recipe of each row, by (share, method)."""
-    plan = {}
-    for share in settings.shares:
-        if settings.grids:
-            dropouts, alphas = settings.dropouts, settings.alphas
-            joint = [
-                (a, p) for a in settings.joint_alphas for p in settings.joint_dropouts
-            ]
-        else:
-            dropout, alpha, both = ROWS[share]
-            dropouts, alphas, joint = [dropout], [alpha], [both]
-        of_share = [Recipe()]
-        of_share += [Recipe(dropout=p) for p in dropouts]
-        of_share += [Recipe(alpha=a) for a in alphas]
-        of_share += [Recipe(alpha=a, dropout=p) for a, p in joint]
-        for recipe in of_share:
-            key = (_group(share), _method(recipe))
-            plan[key] = dataclasses.replace(recipe, corrupted=share)
-    return plan
+    return {
+        (_group(share), _method(recipe)): recipe
+        for share in settings.shares
+        for recipe in (of_grids(settings, share) if settings.grids else of_table(share))
+    }
 
 
-def run(settings):
-    """Trains each row, prints the table and gives the result."""
-    import sys
-
-    from experiments import classifiers
-    from experiments.engine import running
-
-    data = classifiers.load(settings)
-    records = classifiers.train_all(rows(settings), data, settings)
-    return running.conclude(sys.modules[__name__], settings, records)
-
-
-def final(epochs):
-    """The row of the table, from the numbers of each epoch."""
-    return recipes.errors(epochs)
+def of_table(share):
+    """The recipes of the paper's table: ERM, dropout, mixup, both."""
+    dropout, alpha, (joint_alpha, joint_dropout) = ROWS[share]
+    return [
+        Recipe(corrupted=share),
+        Recipe(corrupted=share, dropout=dropout),
+        Recipe(corrupted=share, alpha=alpha),
+        Recipe(corrupted=share, alpha=joint_alpha, dropout=joint_dropout),
+    ]
 
 
-def tables(result):
-    """The table in the paper's layout, and the best of each grid, as Markdown."""
-    written = [result_file.table(result, MEASURES, "Replaced", DIGITS)]
-    return [*written, *_chosen(result)] if result["settings"]["grids"] else written
+def of_grids(settings, share):
+    """The recipes of the paper's grids."""
+    joint = itertools.product(settings.joint_alphas, settings.joint_dropouts)
+    return [
+        Recipe(corrupted=share),
+        *(Recipe(corrupted=share, dropout=p) for p in settings.dropouts),
+        *(Recipe(corrupted=share, alpha=a) for a in settings.alphas),
+        *(Recipe(corrupted=share, alpha=a, dropout=p) for a, p in joint),
+    ]
 
 
-def draw(result, folder):
-    """Error over epochs, with the overfitting after the drop, and the reliability."""
-    from experiments.report import figures
-
-    return figures.curves_and_reliability(result, folder)
-
-
-def paper():
+def paper(settings):
     """The paper's value by cell."""
     return {
         f"{_group(share)}/{_method(recipe)}/{measure}": value
-        for share, (dropout, alpha, (joint_alpha, joint_dropout)) in ROWS.items()
-        for recipe, row in zip(
-            (
-                Recipe(),
-                Recipe(dropout=dropout),
-                Recipe(alpha=alpha),
-                Recipe(alpha=joint_alpha, dropout=joint_dropout),
-            ),
-            PAPER[share],
-            strict=True,
-        )
+        for share in ROWS
+        for recipe, row in zip(of_table(share), PAPER[share], strict=True)
         for measure, value in zip(MEASURES, row, strict=False)
     }
+
+
+def chosen(result):
+    """Of each grid the row of least best test error: what the paper's table shows."""
+    if not result["settings"]["grids"]:
+        return []
+    rows = []
+    for group in dict.fromkeys(run["group"] for run in result["runs"]):
+        kinds = {}
+        for run in result["runs"]:
+            if run["group"] == group:
+                # The method without its numbers.
+                parts = run["method"].split(", ")
+                kind = ", ".join(part.split(" ")[0] for part in parts)
+                kinds.setdefault(kind, []).append(run["method"])
+        for kind, methods in kinds.items():
+            means = {
+                method: result["summary"][f"{group}/{method}/best_error"]["mean"]
+                for method in methods
+            }
+            rows.append([group, kind, min(means, key=means.get)])
+    head = ["Replaced", "Grid", "Chosen by its best test error, an oracle"]
+    return [tables.markdown(head, rows)]
 
 
 def _group(share):
@@ -196,27 +166,20 @@ def _method(recipe):
     return f"{recipe.label}, {dropout}" if recipe.alpha else dropout
 
 
-def _chosen(result):
-    """Of each grid the row of least best test error: what the paper's table shows."""
-    kinds = {"ERM": [], "dropout": [], "mixup": [], "mixup, dropout": []}
-    lines = [
-        "| Replaced | Grid | Chosen by its best test error, an oracle |",
-        "|---|---|---|",
-    ]
-    for group in dict.fromkeys(run["group"] for run in result["runs"]):
-        methods = dict.fromkeys(
-            run["method"] for run in result["runs"] if run["group"] == group
-        )
-        for kind in kinds:
-            of_kind = [m for m in methods if _kind(m) == kind]
-            best = min(
-                of_kind,
-                key=lambda m: result["summary"][f"{group}/{m}/best_error"]["mean"],
-            )
-            lines.append(f"| {group} | {kind} | {best} |")
-    return ["\n".join(lines)]
-
-
-def _kind(method):
-    """The method without its numbers."""
-    return ", ".join(part.split(" ")[0] for part in method.split(", "))
+EXPERIMENT = classifiers.experiment(
+    name="table2_corrupted_labels",
+    item="Table 2",
+    settings=Settings,
+    presets={
+        "paper": {"grids": True},
+        "cpu": CPU,
+        "smoke": {**SMOKE, "shares": (0.5,)},
+    },
+    rows=rows,
+    tables=lambda result: [
+        tables.table(result, MEASURES, "Replaced", DIGITS),
+        *chosen(result),
+    ],
+    draw=figures.curves_and_reliability,
+    paper=paper,
+)

@@ -1,15 +1,9 @@
 """Table 3: adversarial examples by FGSM and I-FGSM, white box and black box.
 
 The claim (section 3.5): networks trained with mixup withstand adversarial examples
-better, without being trained on any. The paper's errors (%) with three ResNet-101 on
-ImageNet (two ERM, one mixup), epsilon 4 of 255, ERM and mixup:
-
-                FGSM top-1    I-FGSM top-1   FGSM top-5    I-FGSM top-5
-    white box   90.7  75.2    99.9  99.6     63.1  49.1    93.4  95.8
-    black box   57.0  46.0    57.3  40.9     24.8  17.4    18.1  11.8
-
-and its text's ratios of accuracies: 2.7 (FGSM, white), 1.25 (FGSM, black) and 1.4
-(I-FGSM, black). Under I-FGSM in the white box mixup's top-5 error is the worse one.
+better, without being trained on any.
+The paper has three ResNet-101 on ImageNet (two ERM, one mixup), and epsilon 4 of 255.
+Under I-FGSM in the white box mixup's top-5 error is the worse one.
 
     python -m experiments table3_adversarial --data_dir DATA                  # two cores
     python -m experiments table3_adversarial --data_dir DATA --preset paper   # a GPU
@@ -24,20 +18,22 @@ and within [0, 255]; every test image is attacked, the misclassified ones too.
 Not in the paper, and set here: the step's size, the images. For each seed the first
 ERM network is that of the seed, the second that of the next seed in the list.
 
-Deviations of both presets: not ImageNet, but the networks of `figure2_between`, PreAct
-ResNet-18 by ERM and by mixup with alpha 1, trained once for both, epsilon 1, 2, 4 and 8
-of 255. Preset `paper` is CIFAR-10 by section 3.2's training; preset `cpu` is 1,000
-images of Fashion-MNIST scaled to 12 x 12, the network at an eighth of its width,
-batches of 64, 40 epochs without augmentation, 2,000 test images.
+Not ImageNet, but the networks of `figure2_between`, PreAct ResNet-18 by ERM and by
+mixup with alpha 1, trained once for both, epsilon 1, 2, 4 and 8 of 255. Preset `paper`
+is CIFAR-10 by section 3.2's training.
 """
 
 import dataclasses
+import functools
 
-from experiments import recipes
-from experiments.recipes import Recipe
-from experiments.report import result_file
+import tensorflow as tf
 
-ITEM = "Table 3"
+from experiments import classifiers, measures
+from experiments.recipes import CPU, SMOKE, RecipeSettings, erm_and_mixup
+from experiments.report import analysis_figures, figures, tables
+from experiments.settings import field, invalid
+from keras_mixup import evaluation
+
 BOXES, ATTACKS, TOPS = ("white", "black"), ("fgsm", "i_fgsm"), ("top_1", "top_5")
 HEADINGS = {
     f"{box}_{attack}_{top}": f"{box}, {attack.replace('_', '-').upper()}, "
@@ -46,7 +42,11 @@ HEADINGS = {
     for box in BOXES
     for attack in ATTACKS
 }
-# ERM and mixup, at epsilon 4.
+CLEAN = {
+    "last_error": "Clean test error (%)",
+    "calibration_error": "Calibration error (%)",
+}
+# Errors (%) of ERM and mixup, at epsilon 4.
 PAPER = {
     "white_fgsm_top_1": (90.7, 75.2),
     "white_i_fgsm_top_1": (99.9, 99.6),
@@ -63,80 +63,51 @@ RATIOS = {
     "black_fgsm_top_1": 1.25,
     "black_i_fgsm_top_1": 1.4,
 }
-PRESETS = {
-    "paper": {},
-    "cpu": recipes.CPU,
-    "smoke": {**recipes.SMOKE, "epsilons": (4.0,), "seeds": (0, 1)},
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(recipes.ClassifierConfiguration):
+class Settings(RecipeSettings):
     """Settings of Table 3."""
 
     # Largest change of a pixel, of 255.
-    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    epsilons: tuple[float, ...] = field((1.0, 2.0, 4.0, 8.0), "plan")
     # Equal steps of I-FGSM.
-    steps: int = 10
+    steps: int = field(10, "analysis", least=1)
     # Alpha of the mixup network.
-    alpha: float = 1.0
-    seeds: tuple[int, ...] = (0, 1, 2)
+    alpha: float = field(1.0, "analysis", above=0)
+    seeds: tuple[int, ...] = field((0, 1, 2))
+    checkpoint_every: int = field(1, least=1)
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
         if len(self.seeds) < 2:
-            raise ValueError(
-                "Invalid value received for `seeds`. Expected at least two: the second "
-                f"ERM network is that of another seed. Received: {list(self.seeds)}"
-            )
-        if max(self.epsilons) == float("inf"):
-            raise ValueError(
-                "Invalid value received for `epsilons`. Expected finite numbers >= 0. "
-                f"Received: {list(self.epsilons)}"
-            )
-        if self.steps < 1 or not 0 < self.alpha < float("inf"):
-            raise ValueError(
-                "Invalid value received for `steps` or `alpha`. Expected an integer >= 1 "
-                f"and a finite float > 0. Received: {self.steps} and {self.alpha}"
+            raise invalid(
+                "seeds",
+                "at least two: the second ERM network is that of another seed",
+                self.seeds,
             )
 
 
-def rows(settings):
-    """The recipes of the networks."""
-    recipes_ = (Recipe(), Recipe(alpha=settings.alpha))
-    return {("", recipe.label): recipe for recipe in recipes_}
-
-
-def run(settings):
-    """Trains the networks, attacks them and gives the result."""
-    import sys
-
-    from experiments import classifiers
-    from experiments.engine import running
-
-    data = classifiers.load(settings)
-    trained = classifiers.train_all(rows(settings), data, settings)
-    networks = {
-        (record["method"], record["seed"]): classifiers.trained_network(record)
-        for record in trained
-    }
-    sources = dict(zip(settings.seeds, [*settings.seeds[1:], settings.seeds[0]]))
-    records = []
+def analyze(records, data, settings):
+    """A record for each epsilon and network: the networks attack each other."""
+    networks = {(r["method"], r["seed"]): classifiers.network_of(r) for r in records}
+    seconds = dict(zip(settings.seeds, [*settings.seeds[1:], settings.seeds[0]]))
+    found = []
     for epsilon in settings.epsilons:
-        for record in trained:
+        for record in records:
             method, seed = record["method"], record["seed"]
             print(f"Attacking by {epsilon:g} of 255: {method}, seed {seed}", flush=True)
             own = networks[method, seed]
             # The black box: made with the seed's ERM network, shown to another.
-            other = networks["ERM", sources[seed]] if method == "ERM" else own
+            other = networks["ERM", seconds[seed]] if method == "ERM" else own
             errors = attacked(
                 own, other, networks["ERM", seed], data.test, epsilon, settings
             )
             epochs = classifiers.with_end(record["epochs"], attacked=errors)
             group = f"epsilon {epsilon:g}"
-            records.append({**record, "group": group, "epochs": epochs})
-    return running.conclude(sys.modules[__name__], settings, records)
+            found.append({**record, "group": group, "epochs": epochs})
+    return found
 
 
 def attacked(network, shown, source, test, epsilon, settings):
@@ -150,13 +121,6 @@ def attacked(network, shown, source, test, epsilon, settings):
         epsilon: Largest change of a pixel.
         settings: `Settings`.
     """
-    import functools
-
-    import tensorflow as tf
-
-    from experiments import classifiers
-    from keras_mixup import evaluation
-
     network, shown, source = map(classifiers.of_pixels, (network, shown, source))
     batches = tf.data.Dataset.from_tensor_slices(test).batch(500)
     attacks = {
@@ -176,61 +140,14 @@ def attacked(network, shown, source, test, epsilon, settings):
 
 def final(epochs):
     """The errors under attack, and those of the classifier."""
-    return {**epochs[-1]["end"]["attacked"], **recipes.errors(epochs)}
+    return {**epochs[-1]["end"]["attacked"], **measures.of_classifier(epochs)}
 
 
-def tables(result):
-    """The errors under attack, and the ratios of accuracies, as Markdown."""
-    clean = {
-        "last_error": "Clean test error (%)",
-        "calibration_error": "Calibration error (%)",
-    }
-    top_1 = {name: text for name, text in HEADINGS.items() if name.endswith("top_1")}
-    top_5 = {name: text for name, text in HEADINGS.items() if name.endswith("top_5")}
-    return [
-        result_file.table(result, {**clean, **top_1}, "Error (%)"),
-        result_file.table(result, top_5, "Error (%)"),
-        _ratios(result),
-    ]
-
-
-def draw(result, folder):
-    """Errors over epsilon; the reliability on clean images."""
-    from experiments.report import analysis_figures, figures
-
-    curves = folder / "curves.png"
-    epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
-    measures = {name: text for name, text in HEADINGS.items() if name.endswith("top_1")}
-    analysis_figures.over_groups(
-        result, epsilons, measures, r"$\epsilon$ of 255", curves
-    )
-    # Every epsilon has the same networks, and their reliability without attack.
-    first = {
-        **result,
-        "runs": [
-            {**run, "group": "clean images"}
-            for run in result["runs"]
-            if run["group"] in [*epsilons][:1]
-        ],
-    }
-    return [curves, *figures.reliability_diagrams(first, folder)]
-
-
-def paper():
-    """The paper's value by cell: ImageNet, ResNet-101."""
-    return {
-        f"epsilon 4/{method}/{measure}": value
-        for measure, values in PAPER.items()
-        for method, value in zip(("ERM", "mixup 1"), values, strict=True)
-    }
-
-
-def _ratios(result):
-    """Accuracy of mixup over ERM's, mean over seeds each, by epsilon."""
+def ratios(result):
+    """Accuracy of mixup over ERM's, mean over seeds each, by epsilon, as Markdown."""
     erm, *others = dict.fromkeys(run["method"] for run in result["runs"])
     groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    head = ["Accuracy of mixup over that of ERM, top-1", *groups, "Paper (epsilon 4)"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for measure, theirs in RATIOS.items():
         cells = []
         for group in groups:
@@ -239,5 +156,56 @@ def _ratios(result):
                 for method in (erm, *others)
             ]
             cells.append(f"{right[1] / right[0]:.2f}" if right[0] > 0 else "-")
-        lines.append(f"| {' | '.join([HEADINGS[measure], *cells])} | {theirs:g} |")
-    return "\n".join(lines)
+        rows.append([HEADINGS[measure], *cells, f"{theirs:g}"])
+    head = ["Accuracy of mixup over that of ERM, top-1", *groups, "Paper (epsilon 4)"]
+    return tables.markdown(head, rows)
+
+
+def headings(top):
+    """The measures of top-1 or top-5 errors, and their headings."""
+    return {name: text for name, text in HEADINGS.items() if name.endswith(top)}
+
+
+def draw(result, folder):
+    """Errors over epsilon; the reliability on clean images."""
+    curves = folder / "curves.png"
+    epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
+    analysis_figures.over_groups(
+        result, epsilons, headings("top_1"), r"$\epsilon$ of 255", curves
+    )
+    # Every epsilon has the same networks, and their reliability without attack.
+    first, *_ = epsilons
+    runs = [
+        {**run, "group": "clean images"}
+        for run in result["runs"]
+        if run["group"] == first
+    ]
+    clean = {**result, "runs": runs}
+    return [curves, *figures.reliability_diagrams(clean, folder)]
+
+
+EXPERIMENT = classifiers.experiment(
+    name="table3_adversarial",
+    item="Table 3",
+    settings=Settings,
+    presets={
+        "paper": {},
+        "cpu": CPU,
+        "smoke": {**SMOKE, "epsilons": (4.0,), "seeds": (0, 1)},
+    },
+    rows=erm_and_mixup,
+    analyze=analyze,
+    final=final,
+    tables=lambda result: [
+        tables.table(result, {**CLEAN, **headings("top_1")}, "Error (%)"),
+        tables.table(result, headings("top_5"), "Error (%)"),
+        ratios(result),
+    ],
+    draw=draw,
+    # ImageNet, ResNet-101.
+    paper=lambda settings: {
+        f"epsilon 4/{method}/{measure}": value
+        for measure, values in PAPER.items()
+        for method, value in zip(("ERM", "mixup 1"), values, strict=True)
+    },
+)

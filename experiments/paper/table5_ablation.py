@@ -21,20 +21,15 @@ Every row is a configuration of MixUp, MixUpModel and the network.
 
 Preset `paper`: section 3.2's training, one lam a batch, alpha 1, one model a cell (the
 paper does not say how many; differences below .15 are noise).
-
-Deviations of preset `cpu`: one seed; 1,000 images of Fashion-MNIST scaled to 12 x 12,
-PreAct ResNet-18 at an eighth of its width, batches of 64, 40 epochs without
-augmentation, 50 neighbors of 1,000 images instead of 200 of 50,000: the same fixed
-budget for each of the 44 cells.
 """
 
 import dataclasses
 
-from experiments import configuration, recipes
-from experiments.recipes import Recipe
-from experiments.report import result_file
+from experiments import classifiers
+from experiments.recipes import CPU, SMOKE, Recipe, RecipeSettings
+from experiments.report import analysis_figures, figures, tables
+from experiments.settings import field
 
-ITEM = "Table 5"
 DECAYS = (1e-4, 5e-4)
 ROWS = {
     "ERM": Recipe(),
@@ -83,26 +78,16 @@ PAPER = {
     "noise 0.1": (6.41, 5.86),
     "noise 0.2": (7.16, 7.24),
 }
-PRESETS = {
-    "paper": {},
-    "cpu": {**recipes.CPU, "seeds": (0,)},
-    "smoke": {**recipes.SMOKE, "weight_decays": (1e-4,)},
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(recipes.ClassifierConfiguration):
+class Settings(RecipeSettings):
     """Settings of Table 5; the defaults are the paper's."""
 
     # Rows to run, by their names in the table; all of them by default.
-    rows: tuple[str, ...] = tuple(ROWS)
+    rows: tuple[str, ...] = field(tuple(ROWS), "plan", among=ROWS)
     # PyTorch's weight decays.
-    weight_decays: tuple[float, ...] = DECAYS
-
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        configuration.check_names("rows", self.rows, ROWS)
+    weight_decays: tuple[float, ...] = field(DECAYS, "plan")
 
 
 def rows(settings):
@@ -114,49 +99,33 @@ def rows(settings):
     }
 
 
-def run(settings):
-    """Trains each cell, prints the table and gives the result."""
-    import sys
-
-    from experiments import classifiers
-    from experiments.engine import running
-
-    data = classifiers.load(settings)
-    records = classifiers.train_all(rows(settings), data, settings)
-    return running.conclude(sys.modules[__name__], settings, records)
-
-
-def final(epochs):
-    """The measures of a cell, from the numbers of each epoch."""
-    return recipes.errors(epochs)
-
-
-def tables(result):
-    """The paper's table, what more weight decay changes, and the calibration."""
-    return [
-        result_file.table_by_group(result, "median_error", "Median test error (%)", 2),
-        *_change_by_decay(result),
-        result_file.table_by_group(
-            result, "calibration_error", "Calibration error, last epoch (%)"
-        ),
-    ]
-
-
 def draw(result, folder):
     """The errors of all cells, and the reliability of ERM and mixup."""
-    from experiments.report import analysis_figures, figures
-
-    bars = folder / "errors.png"
+    dots = folder / "errors.png"
     analysis_figures.dots_by_method(
-        result, "median_error", "Test error, median of the last ten epochs (%)", bars
+        result, "median_error", "Test error, median of the last ten epochs (%)", dots
     )
-    return [
-        bars,
-        *figures.reliability_diagrams(result, folder, ("ERM", "mixup, AC + RP")),
-    ]
+    methods = ("ERM", "mixup, AC + RP")
+    return [dots, *figures.reliability_diagrams(result, folder, methods)]
 
 
-def paper():
+def change_by_decay(result):
+    """What the larger weight decay changes in each row, ours and the paper's."""
+    if len(result["settings"]["weight_decays"]) != 2:
+        return []
+    low, high = (_group(decay) for decay in sorted(result["settings"]["weight_decays"]))
+    rows = []
+    for method in dict.fromkeys(run["method"] for run in result["runs"]):
+        ends = [f"{group}/{method}/median_error" for group in (low, high)]
+        ours = [result["summary"][cell]["mean"] for cell in ends]
+        known = [result["paper"].get(cell) for cell in ends]
+        theirs = "" if None in known else f"{known[1] - known[0]:+.2f}"
+        rows.append([method, f"{ours[1] - ours[0]:+.2f}", theirs])
+    head = [f"From {low} to {high}: change of the error (points)", "Ours", "Paper"]
+    return [tables.markdown(head, rows)]
+
+
+def paper(settings):
     """The paper's value by cell."""
     return {
         f"{_group(decay)}/{method}/median_error": value
@@ -169,19 +138,23 @@ def _group(decay):
     return f"weight decay {decay:g}"
 
 
-def _change_by_decay(result):
-    """What the larger weight decay changes in each row, ours and the paper's."""
-    if len(result["settings"]["weight_decays"]) != 2:
-        return []
-    low, high = (_group(decay) for decay in sorted(result["settings"]["weight_decays"]))
-    lines = [
-        f"| From {low} to {high}: change of the error (points) | Ours | Paper |",
-        "|---|---|---|",
-    ]
-    for method in dict.fromkeys(run["method"] for run in result["runs"]):
-        ends = [f"{group}/{method}/median_error" for group in (low, high)]
-        ours = [result["summary"][cell]["mean"] for cell in ends]
-        known = [result["paper"].get(cell) for cell in ends]
-        theirs = "" if None in known else f"{known[1] - known[0]:+.2f}"
-        lines.append(f"| {method} | {ours[1] - ours[0]:+.2f} | {theirs} |")
-    return ["\n".join(lines)]
+EXPERIMENT = classifiers.experiment(
+    name="table5_ablation",
+    item="Table 5",
+    settings=Settings,
+    presets={
+        "paper": {},
+        "cpu": {**CPU, "seeds": (0,)},
+        "smoke": {**SMOKE, "weight_decays": (1e-4,)},
+    },
+    rows=rows,
+    tables=lambda result: [
+        tables.table_by_group(result, "median_error", "Median test error (%)", 2),
+        *change_by_decay(result),
+        tables.table_by_group(
+            result, "calibration_error", "Calibration error, last epoch (%)"
+        ),
+    ],
+    draw=draw,
+    paper=paper,
+)

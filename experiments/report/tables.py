@@ -271,3 +271,8 @@ def _cell(cell, digits=1):
     if cell["standard_deviation"] is not None:
         text += f" ± {cell['standard_deviation']:.{digits}f}"
     return text if cell["paper"] is None else f"{text} ({cell['paper']:g})"
+
+
+def markdown(head, rows):
+    """A Markdown table of headings and rows of texts."""
+    return "\n".join([_line(head), "|---" * len(head) + "|", *map(_line, rows)])
