@@ -16,7 +16,7 @@ install: .venv/installed
 	touch $@
 
 demo: install
-	$(BIN)/python -m experiments quickstart
+	$(BIN)/python examples/quickstart.py
 
 # Two processes: TensorFlow is traced more than it computes here. By files, so that what
 # a file sets up once is not set up in both.

@@ -17,7 +17,7 @@ PAPER = {
     "discussion": "Section 2: three examples, equal labels, two loaders, lam an example",
 }
 BEYOND = {
-    "quickstart": "Digits with 40 % wrong labels: ERM, mixup, and a served model",
+    "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",
     "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
 }
 EXPERIMENTS = PAPER | BEYOND
