@@ -19,8 +19,9 @@ class GANSettings(MethodSettings):
 
     # Values of alpha.
     alphas: tuple[float, ...] = field((0.2,), above=0)
-    # Iterations of the generator, and those after which samples are kept.
+    # Iterations of the generator.
     iterations: int = field(20_000, least=1)
+    # Iterations after which samples are kept.
     snapshots: tuple[int, ...] = (10, 100, 1000, 10_000, 20_000)
     # Iterations between two measurements; there are some more at the beginning.
     every: int = field(500, least=1)

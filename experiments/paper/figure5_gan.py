@@ -16,8 +16,9 @@ discriminator, on mini-batches of 128; Adam; alpha 0.2. From the authors' progra
 (hongyi-zhang/mixup, gan/example_gan.py): the modes, of standard deviation .01, new
 points in every batch; the saturating generator loss; PyTorch's initial values; alphas
 0, .1, .2, .5 and 1. There d is not trained on the paper's formula but between two
-shuffled batches, each half real and half generated, with weights uniform in (0, alpha):
-that is `--mode author_code`; `--mode objective` is the formula. ERM is the same in both.
+shuffled batches, each half real and half generated, with weights uniform in
+(0, alpha): that is `--mode author_code`; `--mode objective` is the formula. ERM is the
+same in both.
 
 Not as there: iterations count from 1, so a snapshot is one update earlier than in the
 program, which counts from 0.
