@@ -37,14 +37,15 @@ def keras_loop(**compiled):
     """Iterations of ours."""
     import tensorflow as tf
 
-    from experiments import gan_training, mixtures
+    from experiments import mixtures
+    from experiments.gan import indices
     from experiments.paper import figure5_gan
 
     settings = figure5_gan.Settings()
     gan = mixtures.make_gan("ring", ALPHA, "author_code", 0, settings)
     gan.compile(*gan.optimizers, **compiled)
     step = gan.make_train_function() or gan.train_function
-    batches = iter(gan_training.indices(0))
+    batches = iter(indices(0))
 
     def iterate(count):
         for _ in range(count):

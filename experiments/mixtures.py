@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mixup
-from experiments import gan_training
+from experiments.gan import finite
+from experiments.settings import invalid
 from keras_mixup import evaluation, keys, models
 from keras_mixup.training import counting
 
@@ -43,22 +44,13 @@ class MixtureGAN(keras_mixup.MixUpGAN):
 
     Args:
         mixture: "ring" or "grid".
-        batch_size: Real examples in each step of the discriminator (in mode author_code
-            in each of the two batches that it mixes), over all replicas.
+        count: Real examples in each step on each replica.
         **arguments: Those of `MixUpGAN`.
     """
 
-    def __init__(self, mixture, batch_size, **arguments):
+    def __init__(self, mixture, count, **arguments):
         super().__init__(**arguments)
-        self.mixture = mixture
-        batches = self.discriminator_steps * (2 if self.pairs else 1)
-        self.examples_per_step = batches * batch_size
-        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if batch_size % self.replicas:
-            raise ValueError(
-                "Invalid value received for `batch_size`. Expected a multiple of the "
-                f"{self.replicas} replicas. Received: {batch_size}"
-            )
+        self.mixture, self.count = mixture, count
 
     def fit(self, *args, **kwargs):
         """`fit` over indices, without checks of real examples."""
@@ -68,13 +60,16 @@ class MixtureGAN(keras_mixup.MixUpGAN):
         """A step on the examples of this index."""
         # Negative seeds are those of the data.
         key = keys.make_key(-1 - self.seed, data[0], keys.replica_in_sync())
-        count = self.examples_per_step // self.replicas
         with counting.behind(data):
-            return super().train_step(draw(self.mixture, key, count))
+            return super().train_step(draw(self.mixture, key, self.count))
 
 
 def make_gan(data_set, alpha, mode, seed, settings):
-    """The authors' networks and optimizers, compiled."""
+    """The authors' networks and optimizers, compiled; made in a strategy's scope."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if settings.batch_size % replicas:
+        expected = f"a multiple of the {replicas} replicas"
+        raise invalid("batch_size", expected, settings.batch_size)
 
     def adam():
         # PyTorch's epsilon; Keras's is 1e-7.
@@ -83,7 +78,7 @@ def make_gan(data_set, alpha, mode, seed, settings):
     sizes = {"width": settings.width, "depth": DEPTH}
     gan = MixtureGAN(
         data_set,
-        settings.batch_size,
+        settings.examples_per_step(alpha, mode) // replicas,
         generator=models.build(
             "gan_generator", latent_dim=settings.latent_dim, **sizes
         ),
@@ -101,7 +96,7 @@ def make_gan(data_set, alpha, mode, seed, settings):
 def measure(gan, iteration, seed, settings):
     """What samples of fixed noise cover, and at snapshots the samples themselves."""
     samples = gan.generate(settings.samples, seed=seed, batch_size=5000)
-    samples = gan_training.finite(samples, iteration)
+    samples = finite(samples, iteration)
     real = draw(gan.mixture, keys.make_key(seed, -1), len(samples)).numpy()
     found = evaluation.mode_coverage(samples, modes(gan.mixture), RADIUS)
     near = evaluation.mode_coverage(samples, modes(gan.mixture), NEAR)

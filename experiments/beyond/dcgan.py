@@ -11,7 +11,7 @@ Set here: Fashion-MNIST in one channel on [-1, 1]; `dcgan_generator` and
 `dcgan_discriminator` of `keras_mixup.models`; Adam at 2e-4 with beta_1 .5 (Radford et
 al., 2016), batches of 128, one step of the discriminator before each of the generator,
 the non-saturating loss, mode objective with alpha 0.2. Preset paper is the full size,
-50 passes; cpu is reduced: half the width, 20,000 images, 3,000 iterations.
+50 passes.
 
 Measured: the sliced 1-Wasserstein distance of generated images to held-out ones, in
 pixels of [-1, 1], as a mean over 500 directions. It sees the law of the pixels, not
@@ -20,44 +20,32 @@ the held-out images to training images, which a perfect generator would reach.
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
-from experiments import configuration
-from experiments.report import result_file
+import keras
+import tensorflow as tf
 
-ITEM = "DCGAN"
+import keras_mixup
+from experiments import gan
+from experiments.data import images, pipeline, sources
+from experiments.experiment import Experiment, Run
+from experiments.gan import GANSettings
+from experiments.report import gan_figures, tables
+from experiments.settings import field
+from keras_mixup import evaluation, models
+
 MEASURES = {
     "sliced_wasserstein": "Sliced Wasserstein, end",
     "real_sliced_wasserstein": "of real images",
     "discriminator_loss": "Loss of d, end",
 }
-DIGITS = dict.fromkeys(MEASURES, 3)
-PRESETS = {
-    "paper": {},
-    "cpu": {
-        "train_split": "train[:20000]",
-        "width": 64,
-        "discriminator_width": 16,
-        "iterations": 3000,
-        "snapshots": (100, 500, 1000, 3000),
-    },
-    "smoke": {
-        "dataset": "digits",
-        "seeds": (0,),
-        "batch_size": 32,
-        "width": 8,
-        "discriminator_width": 4,
-        "latent_dim": 4,
-        "iterations": 6,
-        "snapshots": (2, 6),
-        "every": 2,
-        "samples": 64,
-    },
-}
+# Directions of the distance.
+distance = functools.partial(evaluation.sliced_wasserstein, projections=500)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(configuration.TrainingConfiguration):
+class Settings(GANSettings):
     """Settings of the DCGAN."""
 
     # Image set: a TFDS name, "digits", or a folder of images below data_dir.
@@ -65,113 +53,59 @@ class Settings(configuration.TrainingConfiguration):
     # Its splits, in TFDS's notation.
     train_split: str = "train"
     test_split: str = "test"
-    seeds: tuple[int, ...] = (0,)
     # Channels: 1 for the mean of the colors, or 3.
     channels: Literal[1, 3] = 1
-    # Values of alpha.
-    alphas: tuple[float, ...] = (0.2,)
     # How the discriminator's batches are mixed.
     mode: Literal["objective", "author_code"] = "objective"
-    # Iterations of the generator, and those after which samples are kept.
-    iterations: int = 23_450
+    iterations: int = field(23_450, least=1)
     snapshots: tuple[int, ...] = (500, 2000, 5000, 23_450)
-    # Iterations between two measurements; there are some more at the beginning.
-    every: int = 500
-    # Steps of the discriminator in each iteration.
-    discriminator_steps: int = 1
-    # Loss of the generator.
+    discriminator_steps: int = field(1, least=1)
     generator_loss: Literal["minimax", "non_saturating"] = "non_saturating"
-    # Dimension of the noise.
-    latent_dim: int = 100
-    # Channels of the generator's first feature map, and of the discriminator's.
-    width: int = 128
-    discriminator_width: int = 32
-    # Learning rate of Adam, of both.
-    learning_rate: float = 2e-4
-    # Images that are measured, and how many of them a snapshot keeps.
-    samples: int = 2000
-    tiles: int = 40
-    tensorboard: bool = False
+    latent_dim: int = field(100, least=1)
+    width: int = field(128, least=1)
+    # Channels of the discriminator's first feature map.
+    discriminator_width: int = field(32, least=1)
+    learning_rate: float = field(2e-4, above=0)
+    samples: int = field(2000, least=1)
+    # How many of the samples a snapshot keeps.
+    tiles: int = field(40, least=1)
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        configuration.check_gan(self)
+        if self.mode == "author_code":
+            gan.check_weights("alphas", self.alphas)
 
 
-def run(settings):
-    """Trains, prints the table, draws the sample grids and gives the result."""
-    import sys
-
-    from experiments.data import images
-    from experiments.engine import running
-
+def load(settings):
+    """The images of both splits."""
     splits = (settings.train_split, settings.test_split)
-    data = images.load_images(settings.dataset, splits, running.places_of(settings))
+    data = images.load_images(settings.dataset, splits, sources.places_of(settings))
     images.check_one_size(data, settings.dataset)
-    runs = [
-        running.Run(settings.dataset, method, seed, {"alpha": alpha}, data.counts)
+    return data
+
+
+def runs(settings, data):
+    """Each method with each seed."""
+    return [
+        Run(settings.dataset, method, seed, {"alpha": alpha}, data.counts)
         for seed in settings.seeds
         for method, alpha in settings.method_alphas().items()
     ]
-    records = running.run_all(
-        "dcgan",
-        settings,
-        runs,
-        lambda run, folder: train(run, folder, data, settings),
-        plan_fields=("tiles",),
-    )
-    legend = "Mean ± standard deviation over seeds."
-    return running.conclude(sys.modules[__name__], settings, records, legend)
 
 
-def train(run, folder, data, settings):
+def train(run, data, settings, folder):
     """One run: the record of its points, and the real images seen."""
-    import keras
-    import numpy as np
-
-    import keras_mixup
-    from experiments import gan_training
-    from experiments.data import pipeline
-    from keras_mixup import evaluation, models
-
-    keras.utils.set_random_seed(run.seed)
-    alpha = run.settings["alpha"]
-    shape = (*data.shape[:2], settings.channels)
-    # In mode author_code a step of the discriminator mixes two batches.
-    halves = 2 if alpha and settings.mode == "author_code" else 1
-    batch_size = settings.batch_size * settings.discriminator_steps * halves
-    count = data.counts[settings.train_split]
-    steps_per_epoch = -(-count // batch_size)
-
-    def make_gan():
-        gan = keras_mixup.MixUpGAN(
-            models.build(
-                "dcgan_generator",
-                output_shape=shape,
-                latent_dim=settings.latent_dim,
-                width=settings.width,
-            ),
-            models.build(
-                "dcgan_discriminator",
-                input_shape=shape,
-                width=settings.discriminator_width,
-            ),
-            alpha=alpha,
-            mode=settings.mode,
-            discriminator_steps=settings.discriminator_steps,
-            generator_loss=settings.generator_loss,
-            seed=run.seed,
-        )
-        adams = (keras.optimizers.Adam(settings.learning_rate, 0.5) for _ in "gd")
-        gan.compile(*adams, jit_compile=settings.jit_compile)
-        return gan
+    alpha, split = run.settings["alpha"], settings.train_split
+    batch_size = settings.examples_per_step(alpha, settings.mode)
+    steps_per_epoch = -(-data.counts[split] // batch_size)
 
     def batches(done):
         first_epoch, rest = divmod(done, steps_per_epoch)
         return pipeline.training_batches(
-            data.encoded[settings.train_split],
-            *(count, batch_size, run.seed, first_epoch, data.decode),
+            data.encoded[split],
+            *(data.counts[split], batch_size, run.seed, first_epoch),
+            decode=data.decode,
             mix=lambda step, batch: scaled(batch[0], settings.channels),
             service=settings.data_service,
         ).skip(rest)
@@ -182,39 +116,59 @@ def train(run, folder, data, settings):
 
     held_out = first_images(settings.test_split)
 
-    def measure(gan, iteration):
-        made = gan.generate(len(held_out), seed=run.seed, batch_size=500)
-        made = gan_training.finite(made, iteration)
-        distance = evaluation.sliced_wasserstein(made, held_out, projections=500)
-        measured = {"test": {"sliced_wasserstein": distance}}
+    def measure(model, iteration):
+        made = model.generate(len(held_out), seed=run.seed, batch_size=500)
+        made = gan.finite(made, iteration)
+        measured = {"test": {"sliced_wasserstein": distance(made, held_out)}}
         if iteration in settings.snapshots:
-            measured["samples"] = gan_training.encoded_tiles(made[: settings.tiles])
+            measured["samples"] = gan.encoded_tiles(made[: settings.tiles])
         return measured
 
-    iterations = min(settings.iterations, settings.max_steps or settings.iterations)
-    record = gan_training.fit(
-        make_gan,
-        batches,
-        gan_training.points_of(iterations, settings.every, settings.snapshots),
-        measure,
+    record, seen = gan.train(
         settings,
         folder,
+        make_gan=lambda: make_gan(alpha, run.seed, data.shape, settings),
+        batches=batches,
+        examples_per_step=batch_size,
+        measure=measure,
     )
-    real = first_images(settings.train_split)
+    real = first_images(split)
     size = min(len(real), len(held_out))
-    floor = evaluation.sliced_wasserstein(
-        np.asarray(real[:size]), held_out[:size], projections=500
-    )
+    floor = distance(real[:size], held_out[:size])
     record[-1]["end"] = {"real_sliced_wasserstein": floor}
-    return record, iterations * batch_size
+    return record, seen
 
 
-def scaled(images, channels):
+def make_gan(alpha, seed, image_shape, settings):
+    """Both networks and their optimizers, compiled."""
+    shape = (*image_shape[:2], settings.channels)
+    model = keras_mixup.MixUpGAN(
+        models.build(
+            "dcgan_generator",
+            output_shape=shape,
+            latent_dim=settings.latent_dim,
+            width=settings.width,
+        ),
+        models.build(
+            "dcgan_discriminator",
+            input_shape=shape,
+            width=settings.discriminator_width,
+        ),
+        alpha=alpha,
+        mode=settings.mode,
+        discriminator_steps=settings.discriminator_steps,
+        generator_loss=settings.generator_loss,
+        seed=seed,
+    )
+    adams = (keras.optimizers.Adam(settings.learning_rate, 0.5) for _ in "gd")
+    model.compile(*adams, jit_compile=settings.jit_compile)
+    return model
+
+
+def scaled(pixels, channels):
     """uint8 images as floats in [-1, 1]; one channel is the mean of the colors."""
-    import tensorflow as tf
-
-    images = tf.cast(images, tf.float32) / 127.5 - 1
-    return tf.reduce_mean(images, axis=-1, keepdims=True) if channels == 1 else images
+    pixels = tf.cast(pixels, tf.float32) / 127.5 - 1
+    return tf.reduce_mean(pixels, axis=-1, keepdims=True) if channels == 1 else pixels
 
 
 def final(epochs):
@@ -227,18 +181,38 @@ def final(epochs):
     }
 
 
-def tables(result):
-    """The table, as Markdown."""
-    return [result_file.table(result, MEASURES, "Data", DIGITS)]
-
-
-def paper():
-    """The paper has no images."""
-    return {}
-
-
-def draw(result, folder):
-    """Grids of generated images, a row a method and a column a snapshot."""
-    from experiments.report import gan_figures
-
-    return gan_figures.tiles(result, folder / "samples.png")
+EXPERIMENT = Experiment(
+    name="dcgan",
+    item="DCGAN",
+    settings=Settings,
+    presets={
+        "paper": {},
+        "cpu": {
+            "train_split": "train[:20000]",
+            "width": 64,
+            "discriminator_width": 16,
+            "iterations": 3000,
+            "snapshots": (100, 500, 1000, 3000),
+        },
+        "smoke": {
+            "dataset": "digits",
+            "batch_size": 32,
+            "width": 8,
+            "discriminator_width": 4,
+            "latent_dim": 4,
+            "iterations": 6,
+            "snapshots": (2, 6),
+            "every": 2,
+            "samples": 64,
+        },
+    },
+    load=load,
+    runs=runs,
+    train=train,
+    final=final,
+    tables=lambda result: [
+        tables.table(result, MEASURES, "Data", dict.fromkeys(MEASURES, 3))
+    ],
+    draw=lambda result, folder: gan_figures.tiles(result, folder / "samples.png"),
+    legend="Mean ± standard deviation over seeds.",
+)

@@ -16,34 +16,30 @@ discriminator, on mini-batches of 128; Adam; alpha 0.2. From the authors' progra
 (hongyi-zhang/mixup, gan/example_gan.py): the modes, of standard deviation .01, new
 points in every batch; the saturating generator loss; PyTorch's initial values; alphas
 0, .1, .2, .5 and 1. There d is not trained on the paper's formula but between two
-shuffled batches, each half real and half generated, with weights uniform in (0, alpha):
-that is `--mode author_code`; `--mode objective` is the formula. ERM is the same in both.
+shuffled batches, each half real and half generated, with weights uniform in
+(0, alpha): that is `--mode author_code`; `--mode objective` is the formula. ERM is the
+same in both.
 
 Not as there: iterations count from 1, so a snapshot is one update earlier than in the
 program, which counts from 0.
 
-Measured on 10,000 samples of fixed noise and as many real points:
-
-- modes covered: 1 % of the samples, or more, lie within .1 of the mode;
-- share of high quality: the samples within .1 of a mode, and within .03, three standard
-  deviations;
-- the sliced 1-Wasserstein distance, over 200 directions.
-
-Each at the last iteration, and the first three as means over the points of the second
-half as well, since a GAN moves on. The table says "end" and "late".
-
-Preset paper: the ring with three seeds, the grid with two, in mode objective one seed
-each, and alpha .1, .5 and 1 on the ring with one seed. A run is 20 minutes of two slow
-cores, 12 of two quick ones. Preset cpu is reduced: width 128, 10,000 iterations.
+Measured on 10,000 samples of fixed noise and as many real points: modes with 1 % of the
+samples or more within .1; the share of samples within .1 of a mode, and within .03,
+three standard deviations; the sliced 1-Wasserstein distance, over 200 directions. Each
+at the last iteration ("end"), and since a GAN moves on, all but the share within .03 as
+means over the points of the second half as well ("late").
 """
 
 import dataclasses
-from typing import Literal
 
-from experiments import configuration
-from experiments.report import result_file
+from experiments import gan, mixtures
+from experiments.engine import distribution
+from experiments.experiment import Experiment, Run
+from experiments.gan import GANSettings
+from experiments.report import gan_figures, tables
+from experiments.settings import field, invalid, method_name
 
-ITEM = "Figure 5"
+MIXTURES, MODES = ("ring", "grid"), ("author_code", "objective")
 MEASURES = {
     "modes_covered": "Modes covered, end",
     "late_modes_covered": "Modes covered, late",
@@ -54,158 +50,97 @@ MEASURES = {
     "late_sliced_wasserstein": "Sliced Wasserstein, late",
 }
 DIGITS = {"sliced_wasserstein": 3, "late_sliced_wasserstein": 3}
-PRESETS = {
-    "paper": {},
-    "cpu": {
-        "width": 128,
-        "iterations": 10_000,
-        "snapshots": (10, 100, 1000, 5000, 10_000),
-        "grid_seeds": 3,
-    },
-    "smoke": {
-        "data_sets": ("ring",),
-        "mode": ("author_code",),
-        "further_alphas": (),
-        "seeds": (0,),
-        "width": 16,
-        "iterations": 40,
-        "snapshots": (10, 40),
-        "every": 20,
-        "samples": 200,
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(configuration.TrainingConfiguration):
+class Settings(GANSettings):
     """Settings of Figure 5; the defaults are the paper's and its program's."""
 
+    seeds: tuple[int, ...] = (0, 1, 2)
     # Mixtures: ring, grid.
-    data_sets: tuple[str, ...] = ("ring", "grid")
+    data_sets: tuple[str, ...] = field(MIXTURES, "plan", among=MIXTURES)
     # How the discriminator's batches are mixed: author_code, objective.
-    mode: tuple[str, ...] = ("author_code", "objective")
-    # Values of alpha.
-    alphas: tuple[float, ...] = (0.2,)
-    # Further values, in mode author_code on the ring with the first seed.
-    further_alphas: tuple[float, ...] = (0.1, 0.5, 1.0)
+    mode: tuple[str, ...] = field(MODES, "plan", among=MODES)
+    # Further values of alpha, in mode author_code on the ring with the first seed.
+    further_alphas: tuple[float, ...] = field(
+        (0.1, 0.5, 1.0), "plan", above=0, empty=True
+    )
     # How many of the seeds the grid has, and mode objective.
-    grid_seeds: int = 2
-    objective_seeds: int = 1
-    # Iterations of the generator, and those after which samples are kept.
-    iterations: int = 20_000
-    snapshots: tuple[int, ...] = (10, 100, 1000, 10_000, 20_000)
-    # Iterations between two measurements; there are some more at the beginning.
-    every: int = 500
-    # Steps of the discriminator in each iteration.
-    discriminator_steps: int = 5
-    # Loss of the generator.
-    generator_loss: Literal["minimax", "non_saturating"] = "minimax"
-    # Dimension of the noise.
-    latent_dim: int = 2
-    # Units of each of the three hidden layers of both networks.
-    width: int = 512
-    # Learning rate of Adam, of both.
-    learning_rate: float = 1e-3
-    # Samples that are measured, and how many of them a snapshot keeps.
-    samples: int = 10_000
-    shown: int = 1000
+    grid_seeds: int = field(2, "plan", least=1)
+    objective_seeds: int = field(1, "plan", least=1)
+    # How many of the samples a snapshot keeps.
+    shown: int = field(1000, least=1)
     # Compile the train step by XLA.
     jit_compile: bool = True
-    tensorboard: bool = False
-    may_be_empty = ("further_alphas",)
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
-        configuration.check_names("data_sets", self.data_sets, ("ring", "grid"))
-        configuration.check_names("mode", self.mode, ("author_code", "objective"))
-        configuration.check_gan(self)
+        if "author_code" in self.mode:
+            gan.check_weights("alphas", self.alphas)
+            gan.check_weights("further_alphas", self.further_alphas)
         if self.data_service:
-            raise ValueError(
-                "Invalid value received for `data_service`. Expected none: the points are "
-                f"made in the train step. Received: {self.data_service}"
-            )
-        configuration.check_counts(self, ("shown", "grid_seeds", "objective_seeds"))
+            expected = "none: the points are made in the train step"
+            raise invalid("data_service", expected, self.data_service)
 
 
-def run(settings):
-    """Trains on each mixture, prints the table, draws, and gives the result."""
-    import sys
-
-    from experiments.engine import running
-
-    runs = plan(settings)
-    records = running.run_all(
-        "figure5_gan",
-        settings,
-        runs,
-        lambda run, folder: train(run, folder, settings),
-        plan_fields=(
-            *("data_sets", "mode", "further_alphas", "grid_seeds", "objective_seeds"),
-        ),
-    )
-    for record in records:
-        # Every record has samples, since any seed may be the first of a set.
-        if record["seed"] != settings.seeds[0]:
-            for entry in record["epochs"]:
-                entry.pop("samples", None)
-    legend = "Mean ± standard deviation over seeds."
-    return running.conclude(sys.modules[__name__], settings, records, legend)
-
-
-def plan(settings):
+def runs(settings, data):
     """The runs, the first seed's first."""
-    from experiments.engine.running import Run
-
-    runs = []
-    for number, seed in enumerate(settings.seeds):
-        for data_set in settings.data_sets:
-            if data_set == "grid" and number >= settings.grid_seeds:
-                continue
-            for method, alpha, mode in _methods(settings, data_set, number):
-                own = {"data_set": data_set, "alpha": alpha, "mode": mode}
-                runs.append(Run(data_set, method, seed, own))
-    return runs
+    return [
+        Run(
+            data_set,
+            method_name(alpha) + (", objective" if mode == "objective" else ""),
+            seed,
+            {"data_set": data_set, "alpha": alpha, "mode": mode},
+        )
+        for number, seed in enumerate(settings.seeds)
+        for data_set in settings.data_sets
+        if data_set == "ring" or number < settings.grid_seeds
+        for alpha, mode in _methods(settings, data_set, number)
+    ]
 
 
 def _methods(settings, data_set, number):
-    """(name, alpha, mode) of each method that this data set has with this seed."""
-    methods = settings.method_alphas()
-    found = [("ERM", 0.0, "author_code")] if methods.pop("ERM", None) == 0 else []
+    """(alpha, mode) of each method that this data set has with this seed."""
+    found = [(0.0, "author_code")] if "erm" in settings.methods else []
+    if "mixup" not in settings.methods:
+        return found
     if "author_code" in settings.mode:
-        found += [(name, alpha, "author_code") for name, alpha in methods.items()]
+        found += [(alpha, "author_code") for alpha in settings.alphas]
     if "objective" in settings.mode and number < settings.objective_seeds:
-        found += [(f"{name}, objective", a, "objective") for name, a in methods.items()]
-    if methods and "author_code" in settings.mode and data_set == "ring" and not number:
+        found += [(alpha, "objective") for alpha in settings.alphas]
+    if "author_code" in settings.mode and data_set == "ring" and number == 0:
         further = [a for a in settings.further_alphas if a not in settings.alphas]
-        found += [(f"mixup {alpha:g}", alpha, "author_code") for alpha in further]
+        found += [(alpha, "author_code") for alpha in further]
     return found
 
 
-def train(run, folder, settings):
+def train(run, data, settings, folder):
     """One run: the record of its points, and the real examples drawn."""
-    import keras
-
-    from experiments import gan_training, mixtures
-
-    keras.utils.set_random_seed(run.seed)
-    made = []
-
-    def make_gan():
-        own = (run.settings[name] for name in ("data_set", "alpha", "mode"))
-        made.append(mixtures.make_gan(*own, run.seed, settings))
-        return made[0]
-
-    iterations = min(settings.iterations, settings.max_steps or settings.iterations)
-    record = gan_training.fit(
-        make_gan,
-        lambda done: gan_training.indices(done, made[0].replicas),
-        gan_training.points_of(iterations, settings.every, settings.snapshots),
-        lambda gan, iteration: mixtures.measure(gan, iteration, run.seed, settings),
+    data_set, alpha, mode = (run.settings[n] for n in ("data_set", "alpha", "mode"))
+    replicas = distribution.strategy_of(settings).num_replicas_in_sync
+    return gan.train(
         settings,
         folder,
+        make_gan=lambda: mixtures.make_gan(data_set, alpha, mode, run.seed, settings),
+        batches=lambda done: gan.indices(done, replicas),
+        examples_per_step=settings.examples_per_step(alpha, mode),
+        measure=lambda model, iteration: mixtures.measure(
+            model, iteration, run.seed, settings
+        ),
     )
-    return record, iterations * made[0].examples_per_step
+
+
+def analyze(records, data, settings):
+    """The records, with the samples of the first seed alone.
+
+    Every run keeps its own, since any seed may be the first of a later command.
+    """
+    for record in records:
+        if record["seed"] != settings.seeds[0]:
+            for entry in record["epochs"]:
+                entry.pop("samples", None)
+    return records
 
 
 def final(epochs):
@@ -220,18 +155,35 @@ def final(epochs):
     return measured
 
 
-def tables(result):
-    """The table, as Markdown."""
-    return [result_file.table(result, MEASURES, "Data", DIGITS)]
-
-
-def paper():
-    """The paper has a picture, and no numbers."""
-    return {}
-
-
-def draw(result, folder):
-    """The paper's panels for the first seed, and the measures over iterations of all."""
-    from experiments.report import gan_figures
-
-    return gan_figures.draw(result, folder)
+EXPERIMENT = Experiment(
+    name="figure5_gan",
+    item="Figure 5",
+    settings=Settings,
+    presets={
+        "paper": {},
+        "cpu": {
+            "width": 128,
+            "iterations": 10_000,
+            "snapshots": (10, 100, 1000, 5000, 10_000),
+            "grid_seeds": 3,
+        },
+        "smoke": {
+            "data_sets": ("ring",),
+            "mode": ("author_code",),
+            "further_alphas": (),
+            "seeds": (0,),
+            "width": 16,
+            "iterations": 40,
+            "snapshots": (10, 40),
+            "every": 20,
+            "samples": 200,
+        },
+    },
+    runs=runs,
+    train=train,
+    final=final,
+    tables=lambda result: [tables.table(result, MEASURES, "Data", DIGITS)],
+    draw=gan_figures.draw,
+    analyze=analyze,
+    legend="Mean ± standard deviation over seeds.",
+)

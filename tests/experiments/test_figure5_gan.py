@@ -1,73 +1,24 @@
-"""Figure 5: the smoke preset from end to end, its plan, its table, its pictures."""
-
-import json
-import pathlib
+"""Figure 5: its plan of runs, what is refused, its measures, its pictures."""
 
 import pytest
 
-from experiments import gan_training
-from experiments.paper import figure5_gan
-from experiments.report import gan_figures, result_file
-from tests.experiments import runs
-
-FINAL = {"modes_covered", "high_quality", "three_sigma", "sliced_wasserstein"}
-FINAL |= {f"late_{name}" for name in FINAL - {"three_sigma"}}
+from experiments import settings
+from experiments.engine import run as engine
+from experiments.paper.figure5_gan import EXPERIMENT
+from experiments.report import gan_figures
 
 
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """Settings, result and what was printed; without XLA, which takes 20 seconds."""
-    folder = tmp_path_factory.mktemp("runs")
-    settings = runs.parse(
-        *(figure5_gan, "--preset", "smoke", "--run_dir", folder),
-        *("--jit_compile", "False"),
-    )
-    return settings, *runs.recorded(figure5_gan, settings)
-
-
-def test_the_result_of_the_smoke_preset_has_the_schema(smoke):
-    settings, result, printed = smoke
-    stored = result_file.read(
-        pathlib.Path(settings.run_dir) / "figure5_gan" / "smoke.json"
-    )
-    assert stored == json.loads(json.dumps(result))
-    assert set(stored) == runs.KEYS
-    assert (stored["item"], stored["paper"]) == ("Figure 5", {})
-    found = [(run["group"], run["method"], run["seed"]) for run in stored["runs"]]
-    assert found == [("ring", "ERM", 0), ("ring", "mixup 0.2", 0)]
-    for run, batches in zip(stored["runs"], (1, 2), strict=True):
-        assert set(run) == runs.OF_A_RUN
-        assert run["images_seen"] == 40 * 5 * 128 * batches
-        assert [entry["iteration"] for entry in run["epochs"]] == [10, 20, 40]
-        assert set(run["final"]) == FINAL
-        kept = [entry["iteration"] for entry in run["epochs"] if "samples" in entry]
-        assert kept == [10, 40]
-        assert len(gan_figures.read_points(run["epochs"][0]["samples"])) == 200
-    assert "| ring | mixup 0.2 |" in printed
-
-
-def test_a_generator_moves_toward_the_data(smoke):
-    _, result, _ = smoke
-    for run in result["runs"]:
-        distances = [entry["test"]["sliced_wasserstein"] for entry in run["epochs"]]
-        assert distances[-1] < distances[0]
-
-
-def test_the_same_command_trains_nothing(smoke, monkeypatch):
-    settings, result, _ = smoke
-    monkeypatch.setattr(gan_training, "fit", None)
-    again, printed = runs.recorded(figure5_gan, settings)
-    assert again["runs"] == result["runs"]
-    assert printed.count(": done before") == 2
+def parse(*flags):
+    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, prog="prog")
 
 
 def planned(*flags):
-    plan = figure5_gan.plan(runs.parse(figure5_gan, *flags))
+    plan = EXPERIMENT.runs(parse("--preset", "paper", *flags), None)
     return [(run.group, run.method, run.seed) for run in plan]
 
 
-def test_the_papers_preset_has_the_runs_of_the_issue():
-    plan = planned("--preset", "paper")
+def test_the_papers_preset_has_three_seeds_on_the_ring_and_two_on_the_grid():
+    plan = planned()
     assert len(plan) == len(set(plan))
     for method in ("ERM", "mixup 0.2"):
         assert {(g, s) for g, m, s in plan if m == method} == {
@@ -83,38 +34,81 @@ def test_the_papers_preset_has_the_runs_of_the_issue():
 
 
 def test_flags_choose_among_the_runs():
-    flags = ("--preset", "paper", "--mode", "author_code", "--seeds", "0")
+    flags = ("--mode", "author_code", "--seeds", "0")
     alphas = [("ring", f"mixup {alpha}", 0) for alpha in (0.1, 0.5, 1)]
     both = [(g, m, 0) for g in ("ring", "grid") for m in ("ERM", "mixup 0.2")]
     assert planned(*flags) == [*both[:2], *alphas, *both[2:]]
     assert planned(*flags, "--further_alphas") == both
     assert planned(*flags, "--methods", "erm") == [both[0], both[2]]
-    only = planned("--preset", "paper", "--mode", "objective", "--methods", "mixup")
+    only = planned("--mode", "objective", "--methods", "mixup")
     assert only == [(g, "mixup 0.2, objective", 0) for g in ("ring", "grid")]
+
+
+def test_a_run_says_its_mixture_its_alpha_and_its_mode():
+    plan = EXPERIMENT.runs(parse("--seeds", "4", "--data_sets", "ring"), None)
+    found = {run.method: tuple(run.settings.values()) for run in plan}
+    assert list(plan[0].settings) == ["data_set", "alpha", "mode"]
+    assert found == {
+        "ERM": ("ring", 0.0, "author_code"),
+        "mixup 0.2, objective": ("ring", 0.2, "objective"),
+        **{
+            f"mixup {alpha:g}": ("ring", alpha, "author_code")
+            for alpha in (0.2, 0.1, 0.5, 1.0)
+        },
+    }
+
+
+@pytest.mark.slow
+def test_a_generator_moves_toward_the_data_and_snapshots_are_kept(tmp_path):
+    # Without XLA, which takes 20 seconds.
+    flags = ("--preset", "smoke", "--run_dir", str(tmp_path), "--jit_compile", "False")
+    result = engine.run(EXPERIMENT, parse(*flags))
+    for run, batches in zip(result["runs"], (1, 2), strict=True):
+        # Five steps of the discriminator on 128 points, or on two such batches.
+        assert run["images_seen"] == 40 * 5 * 128 * batches
+        assert [entry["iteration"] for entry in run["epochs"]] == [10, 20, 40]
+        distances = [entry["test"]["sliced_wasserstein"] for entry in run["epochs"]]
+        assert distances[-1] < distances[0]
+        kept = {e["iteration"]: e["samples"] for e in run["epochs"] if "samples" in e}
+        assert list(kept) == [10, 40]
+        assert gan_figures.read_points(kept[10]).shape == (200, 2)
+
+
+def test_without_samples_there_are_no_panels(tmp_path):
+    runs = [{"group": "ring", "method": "ERM", "epochs": [{"iteration": 10}]}]
+    assert gan_figures.kept_samples({"runs": runs}) == {}
+    assert gan_figures.samples({}, tmp_path / "samples.png") == []
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--mode", "paper"], "Invalid value received for `mode`. Expected some of"),
-        (["--data_sets", "spiral"], "`data_sets`. Expected some of ['ring', 'grid']"),
         (["--alphas", "2"], "`alphas`. Expected numbers in (0, 1] in mode author_code"),
-        (["--further_alphas", "0"], "Expected numbers in (0, 1]"),
-        (["--snapshots", "10", "30000"], "`snapshots`. Expected iterations from 1 to"),
-        (["--mix_in", "pipeline"], "`mix_in`. Expected train_step"),
-        (["--checkpoint_steps", "5"], "`checkpoint_steps`. Expected 0: a GAN is saved"),
+        (["--further_alphas", "2"], "`further_alphas`. Expected numbers in (0, 1]"),
         (["--data_service", "grpc://localhost:1"], "`data_service`. Expected none"),
-        (["--every", "0"], "`every`. Expected a number >= 1. Received: 0"),
-        (["--grid_seeds", "0"], "`grid_seeds`. Expected a number >= 1. Received: 0"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(flags, message, capsys):
-    assert message in runs.refusal(figure5_gan, capsys, *flags)
+    with pytest.raises(SystemExit):
+        parse(*flags)
+    assert message in capsys.readouterr().err
 
 
 def test_alphas_above_1_are_fine_for_the_formula():
-    flags = ("--mode", "objective", "--alphas", "2", "--further_alphas")
-    assert runs.parse(figure5_gan, *flags).alphas == (2.0,)
+    assert parse("--mode", "objective", "--alphas", "2").alphas == (2.0,)
+
+
+def test_only_the_first_seed_of_a_command_keeps_its_samples_in_the_result():
+    records = [
+        {"seed": seed, "epochs": [{"iteration": 1, "samples": "0,0"}, {"iteration": 2}]}
+        for seed in (5, 3, 5)
+    ]
+    kept = EXPERIMENT.analyze(records, None, parse("--seeds", "5", "3"))
+    assert [record["seed"] for record in kept] == [5, 3, 5]
+    assert [["samples" in e for e in record["epochs"]] for record in kept] == [
+        *([True, False], [False, False], [True, False])
+    ]
 
 
 def test_final_is_the_end_and_the_mean_over_the_second_half():
@@ -130,7 +124,7 @@ def test_final_is_the_end_and_the_mean_over_the_second_half():
         }
         for iteration, covered in [(10, 0), (50, 4), (75, 8), (100, 3)]
     ]
-    assert figure5_gan.final(epochs) == pytest.approx(
+    assert EXPERIMENT.final(epochs) == pytest.approx(
         {
             "modes_covered": 3,
             "late_modes_covered": 5,
@@ -141,19 +135,6 @@ def test_final_is_the_end_and_the_mean_over_the_second_half():
             "late_sliced_wasserstein": 0.5,
         }
     )
-
-
-def test_pictures_are_made_from_the_result_alone(smoke, tmp_path):
-    _, result, _ = smoke
-    drawn = figure5_gan.draw(json.loads(json.dumps(result)), tmp_path)
-    assert [path.name for path in drawn] == ["samples.png", "curves.png"]
-    for path in drawn:
-        assert path.stat().st_size > 10_000
-    for run in result["runs"]:
-        for entry in run["epochs"]:
-            entry.pop("samples", None)
-    kept = gan_figures.kept_samples(result)
-    assert gan_figures.samples(kept, tmp_path / "none.png") == []
 
 
 def test_the_papers_panels_are_apart_from_those_of_other_methods(monkeypatch, tmp_path):
@@ -172,11 +153,11 @@ def test_the_papers_panels_are_apart_from_those_of_other_methods(monkeypatch, tm
         for group in ("ring", "grid")
         for method in papers + others
     ]
-    gan_figures.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
+    EXPERIMENT.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
     for name, methods in (("samples.png", papers), ("other_samples.png", others)):
         assert list(drawn[name]) == [(g, m) for g in ("ring", "grid") for m in methods]
     # Without a row of the paper there is one picture.
     runs = [run for run in runs if run["method"] in others]
-    gan_figures.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
+    EXPERIMENT.draw({"settings": {"alphas": [0.2]}, "runs": runs}, tmp_path)
     assert len(drawn["samples.png"]) == 4
     assert drawn["other_samples.png"] == {}

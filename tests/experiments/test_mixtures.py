@@ -1,6 +1,7 @@
 """The mixtures of Figure 5, and the step that draws them itself."""
 
 import dataclasses
+import types
 
 import keras
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from experiments import gan_training, mixtures
-from experiments.paper import figure5_gan
+from experiments import mixtures
+from experiments.gan import indices
+from experiments.paper.figure5_gan import Settings
 from experiments.report import gan_figures
 from keras_mixup import keys
 
-SETTINGS = figure5_gan.Settings(
+SETTINGS = Settings(
     width=4, batch_size=8, samples=50, shown=5, snapshots=(2,), jit_compile=False
 )
 
@@ -66,8 +68,8 @@ def test_a_step_trains_on_the_points_of_its_index(alpha, mode, batches):
     keras.utils.set_random_seed(0)
     other = mixtures.make_gan("ring", alpha, mode, 3, SETTINGS)
     # Five steps of the discriminator, on 8 points or two batches of 8.
-    assert gan.examples_per_step == 5 * 8 * batches
-    gan.fit(gan_training.indices(0).take(2), verbose=0)
+    assert gan.count == 5 * 8 * batches
+    gan.fit(indices(0).take(2), verbose=0)
     for index in (0, 1):
         points = mixtures.draw("ring", keys.make_key(-4, index), 40 * batches)
         super(mixtures.MixtureGAN, other).train_step(points)
@@ -75,6 +77,13 @@ def test_a_step_trains_on_the_points_of_its_index(alpha, mode, batches):
         gan.trainable_variables, other.trainable_variables, strict=True
     ):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
+
+
+def test_a_batch_that_replicas_cannot_share_is_refused(monkeypatch):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=3)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    with pytest.raises(ValueError, match="a multiple of the 3 replicas. Received: 8"):
+        mixtures.make_gan("ring", 0.2, "author_code", 3, SETTINGS)
 
 
 def test_the_optimizers_are_the_authors():
