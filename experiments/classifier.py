@@ -7,6 +7,7 @@ import math
 import keras
 
 import keras_mixup
+from experiments.data import pipeline
 from experiments.engine import fit
 from experiments.engine.course import Epochs
 from experiments.settings import Settings
@@ -96,6 +97,33 @@ def hits(y, logits):
     return keras.ops.mean(
         keras.ops.cast(keras.ops.equal(logits > 0, y > 0.5), "float32"), axis=-1
     )
+
+
+def of_examples(examples, count, sets, seed, settings, mixing, evaluated):
+    """What `train` needs of examples that are taken as they are, by name.
+
+    Args:
+        examples: `tf.data.Dataset` of (features, label), to train on.
+        count: Number of its examples.
+        sets: Dict from names, such as "test", to such datasets, for evaluation.
+        seed: Integer.
+        settings: `settings.Settings`.
+        mixing: `Mixing`.
+        evaluated: Examples in a batch of evaluation.
+    """
+
+    def batches(first_epoch):
+        return pipeline.training_batches(
+            *(examples, count, settings.batch_size, seed, first_epoch),
+            mix=mixing.in_pipeline,
+            service=settings.data_service,
+        )
+
+    sets = {
+        name: pipeline.evaluation_batches(part, evaluated, one_hot=mixing.rows)
+        for name, part in sets.items()
+    }
+    return {"batches": batches, "count": count, "sets": sets}
 
 
 def train(
