@@ -114,7 +114,7 @@ def _between(before, after):
 
 
 def _cpu_seconds():
-    """Of the machine (None where it does not say), and of this process with its children."""
+    """Seconds of the machine (None if unknown), and of this process with children."""
     own = sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(

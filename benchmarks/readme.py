@@ -2,8 +2,8 @@
 
     python -m benchmarks.readme            # after a run whose result file is committed
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test holds that it is
-that of the result file.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test holds that it
+is that of the result file.
 """
 
 import importlib
