@@ -51,8 +51,8 @@ def table(result):
     reached = report.at_least(ours, result["target"])
     return "\n".join(lines) + (
         f"\n\nMedian of {result['settings']['rounds']} rounds ({coverage:.1f} % "
-        f"interval). Target, iterations per second of ours on two quick cores: {reached}."
-        f" The matrix products of an iteration are "
+        "interval). Target, iterations per second of ours on two quick cores: "
+        f"{reached}. The matrix products of an iteration are "
         f"{result['flops_per_iteration'] / 1e9:.2f} GFLOP."
     )
 

@@ -52,7 +52,8 @@ for alpha in (0.1, 1.0, 8.0):
 # %% [markdown]
 # ## Wrong labels
 #
-# 40 % of the training labels are replaced. A network without mixup learns them by heart.
+# 40 % of the training labels are replaced. A network without mixup learns them by
+# heart.
 
 # %%
 generator = np.random.default_rng(0)

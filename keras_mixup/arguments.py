@@ -52,7 +52,8 @@ def assert_alpha(alpha):
     tf.debugging.Assert(
         tf.math.is_finite(alpha) & (alpha >= 0),
         [
-            "Invalid value received for argument `alpha`. Expected a finite float >= 0. "
+            "Invalid value received for argument `alpha`. Expected a finite float "
+            ">= 0. "
             "Received:",
             alpha,
         ],
@@ -106,8 +107,8 @@ def check_num_classes(num_classes):
             isinstance(value, numbers.Integral) and value > 0
         ):
             raise ValueError(
-                "Invalid value received for argument `num_classes`. Expected an integer "
-                ">= 1, or a dict or list of them for several targets. "
+                "Invalid value received for argument `num_classes`. Expected an "
+                "integer >= 1, or a dict or list of them for several targets. "
                 f"Received: num_classes={num_classes!r}"
             )
 
@@ -121,8 +122,8 @@ def check_multi_label(multi_label):
         values = list(multi_label)
     if not all(isinstance(value, bool) for value in values):
         raise ValueError(
-            "Invalid value received for argument `multi_label`. Expected a boolean, or a "
-            "dict or list of them for several targets. "
+            "Invalid value received for argument `multi_label`. Expected a boolean, or "
+            "a dict or list of them for several targets. "
             f"Received: multi_label={multi_label!r}"
         )
 

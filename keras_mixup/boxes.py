@@ -75,13 +75,13 @@ def read_boxes(boxes):
     classes = read[class_key]
     if classes.shape.rank != 2:
         raise ValueError(
-            f"Invalid shape received for `{class_key}` of the boxes. Expected one class "
-            f"a box, (batch_size, boxes). Received: {classes.shape}"
+            f"Invalid shape received for `{class_key}` of the boxes. Expected one "
+            f"class a box, (batch_size, boxes). Received: {classes.shape}"
         )
     if classes.dtype.is_bool or classes.dtype.is_unsigned or classes.dtype == tf.string:
         raise ValueError(
-            f"Invalid dtype received for `{class_key}` of the boxes. Expected floats or "
-            f"signed integers, since padding has class {PADDING}. Received: "
+            f"Invalid dtype received for `{class_key}` of the boxes. Expected floats "
+            f"or signed integers, since padding has class {PADDING}. Received: "
             f"{classes.dtype.name}"
         )
     _check_one_a_box(read, classes)
@@ -116,8 +116,8 @@ def _check_kinds(boxes):
     sparse = any(isinstance(value, tf.SparseTensor) for value in boxes.values())
     if sparse or (any(ragged) and not all(ragged)):
         raise ValueError(
-            "Invalid value received for `bounding_boxes`. Expected entries that are all "
-            f"dense, or all ragged. Received: {kinds}"
+            "Invalid value received for `bounding_boxes`. Expected entries that are "
+            f"all dense, or all ragged. Received: {kinds}"
         )
 
 
@@ -128,9 +128,9 @@ def _check_one_a_box(boxes, classes):
         fits = value.shape.rank == rank >= 2
         if not (fits and value.shape[:2].is_compatible_with(classes.shape)):
             raise ValueError(
-                f"Invalid shape received for `{key}` of the boxes. Expected one entry a "
-                'box, (batch_size, boxes, ...), with 4 numbers each in "boxes". What is '
-                "one an image stands beside `bounding_boxes`, not in it. "
+                f"Invalid shape received for `{key}` of the boxes. Expected one entry "
+                'a box, (batch_size, boxes, ...), with 4 numbers each in "boxes". What '
+                "is one an image stands beside `bounding_boxes`, not in it. "
                 f"Received: {value.shape} for classes of shape {classes.shape}"
             )
         if isinstance(value, tf.RaggedTensor):
@@ -141,8 +141,8 @@ def _check_one_a_box(boxes, classes):
             continue
         tf.debugging.assert_equal(
             *counts,
-            f"`{key}` of the boxes has another number of boxes than their classes. What "
-            "is one an image stands beside `bounding_boxes`, not in it.",
+            f"`{key}` of the boxes has another number of boxes than their classes. "
+            "What is one an image stands beside `bounding_boxes`, not in it.",
         )
 
 

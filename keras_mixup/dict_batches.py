@@ -69,15 +69,16 @@ def names_in(batch, passthrough=()):
     if not known and not passing:
         raise ValueError(
             "Images without a target cannot be mixed. Expected a dict with one of "
-            f"{[*LABELS, *MASKS, BOXES]}, or (x, y), or other entries that are named in "
-            f"MixUp(passthrough=...). Received: entries {sorted(batch)}"
+            f"{[*LABELS, *MASKS, BOXES]}, or (x, y), or other entries that are named "
+            f"in MixUp(passthrough=...). Received: entries {sorted(batch)}"
         )
     for name in _like_targets(others, passthrough):
         raise ValueError(
             f"The entry `{name}` is named like a target or a weight and would pass "
             "unmixed. Expected a name that is known, "
             f"{[*LABELS, *MASKS, BOXES, WEIGHT]}, or the entry in "
-            f"MixUp(passthrough=...) if it is to pass. Received: entries {sorted(batch)}"
+            "MixUp(passthrough=...) if it is to pass. Received: entries "
+            f"{sorted(batch)}"
         )
     boxes = BOXES in known and BOXES not in passthrough
     return Names(images, [key for key in known if key != BOXES], boxes)

@@ -16,7 +16,7 @@ _HOLDS_LOGITS = {
 
 
 class Loss(NamedTuple):
-    """What a compiled loss says: a kind of `loss_kinds` or None, and how it reads outputs."""
+    """The kind of a compiled loss (None if unknown), and how it reads outputs."""
 
     name: str
     kind: str | None = None
@@ -86,8 +86,8 @@ def threshold_of(network, loss):
     """The number above which the one unit of a network means class 1.
 
     1/2 of a probability, and of a value that was trained towards 0 and 1, such as by
-    the mean squared error; 0 of a logit, and of the margin of a hinge loss. Where a loss
-    of probabilities is given logits, its 1/2 is what was trained.
+    the mean squared error; 0 of a logit, and of the margin of a hinge loss. Where a
+    loss of probabilities is given logits, its 1/2 is what was trained.
 
     Raises:
         ValueError: where neither the network nor the loss says what the unit gives.
@@ -99,9 +99,9 @@ def threshold_of(network, loss):
         logits = shown
     if logits is None:
         raise ValueError(
-            "Cannot tell whether `clean_accuracy` is of a logit or of a probability: the "
-            f"compiled loss is {read.name}, and the network does not end in a layer with "
-            "an activation of Keras. Expected a Keras loss, such as "
+            "Cannot tell whether `clean_accuracy` is of a logit or of a probability: "
+            f"the compiled loss is {read.name}, and the network does not end in a "
+            "layer with an activation of Keras. Expected a Keras loss, such as "
             "BinaryCrossentropy(from_logits=True), or clean_accuracy=False"
         )
     return 0.0 if logits else 0.5
@@ -149,12 +149,13 @@ def holds_logits(output, activation, loss, from_logits=None):
                 f"The loss and the network disagree whether {output} holds logits: "
                 f"{loss.name} has from_logits={loss.from_logits}, and the last "
                 f"activation is {activation}. Expected {expected}, if that is what the "
-                "numbers are; the training may have been wrong. Received: from_logits=None"
+                "numbers are; the training may have been wrong. Received: "
+                "from_logits=None"
             )
     raise ValueError(
         f"Cannot tell whether {output} holds logits: the compiled loss is {loss.name}, "
-        f"the last activation is {activation or 'unknown'}. Expected from_logits=True or "
-        "from_logits=False. Received: from_logits=None"
+        f"the last activation is {activation or 'unknown'}. Expected from_logits=True "
+        "or from_logits=False. Received: from_logits=None"
     )
 
 

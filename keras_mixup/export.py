@@ -30,12 +30,14 @@ def export_saved_model(
     The signature `serving_default` (and `serve`, the same) takes `inputs`, or for a
     network of several inputs each by its name, and gives what the task says:
 
-    | task | gives |
-    |---|---|
-    | "classification" | `probabilities` (batch, classes) float32, `label_index` (batch,) int64, the class of the greatest probability, and `label` (batch,) string; one unit is a classifier of two classes |
-    | "segmentation" | `probabilities` (batch, ..., classes) float32 and `class_map` (batch, ...) int64: a class at each position |
-    | "multi_label" | `probabilities` (batch, ..., labels) float32, each by itself, `present` bool (above 1/2), and `names` (batch, labels) string |
-    | "regression" | `value`, the output itself (16-bit floats as float32) |
+    - "classification": `probabilities` (batch, classes) float32, `label_index` (batch,)
+      int64, the class of the greatest probability, and `label` (batch,) string; one
+      unit is a classifier of two classes
+    - "segmentation": `probabilities` (batch, ..., classes) float32 and `class_map`
+      (batch, ...) int64: a class at each position
+    - "multi_label": `probabilities` (batch, ..., labels) float32, each by itself,
+      `present` bool (above 1/2), and `names` (batch, labels) string
+    - "regression": `value`, the output itself (16-bit floats as float32)
 
     Of several outputs each name begins with the output's, as in `price_value`.
 

@@ -73,7 +73,8 @@ def export_generator(model, path, *, postprocess=None, card=None):
             "generator",
             {"Inputs": f"float32 {noise.shape}"},
             [
-                "Random numbers are drawn in the signature `generate` alone, by its seed."
+                "Random numbers are drawn in the signature `generate` alone, by its "
+                "seed."
             ],
             datetime.date.today().isoformat(),
             {"inputs": "standard normal noise", **(card or {})},

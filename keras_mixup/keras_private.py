@@ -1,7 +1,7 @@
 """Every name of Keras that is not public and that this library reads, with the reason.
 
-A new version of Keras breaks something here first. `tests/test_keras_private.py` says for
-each name what is assumed of it.
+A new version of Keras breaks something here first. `tests/test_keras_private.py` says
+for each name what is assumed of it.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from keras.src.trainers import compile_utils
 
 
 class OutputMetrics(typing.NamedTuple):
-    """The compiled metrics of one output: those without and those with sample weights."""
+    """The compiled metrics of one output, without and with sample weights."""
 
     name: str | None
     index: int
@@ -23,7 +23,7 @@ class OutputMetrics(typing.NamedTuple):
 
 
 class Producer(typing.NamedTuple):
-    """The operation behind a symbolic tensor: which output of it, and from what inputs."""
+    """The operation that made a symbolic tensor, its inputs, and which output it is."""
 
     operation: object
     index: int
@@ -139,5 +139,5 @@ def spec_of_epochs(iterator):
 
 
 def build_for_batch(model, spec):
-    """Builds the network, loss and metrics for batches of this spec, as `fit` begins."""
+    """Builds the network, loss and metrics for batches of this spec, as `fit` does."""
     model._symbolic_build(data_batch=spec)

@@ -1,10 +1,10 @@
 """Keys: what (seed, step, replica) stands for, and the random bits under it.
 
 The same triple gives the same bits in eager mode, in a `tf.function`, in a parallel
-`Dataset.map` and under XLA. They come from Philox4x32-10 (Salmon et al., "Parallel random
-numbers: as easy as 1, 2, 3", 2011): a block of 128 bits for each key of 64 bits and counter
-of 128. A key is a uint64 tensor of shape (1,). What a block is for stands in the upper half
-of its counter, so that no two uses of one key share a block.
+`Dataset.map` and under XLA. They come from Philox4x32-10 (Salmon et al., "Parallel
+random numbers: as easy as 1, 2, 3", 2011): a block of 128 bits for each key of 64 bits
+and counter of 128. A key is a uint64 tensor of shape (1,). What a block is for stands
+in the upper half of its counter, so that no two uses of one key share a block.
 """
 
 import enum
@@ -51,14 +51,14 @@ def make_key(seed, step=0, replica=0):
         arguments.check_index("replica", replica)
         if not 0 <= replica < 2**32:
             raise ValueError(
-                "Invalid value received for argument `replica`. Expected an integer from "
-                f"0 to 2**32 - 1. Received: replica={replica}"
+                "Invalid value received for argument `replica`. Expected an integer "
+                f"from 0 to 2**32 - 1. Received: replica={replica}"
             )
     return _philox(key, Use.KEY, _word("replica", replica), step, [1], tf.uint64)
 
 
 def fresh_seed():
-    """A key that no seed touches, TensorFlow's global one neither: another at every call.
+    """A new key at every call, which no seed touches, not even TensorFlow's global one.
 
     In a graph TensorFlow's own generator makes it at every run. In eager mode the
     operating system does, since processes that fork share the state of a generator.
@@ -84,8 +84,8 @@ def fresh_seed():
         raise ValueError(
             "Without a seed each call draws anew, which "
             "`tf.config.experimental.enable_op_determinism()` rules out. Give a seed; "
-            "for mixing in a pipeline then write `dataset.apply(mixup)`, which draws anew in each "
-            "epoch and the same in each run."
+            "for mixing in a pipeline then write `dataset.apply(mixup)`, which draws "
+            "anew in each epoch and the same in each run."
         ) from error
     if not tf.inside_function():
         return tf.constant([int.from_bytes(os.urandom(8), "little")], tf.uint64)
@@ -140,8 +140,8 @@ def _word(argument, value):
     value = tf.convert_to_tensor(value)
     if not value.dtype.is_integer or value.shape.rank not in (0, None):
         raise ValueError(
-            f"Invalid value received for argument `{argument}`. Expected an integer, or "
-            f"a scalar integer tensor. Received: {argument}={value}"
+            f"Invalid value received for argument `{argument}`. Expected an integer, "
+            f"or a scalar integer tensor. Received: {argument}={value}"
         )
     if value.dtype == tf.uint64:
         return value

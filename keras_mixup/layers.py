@@ -31,7 +31,7 @@ class MixingPoints:
         self.forward_is_over = False
 
     def mix(self, name, features):
-        """The mixed features of a point; the second time in a forward pass it raises."""
+        """The mixed features of a point. A second call in a forward pass raises."""
         if name in self.reached and not self.forward_is_over:
             raise ValueError(
                 f"The mixing point `{name}` is called twice in one step, so it would "
@@ -91,7 +91,7 @@ def _check_graph(draw, name):
 
 
 def mix_features(features, draw, mask=None):
-    """The mixed features; padding, where a mask (batch, ...) says so, weighs nothing."""
+    """The mixed features. Padding, by a mask (batch, ...), weighs nothing."""
     parts = mixing.gather_parts([features], draw.partners)
     if mask is None:
         return mixing.mix_parts(parts, draw.coefficients)
@@ -100,7 +100,7 @@ def mix_features(features, draw, mask=None):
 
 
 def _any_of(mask, draw):
-    """A mixed sequence is as long as the longest of its parts, those of weight 0 aside."""
+    """A mixed sequence is as long as its longest part of a weight above 0."""
     coefficients, partners = draw
     parts = mixing.gather_parts([mask], partners)
     present = [

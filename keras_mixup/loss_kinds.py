@@ -1,8 +1,8 @@
-"""The losses of Keras by what they compare: one table for training, metrics and exports."""
+"""The losses of Keras by what they compare, for training, metrics and exports."""
 
 import keras
 
-# By the functions, which names, classes and functions given to `compile` have in common.
+# By functions, which is what the names and classes given to `compile` lead to.
 _NAMES = {
     # Rows of probabilities or logits with rows of shares.
     "rows": "categorical_crossentropy categorical_focal_crossentropy",
@@ -10,18 +10,19 @@ _NAMES = {
     "numbers": "sparse_categorical_crossentropy categorical_generalized_cross_entropy",
     # Each entry with a label of its own.
     "labels": "binary_crossentropy binary_focal_crossentropy",
-    "quantities": "mean_squared_error mean_absolute_error mean_absolute_percentage_error "
-    "mean_squared_logarithmic_error huber log_cosh poisson cosine_similarity",
+    "quantities": "mean_squared_error mean_absolute_error "
+    "mean_absolute_percentage_error mean_squared_logarithmic_error "
+    "huber log_cosh poisson cosine_similarity",
     "distributions": "kl_divergence",
-    # Scores to which no probability belongs, with signs that Keras makes of {0, 1}, with
-    # class numbers or with sequences of them.
+    # Scores to which no probability belongs, with signs that Keras makes of {0, 1},
+    # with class numbers or with sequences of them.
     "scores": "hinge squared_hinge categorical_hinge circle ctc",
     "regions": "dice tversky",
 }
 
 
 def functions_of(*kinds):
-    """The functions of these kinds, as a tuple: a loss of one's own may have no hash."""
+    """The functions of these kinds. A tuple, since a user's loss may have no hash."""
     names = [name for kind in kinds for name in _NAMES[kind].split()]
     return tuple(getattr(keras.losses, name) for name in names)
 

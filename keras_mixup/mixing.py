@@ -119,8 +119,8 @@ def mix_parts(parts, coefficients):
 def mix_masked(parts, masks, coefficients):
     """The convex combination of those parts that a boolean mask (batch, ...) keeps.
 
-    `sum_k c_k m_k x_k / sum_k c_k m_k`: padding weighs nothing. Where no part is kept, it
-    is the first part.
+    `sum_k c_k m_k x_k / sum_k c_k m_k`: padding weighs nothing. Where no part is kept,
+    it is the first part.
     """
     rank = masks[0].shape.rank
     present = [

@@ -1,7 +1,8 @@
 """The search behind the nearest-neighbor table: exact, in blocks, each pair once.
 
 A distance counts for both of its ends, so only blocks on and above the diagonal are
-computed: half of the products of a search row by row. Each row keeps the nearest so far.
+computed: half of the products of a search row by row. Each row keeps the nearest so
+    far.
 """
 
 import numpy as np

@@ -2,12 +2,14 @@
 
 A sampler inverts the law at every draw by an iteration of hundreds of operations, which
 XLA takes seconds to compile. Here TFP's distribution function is inverted once: a table
-holds logit x at equal steps of log P(X <= x), and a draw is one row of it, a cubic and a
-sigmoid. Below the table, where x < e**-40, the law is its first term, x**a / (a B(a, b)).
+holds logit x at equal steps of log P(X <= x), and a draw is one row of it, a cubic and
+a sigmoid. Below the table, where x < e**-40, the law is its first term, x**a / (a B(a,
+b)).
 
 At both ends of the parameters there is a formula instead. For small ones the density is
-`ab / (a + b) / (x (1 - x))` away from 0 and 1, so that logit x rises evenly with P. Large
-ones give the normal law, corrected for skewness and kurtosis (Cornish and Fisher, 1938).
+`ab / (a + b) / (x (1 - x))` away from 0 and 1, so that logit x rises evenly with P.
+Large ones give the normal law, corrected for skewness and kurtosis (Cornish and Fisher,
+1938).
 """
 
 import functools
@@ -34,7 +36,8 @@ class Table(typing.NamedTuple):
     """The part of a Beta law below its mean.
 
     `coefficients` has a row for each interval of log P, from `least` to `log_p`: those
-    of the cubic that gives logit x. `power` and `log_scale` are those of the first term.
+    of the cubic that gives logit x. `power` and `log_scale` are those of the first
+    term.
     """
 
     log_p: float

@@ -161,6 +161,6 @@ def _named(name, spec, dtype, preprocess):
         return tf.TensorSpec(spec.shape, dtype or spec.dtype, name)
     except TypeError as error:
         raise ValueError(
-            "Invalid value received for argument `input_dtype`. Expected a name such as "
-            f'"float32" or "string". Received: input_dtype={dtype!r}'
+            "Invalid value received for argument `input_dtype`. Expected a name such "
+            f'as "float32" or "string". Received: input_dtype={dtype!r}'
         ) from error

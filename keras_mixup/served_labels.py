@@ -25,8 +25,8 @@ def checked_labels(labels, count):
             type(key) is bool or key not in range(count) for key in labels
         ):
             _refuse(
-                f"the names by index, {{0: ..., {count - 1}: ...}} (where names are the "
-                "keys, write {index: name for name, index in labels.items()})",
+                f"the names by index, {{0: ..., {count - 1}: ...}} (where names are "
+                "the keys, write {index: name for name, index in labels.items()})",
                 repr(dict(labels)),
             )
         labels = [labels[index] for index in range(count)]

@@ -109,7 +109,7 @@ def _by_output(argument, value, names):
 
 
 def _number_of_classes(task, shape):
-    """How many names an output has: two for one unit of a classifier, none for a value."""
+    """The number of names of an output: two for one unit of a classifier."""
     units = shape[-1] if len(shape) > 1 else 1
     if task == "regression":
         return 0

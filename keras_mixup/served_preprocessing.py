@@ -81,7 +81,7 @@ def check_fit(made, taken, what):
 
 
 def of_shapes(prepare, taken):
-    """The preparation, of the network's shapes: another size fails when it is served."""
+    """The preparation with the network's shapes. Other sizes fail when served."""
 
     def prepared(raw):
         made = keras.tree.flatten(prepare(raw))

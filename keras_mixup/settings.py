@@ -99,7 +99,7 @@ class Settings:
         return (constant and self.alpha == 0) or self.probability == 0
 
     def alpha_at(self, step):
-        """Alpha at that step: as it was given, or a float32 scalar tensor where it moves.
+        """Alpha at that step: as it was given, or a float32 scalar if it moves.
 
         A number stays one, also inside of a graph: its law is then inverted beforehand.
         """

@@ -77,7 +77,7 @@ class MixedAccuracy(keras.metrics.MeanMetricWrapper):
 
 @keras.saving.register_keras_serializable("keras_mixup")
 class SoftTargets(keras.metrics.Metric):
-    """A Keras metric of counts, such as AUC, Precision or Recall, made right for soft labels.
+    """A Keras metric of counts, such as AUC or Recall, made right for soft labels.
 
     Keras casts labels to booleans there, so a label of 0.1 counts as a whole one. Here
     a label y counts as true with weight y and as false with weight 1 - y. For mixed
@@ -96,7 +96,8 @@ class SoftTargets(keras.metrics.Metric):
         one weight an example or a position.
 
     Raises:
-        ValueError: for another metric, or targets of another shape than the predictions.
+        ValueError: for another metric, or targets of another shape than the
+            predictions.
         tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA leaves this
             check out).
 
@@ -144,7 +145,7 @@ class SoftTargets(keras.metrics.Metric):
 
 
 def _check_counts(metric):
-    """Raises unless it is a metric of Keras that adds weights of true and false labels."""
+    """Raises unless a Keras metric adds weights of true and false labels."""
     updates = {count.update_state for count in _COUNTS}
     if getattr(type(metric), "update_state", None) in updates:
         return
@@ -157,8 +158,8 @@ def _check_counts(metric):
     elif "accuracy" in getattr(metric, "name", str(metric)).lower():
         advice = "For accuracy there is keras_mixup.metrics.MixedAccuracy"
     raise ValueError(
-        "Invalid value received for argument `metric`. Expected an object of one of the "
-        f"Keras metrics {names}, with their own update_state. {advice}. "
+        "Invalid value received for argument `metric`. Expected an object of one of "
+        f"the Keras metrics {names}, with their own update_state. {advice}. "
         f"Received: metric={metric!r}"
     )
 

@@ -17,10 +17,10 @@ _ROOM = 2**32
 class Step(tf.experimental.ExtensionType):
     """The index of a batch, counted over all epochs.
 
-    `count_steps` gives it with each batch. In a `Dataset.map` the library takes no other
-    step: the number that `Dataset.enumerate` gives begins at 0 in each epoch, and the
-    draws of the first epoch would come again. Make one yourself for an index that does
-    not: `keras_mixup.Step(index)`.
+    `count_steps` gives it with each batch. In a `Dataset.map` the library takes no
+    other step: the number that `Dataset.enumerate` gives begins at 0 in each epoch, and
+    the draws of the first epoch would come again. Make one yourself for an index that
+    does not: `keras_mixup.Step(index)`.
 
     Attributes:
         index: Integer scalar tensor.
@@ -67,12 +67,13 @@ def count_steps(dataset, first_step=0):
     """
     if tf.inside_function():
         raise ValueError(
-            "`count_steps` counts in Python, once for each epoch. Expected a call outside "
-            "of graphs, after `interleave` or `flat_map` and not inside."
+            "`count_steps` counts in Python, once for each epoch. Expected a call "
+            "outside of graphs, after `interleave` or `flat_map` and not inside."
         )
     if not isinstance(first_step, (int, np.integer)) or first_step < 0:
         raise ValueError(
-            "Invalid value received for argument `first_step`. Expected an integer >= 0. "
+            "Invalid value received for argument `first_step`. Expected an integer "
+            ">= 0. "
             f"Received: first_step={first_step!r}"
         )
     length = int(dataset.cardinality())
@@ -190,9 +191,10 @@ def _assert_exact(index):
     tf.debugging.Assert(
         index < _ROOM,
         [
-            "A schedule cannot know at which step a second pass over an endless dataset "
-            "begins. Expected `fit(..., callbacks=[keras_mixup.CountEpochs(dataset)])`, "
-            "which sets it. Received: step",
+            "A schedule cannot know at which step a second pass over an endless "
+            "dataset begins. Expected `fit(..., "
+            "callbacks=[keras_mixup.CountEpochs(dataset)])`, which sets it. Received: "
+            "step",
             index,
         ],
     )

@@ -1,4 +1,4 @@
-"""Checks of targets before they are mixed: what kind each is, and that its values fit."""
+"""Checks of targets before they are mixed: their kinds and their values."""
 
 from collections.abc import Mapping
 
@@ -55,16 +55,17 @@ def check_targets(read, policy):
         elif targets.per_target(policy.multi_label, path):
             raise ValueError(
                 f"Class numbers `{name}` are not multi-label. Expected rows of 0 and 1 "
-                "with multi_label=True, as floats or with as many entries as num_classes "
-                f"says. Received: shape {leaf.shape}, num_classes={num_classes}"
+                "with multi_label=True, as floats or with as many entries as "
+                f"num_classes says. Received: shape {leaf.shape}, "
+                f"num_classes={num_classes}"
             )
         elif classes is not None:
             _check_classes(leaf, classes, policy.ignore_class, name)
         elif mixing or policy.label_smoothing:
             raise ValueError(
                 f"Integer labels `{name}` cannot be mixed without their number of "
-                "classes. Expected MixUp(num_classes=...), or floats: one-hot rows, or 0 "
-                f"and 1 for one unit. Received: dtype {leaf.dtype.name} and "
+                "classes. Expected MixUp(num_classes=...), or floats: one-hot rows, or "
+                f"0 and 1 for one unit. Received: dtype {leaf.dtype.name} and "
                 f"num_classes={num_classes}"
             )
         if weight is not None and mixing and not policy.is_identity:
@@ -96,8 +97,9 @@ def _check_zeros_and_ones(rows, num_classes, name):
         tf.reduce_all((rows == 0) | (rows == 1)),
         [
             f"Invalid value received for `{name}`. A last axis of num_classes="
-            f"{num_classes} entries is that of rows of 0 and 1. Class numbers at so many "
-            f"positions need a last axis of one: `{name}[..., tf.newaxis]`. Received:",
+            f"{num_classes} entries is that of rows of 0 and 1. Class numbers at so "
+            f"many positions need a last axis of one: `{name}[..., tf.newaxis]`. "
+            "Received:",
             rows,
         ],
         summarize=12,
@@ -112,10 +114,10 @@ def _check_no_rows(labels, num_classes, name):
     tf.debugging.Assert(
         ~looks_like_rows | (num_classes == 1),
         [
-            f"`{name}` may be rows of num_classes={num_classes} entries, or class numbers "
-            "at so many positions: its last axis is of unknown size. Set its shape where "
-            "it has rows (`tf.ensure_shape`), and add a last axis of one where it has "
-            f"class numbers: `{name}[..., tf.newaxis]`. Received:",
+            f"`{name}` may be rows of num_classes={num_classes} entries, or class "
+            "numbers at so many positions: its last axis is of unknown size. Set its "
+            "shape where it has rows (`tf.ensure_shape`), and add a last axis of one "
+            f"where it has class numbers: `{name}[..., tf.newaxis]`. Received:",
             labels,
         ],
         summarize=12,
@@ -123,7 +125,7 @@ def _check_no_rows(labels, num_classes, name):
 
 
 def _check_one_of_n(rows, weight, name, what):
-    """Fails, where the graph runs, on a row that weighs something and is no distribution."""
+    """Fails in the running graph on a row of weight > 0 that is no distribution."""
     if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
         return
     sums = tf.reduce_sum(tf.cast(rows, tf.float32), axis=-1)
@@ -133,9 +135,9 @@ def _check_one_of_n(rows, weight, name, what):
     tf.debugging.Assert(
         tf.reduce_all(fits),
         [
-            f"{what} takes rows of one of n classes, which sum to 1. Where each entry of "
-            f"`{name}` is a label of 0 or 1 by itself, write MixUp(multi_label=True). "
-            "Received rows with the sums:",
+            f"{what} takes rows of one of n classes, which sum to 1. Where each entry "
+            f"of `{name}` is a label of 0 or 1 by itself, write "
+            "MixUp(multi_label=True). Received rows with the sums:",
             tf.boolean_mask(sums, ~fits),
         ],
         summarize=5,
@@ -147,8 +149,8 @@ def _check_not_negative(weight, name):
         tf.reduce_all(weight >= 0),
         [
             f"Invalid value received for `sample_weight` of `{name}`. Expected weights "
-            ">= 0: one row and one weight cannot say what a loss of weights of both signs "
-            "is. MixUpModel can: it weighs the loss of each label. Received:",
+            ">= 0: one row and one weight cannot say what a loss of weights of both "
+            "signs is. MixUpModel can: it weighs the loss of each label. Received:",
             tf.boolean_mask(weight, ~(weight >= 0)),
         ],
         summarize=5,
@@ -178,8 +180,8 @@ def _check_rows(target, num_classes, name):
         return
     if target.shape.rank < 2 or target.shape[-1] not in (None, num_classes):
         raise ValueError(
-            f"Float target `{name}` of a shape that is no row of classes: class numbers "
-            "cannot be averaged. Expected integer labels, or one-hot rows of shape "
-            f"(batch_size, ..., {num_classes}). Received: shape {target.shape} and dtype "
-            f"{target.dtype.name}, num_classes={num_classes}"
+            f"Float target `{name}` of a shape that is no row of classes: class "
+            "numbers cannot be averaged. Expected integer labels, or one-hot rows of "
+            f"shape (batch_size, ..., {num_classes}). Received: shape {target.shape} "
+            f"and dtype {target.dtype.name}, num_classes={num_classes}"
         )

@@ -26,9 +26,9 @@ def is_integer(tensor):
 def has_rows(target, num_classes):
     """Whether the last axis of a target of integers or booleans is that of its classes.
 
-    It is where it has `num_classes` entries, so that (batch, num_classes) are one-hot or
-    multi-hot rows. Class numbers at so many positions are written with a last axis of
-    one behind them, (batch, num_classes, 1), which is always that of class numbers.
+    It is where it has `num_classes` entries, so that (batch, num_classes) are one-hot
+    or multi-hot rows. Class numbers at so many positions are written with a last axis
+    of one behind them, (batch, num_classes, 1), which is always that of class numbers.
     """
     shape = target.shape
     of_classes = num_classes not in (None, 1)
@@ -209,7 +209,7 @@ def per_target(value, path):
 
 
 def pairing_labels(leaves, paths, name=None):
-    """The target that `pairing="same_class"` goes by: the only one, or the named one."""
+    """The target of `pairing="same_class"`: the only one, or the named one."""
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
         leaf
@@ -220,5 +220,6 @@ def pairing_labels(leaves, paths, name=None):
         return found[0]
     raise ValueError(
         'pairing="same_class" goes by one target. Expected the name of one in '
-        f"MixUp(pairing_target=...). Received: pairing_target={name!r} and targets {names}"
+        f"MixUp(pairing_target=...). Received: pairing_target={name!r} and targets "
+        f"{names}"
     )

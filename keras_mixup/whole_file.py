@@ -58,7 +58,7 @@ def own_prefix():
 
 
 def is_of_dead_process(path):
-    """Whether `.unfinished-<process>-<thread>-...` belongs to a process that runs no more."""
+    """Whether the process in `.unfinished-<process>-<thread>-...` runs no more."""
     process = path.name.split("-")[1]
     return process.isdigit() and not _is_running(int(process))
 

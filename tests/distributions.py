@@ -2,9 +2,9 @@
 
     python -m tests.distributions [--only wheel-newest ...]
 
-Three environments: the wheel with the newest dependencies that setup.cfg allows, the source
-distribution with the same, and the wheel with the oldest. Each takes a minute or two and
-3 GB of disk while it is there.
+Three environments: the wheel with the newest dependencies that setup.cfg allows, the
+source distribution with the same, and the wheel with the oldest. Each takes a minute or
+two and 3 GB of disk while it is there.
 """
 
 import argparse
@@ -29,13 +29,15 @@ SMOKE = textwrap.dedent(
 
     here = pathlib.Path(keras_mixup.__file__)
     assert "site-packages" in here.parts, here
-    x, y = np.random.default_rng(0).normal(size=(64, 4)).astype("float32"), np.arange(64) % 3
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
+    y = np.arange(64) % 3
     mixup = keras_mixup.MixUp(0.2, num_classes=3)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16).map(mixup)
     rows = next(iter(dataset))[1]
     np.testing.assert_allclose(tf.reduce_sum(rows, 1), 1, atol=1e-6)
     network = keras_mixup.models.build("mlp", input_shape=(4,), num_classes=3, width=8)
-    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=1), ["hidden_1"])
+    mixup = keras_mixup.MixUp(1.0, seed=1)
+    model = keras_mixup.MixUpModel(network, mixup, ["hidden_1"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, metrics=["accuracy"])
     model.fit(x, y, epochs=2, verbose=0)

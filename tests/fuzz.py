@@ -3,8 +3,8 @@
     pip install atheris
     python -m tests.fuzz wav -runs=100000        # libFuzzer's flags
 
-Whatever is no error of ours ends the search with the input that did it. The ordinary and
-the slow suite do without (`tests/experiments/test_hostile_input.py`).
+Whatever is no error of ours ends the search with the input that did it. The ordinary
+and the slow suite do without (`tests/experiments/test_hostile_input.py`).
 """
 
 import contextlib

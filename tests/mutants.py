@@ -196,7 +196,8 @@ MUTANTS = {
     ),
     "a share of 0 leaves its part": (
         "keras_mixup/training/mixed_targets.py",
-        "tf.where(mixing.expand_to_rank(share == 0, tensor.shape.rank), heaviest, part)",
+        "tf.where(mixing.expand_to_rank(share == 0, tensor.shape.rank), "
+        "heaviest, part)",
         "part",
         "tests/training/test_mixed_targets.py",
     ),

@@ -1,4 +1,4 @@
-"""Nests with None, weights of nested targets, unknown ranks, quantities, no batch axis."""
+"""Nests with None, nested weights, unknown ranks, quantities, no batch axis."""
 
 import numpy as np
 import pytest

@@ -13,6 +13,7 @@ from keras_mixup.evaluation import between, fgsm
 
 SPARSE = keras.losses.SparseCategoricalCrossentropy
 SPARSE_CROSSENTROPY = keras.losses.sparse_categorical_crossentropy
+SPARSE_PARTIAL = functools.partial(SPARSE_CROSSENTROPY, from_logits=True)
 
 
 class OwnLoss(keras.losses.Loss):
@@ -76,7 +77,7 @@ def opaque():
         (lambda: subclassed("SparseCategoricalCrossentropy"), False),
         (lambda: subclassed(keras.losses.categorical_crossentropy), False),
         (lambda: ending(dense("softmax"), loss="crossentropy"), False),
-        (lambda: ending(dense(), opaque(), loss=functools.partial(SPARSE_CROSSENTROPY, from_logits=True)), True),
+        (lambda: ending(dense(), opaque(), loss=SPARSE_PARTIAL), True),
         (lambda: ending(dense(), opaque(), loss=OwnLoss()), True),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is assumed of each name of Keras that is not public; a new Keras fails here first."""
+"""What is assumed of the private names of Keras. A new Keras fails here first."""
 
 import ast
 import pathlib
@@ -70,7 +70,11 @@ def test_metrics_read_the_mask_of_with_mask_and_the_tensor_keeps_its_own():
     [
         ("mse", 0, keras.losses.mean_squared_error),
         (keras.losses.hinge, 0, keras.losses.hinge),
-        (keras.losses.CategoricalCrossentropy(), 0, keras.losses.categorical_crossentropy),
+        (
+            keras.losses.CategoricalCrossentropy(),
+            0,
+            keras.losses.categorical_crossentropy,
+        ),
         ("crossentropy", np.zeros([2]), keras.losses.sparse_categorical_crossentropy),
         ("crossentropy", np.zeros([2, 3]), keras.losses.categorical_crossentropy),
     ],

@@ -1,7 +1,7 @@
 """The faults of other implementations: here each has the right answer or an error.
 
-The letters stand for the rows of the README's table, and more of keras.layers.MixUp 3.15;
-what happens there is said in each test.
+The letters stand for the rows of the README's table, and more of keras.layers.MixUp
+3.15; what happens there is said in each test.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""The tabled quantiles of the Beta law against scipy, at every alpha and in every mode."""
+"""The tabled quantiles of the Beta law against scipy, at every alpha and mode."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from keras_mixup import quantiles
 # The midpoints that are drawn: the first and the last, those at the median, and others.
 PARTS = [0, 1, 2, 2**23 - 1, 2**23, 2**24 - 2, 2**24 - 1, *range(777, 2**24, 9973)]
 U = (np.array(PARTS) + 0.5) / 2**24
-# a and b / a. At 1e-8 and 1e5 the formulas of the ends take over; beyond 1e8 SciPy ends.
+# a and b / a. At 1e-8 and 1e5 the formulas of the ends take over. SciPy ends at 1e8.
 PARAMETERS = [
     *((a, 1) for a in (1e-6, 1e-3, 0.01, 0.1, 0.2, 0.4, 1, 2, 8, 32, 1e3)),
     *((0.2, 2), (1, 2), (8, 2), (1e-3, 10), (1e-3, 5000), (5, 200)),

@@ -1,4 +1,4 @@
-"""Metrics of soft targets, against loops, scikit-learn and Keras on the clean targets."""
+"""Metrics of soft targets against loops, scikit-learn and Keras on clean targets."""
 
 import keras
 import numpy as np

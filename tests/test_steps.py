@@ -300,7 +300,8 @@ data = tf.data.Dataset.from_tensor_slices((x, x)).batch(4)
 for seed in (7, None):
     keras.utils.set_random_seed(int(sys.argv[1]) if seed is None else 0)
     mixed = data.apply(keras_mixup.MixUp(1.0, seed=seed, jit_compile=False))
-    print([zlib.crc32(a.tobytes()) for _ in range(2) for a, _ in mixed.as_numpy_iterator()])
+    epochs = [a for _ in range(2) for a, _ in mixed.as_numpy_iterator()]
+    print([zlib.crc32(a.tobytes()) for a in epochs])
 """
 
 
@@ -324,7 +325,8 @@ def test_two_processes_draw_the_same_by_a_seed():
 MIRRORED = """
 import keras, numpy as np, tensorflow as tf, keras_mixup
 device = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(device, two)
 strategy = tf.distribute.MirroredStrategy()
 steps = tf.data.Dataset.from_tensors(np.ones((4, 1), "float32")).repeat(5)
 steps = steps.apply(keras_mixup.count_steps)

@@ -18,10 +18,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles sampling neighbor_search neighbors draws mixing targets target_checks sample_weights boxes dict_batches batches settings mixup
+version whole_file arguments keras_private steps keys quantiles sampling
+neighbor_search neighbors draws mixing targets target_checks sample_weights boxes
+dict_batches batches settings mixup
 layers soft_metrics metrics last_activation loss_kinds ends_in_logits
-models.normalization models.convolution models.tabular models.preact_resnet models.wide_resnet
-models.densenet models.resnet models.speech models.gan models
+models.normalization models.convolution models.tabular models.preact_resnet
+models.wide_resnet models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
 training.mixed_targets training.mixed_loss training.mixed_metrics
 training.cuts training.mixed_inputs training.model_checks
@@ -143,10 +145,10 @@ def test_the_picture_of_the_rooms_names_each_file():
 
 
 SIGNATURES = {
-    "MixUp": "(alpha=0.2, *, per='batch', pairing='permutation', examples=2, targets='mix', "
-    "num_classes=None, label_smoothing=0.0, probability=1.0, passthrough=(), seed=None, "
-    "ignore_class=None, jit_compile=True, multi_label=False, pairing_target=None, "
-    "quantities=())",
+    "MixUp": "(alpha=0.2, *, per='batch', pairing='permutation', examples=2, "
+    "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
+    "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
+    "multi_label=False, pairing_target=None, quantities=())",
     "MixUp.at_step": "(self, step, batch, replica=0)",
     "MixUp.between": "(self, batch, other, step=None, replica=0)",
     "count_steps": "(dataset, first_step=0)",
@@ -171,10 +173,11 @@ SIGNATURES = {
     "export_saved_model": "(model, path, *, labels=None, preprocess=None, task=None, "
     "from_logits=None, input_shape=None, input_dtype=None, card=None)",
     "export_generator": "(model, path, *, postprocess=None, card=None)",
-    "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, bounding_box_format=None, "
-    "**kwargs)",
+    "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, "
+    "bounding_box_format=None, **kwargs)",
     "layers.MixFeatures": "(**kwargs)",
-    "metrics.MixedAccuracy": "(name='accuracy', dtype=None, *, threshold=0.5, multi_label=False)",
+    "metrics.MixedAccuracy": "(name='accuracy', dtype=None, *, threshold=0.5, "
+    "multi_label=False)",
     "metrics.SoftTargets": "(metric)",
     "metrics.CleanAccuracy": "(name='clean_accuracy', dtype=None)",
     "models.build": "(name, **arguments)",

@@ -149,7 +149,7 @@ def test_each_of_several_targets_is_smoothed_by_its_kind():
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_weights_of_both_signs_weigh_the_sum(count):
-    """`W y~` is `sum_k t_k w_k y_k`, by hand; where they cancel there is no such row."""
+    """`W y~` is `sum_k t_k w_k y_k`, by hand. If they cancel there is no such row."""
     shares = [0.2, 0.5, 0.3][-count:]
     weights = GENERATOR.normal(size=(count, 6)).astype("float32")
     rows = np.eye(6, dtype="float32")[GENERATOR.integers(0, 6, (count, 6))]

@@ -47,8 +47,8 @@ def value_range_of(value_range, x):
 
 def _refuse_range(value_range):
     raise ValueError(
-        "Invalid value received for argument `value_range`. Expected a pair (low, high) "
-        f"with low < high. Received: value_range={value_range}"
+        "Invalid value received for argument `value_range`. Expected a pair (low, "
+        f"high) with low < high. Received: value_range={value_range}"
     )
 
 
@@ -65,6 +65,7 @@ def _by_channel(argument, value, x):
     if tensor.shape.rank != 0 and not channels:
         raise ValueError(
             f"Invalid shape received for argument `{argument}`. Expected a float, or "
-            f"one for each of the {x.shape[-1]} channels. Received: shape {tensor.shape}"
+            f"one for each of the {x.shape[-1]} channels. Received: shape "
+            f"{tensor.shape}"
         )
     return tensor

@@ -41,7 +41,8 @@ def mode_coverage(samples, modes, radius, least_share=0.01):
         )
     if not (isinstance(radius, numbers.Real) and 0 < radius < math.inf):
         raise ValueError(
-            "Invalid value received for argument `radius`. Expected a finite float > 0. "
+            "Invalid value received for argument `radius`. Expected a finite float "
+            "> 0. "
             f"Received: radius={radius}"
         )
     arguments.check_share("least_share", least_share, "[0, 1]")

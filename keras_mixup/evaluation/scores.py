@@ -70,8 +70,8 @@ def predicted_class(scores):
     """
     if scores.shape[-1] == 1:
         raise ValueError(
-            "Invalid output of the model. Expected scores of shape (batch, classes) with "
-            f"two classes or more. Received: shape {scores.shape}"
+            "Invalid output of the model. Expected scores of shape (batch, classes) "
+            f"with two classes or more. Received: shape {scores.shape}"
         )
     failed = tf.reduce_any(tf.math.is_nan(scores), axis=-1)
     return tf.where(failed, tf.constant(-1, tf.int64), tf.argmax(scores, axis=-1))

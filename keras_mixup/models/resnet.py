@@ -114,8 +114,8 @@ def bottleneck_resnet(
     convolution.check(input_shape, num_classes, width, weight_decay, smallest=32)
     if cardinality > 1 and width % 16:
         raise ValueError(
-            "Invalid value received for argument `width`. Expected a multiple of 16, so "
-            f"that {cardinality} groups get whole channels. Received: width={width}"
+            "Invalid value received for argument `width`. Expected a multiple of 16, "
+            f"so that {cardinality} groups get whole channels. Received: width={width}"
         )
     parts = convolution.Parts(
         convolution.he_normal, weight_decay=weight_decay, decay_norms=False

@@ -66,8 +66,8 @@ def vgg11(input_shape=(161, 101, 1), num_classes=30, width=64, weight_decay=0.0)
     """VGG-11 with batch norm for Google commands, of Figure 4 of the mixup paper.
 
     As in Adi's GCommandsPytorch, after Simonyan and Zisserman (2015). Eight times
-    `conv 3x3 -> BN -> ReLU`, in five stages that each end in a max pool 2x2 (an odd last
-    row or column is left out):
+    `conv 3x3 -> BN -> ReLU`, in five stages that each end in a max pool 2x2 (an odd
+    last row or column is left out):
 
     | layer | convolutions | channels | at 161x101 |
     |---|---|---|---|

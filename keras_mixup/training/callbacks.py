@@ -1,4 +1,4 @@
-"""Callbacks: what is mixed in TensorBoard, the count of epochs, a warning of mixing twice."""
+"""Callbacks: mixed images in TensorBoard, the count of epochs, a double mix."""
 
 import math
 import warnings
@@ -38,8 +38,9 @@ class MixUpSummary(keras.callbacks.Callback):
             )
         if batch is not None and tf.convert_to_tensor(batch[0]).shape.rank != 4:
             raise ValueError(
-                "Invalid value received for argument `batch`. Expected (images, labels) "
-                "with images of shape (batch, height, width, channels), or None. "
+                "Invalid value received for argument `batch`. Expected (images, "
+                "labels) with images of shape (batch, height, width, channels), or "
+                "None. "
                 f"Received: images of shape {tf.convert_to_tensor(batch[0]).shape}"
             )
         self.log_dir = log_dir
@@ -113,19 +114,19 @@ class MixUpSummary(keras.callbacks.Callback):
 class CountEpochs(keras.callbacks.Callback):
     """Tells a dataset that counts its epochs which one comes next in `fit`.
 
-    A dataset of `dataset.apply(mixup)` or `count_steps` counts the passes over it, which
-    is enough for one `fit` from epoch 0 on. With this callback the count is right as
-    well for `initial_epoch` and `BackupAndRestore` in a new process, under a strategy
-    (Keras then looks at a batch before it trains), and where the dataset is read
-    elsewhere in between. With `steps_per_epoch`, where an iterator may last for several
-    epochs, it acts once, at the beginning.
+    A dataset of `dataset.apply(mixup)` or `count_steps` counts the passes over it,
+    which is enough for one `fit` from epoch 0 on. With this callback the count is right
+    as well for `initial_epoch` and `BackupAndRestore` in a new process, under a
+    strategy (Keras then looks at a batch before it trains), and where the dataset is
+    read elsewhere in between. With `steps_per_epoch`, where an iterator may last for
+    several epochs, it acts once, at the beginning.
 
     Args:
         dataset: The dataset that `fit` is given, with all that follows `apply`.
 
     Raises:
-        ValueError: for a dataset that counts nothing; in `fit`, for another dataset than
-            `fit` reads.
+        ValueError: for a dataset that counts nothing; in `fit`, for another dataset
+            than `fit` reads.
 
     Example:
     >>> mixed = dataset.batch(128).apply(mixup)
@@ -190,9 +191,10 @@ class CountEpochs(keras.callbacks.Callback):
 
     def _other_dataset(self):
         return (
-            "`fit` does not read the dataset that CountEpochs was given, once an epoch. "
-            "Expected the same dataset in both, with all that follows `apply`, such as "
-            "`repeat` and `prefetch`: `fit(mixed, callbacks=[CountEpochs(mixed)])`. "
+            "`fit` does not read the dataset that CountEpochs was given, once an "
+            "epoch. Expected the same dataset in both, with all that follows `apply`, "
+            "such as `repeat` and `prefetch`: `fit(mixed, "
+            "callbacks=[CountEpochs(mixed)])`. "
             f"Received: CountEpochs of a dataset of {self._length} batches, and "
             f"{self.params.get('steps')} steps an epoch in `fit`."
         )
@@ -218,9 +220,9 @@ class WarnOfMixedLabels(keras.callbacks.Callback):
         self._done = True
         if float(tf.convert_to_tensor(self.model._soft_labels)) > 0:
             warnings.warn(
-                "MixUpModel received labels that are not one-hot. If the pipeline mixes "
-                "already, the batch is now mixed twice: take MixUp out of the pipeline, "
-                "or train the plain network.",
+                "MixUpModel received labels that are not one-hot. If the pipeline "
+                "mixes already, the batch is now mixed twice: take MixUp out of the "
+                "pipeline, or train the plain network.",
                 stacklevel=2,
             )
 

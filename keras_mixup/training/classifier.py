@@ -41,22 +41,23 @@ class MixUpModel(SeveralWorkers, keras.Model):
     `evaluate`, `predict` and `save` are those of Keras. Nothing is mixed outside of the
     train step, and with alpha 0 the step is Keras's own.
 
-    **Loss.** With one lam a batch L may be any loss that Keras takes. It is called once for
-    each example of the mix, two times a step. With `per="example"` it has to give a value
-    an example. Where L is one of Keras's and its targets can be averaged, one call on the
-    mixed target takes the place of the two, `L(lam y_i + (1 - lam) y_j)`: float targets in
-    the shape of the prediction, and targets of a cross-entropy or of a regression loss.
-    That is the same for a loss that is linear in its target; `BinaryFocalCrossentropy`,
-    `Dice` and `Tversky` are not, and `mix_losses=True` gives them the two calls. Class
-    numbers, also those given as floats, and labels of hinge losses are never averaged, nor
-    are targets of a loss of your own, unless `mix_losses=False`. A sample weight
-    w belongs to its part: `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction
-    has a mask, each part counts at its own positions.
+    **Loss.** With one lam a batch L may be any loss that Keras takes. It is called once
+    for each example of the mix, two times a step. With `per="example"` it has to give a
+    value an example. Where L is one of Keras's and its targets can be averaged, one
+    call on the mixed target takes the place of the two, `L(lam y_i + (1 - lam) y_j)`:
+    float targets in the shape of the prediction, and targets of a cross-entropy or of a
+    regression loss. That is the same for a loss that is linear in its target;
+    `BinaryFocalCrossentropy`, `Dice` and `Tversky` are not, and `mix_losses=True` gives
+    them the two calls. Class numbers, also those given as floats, and labels of hinge
+    losses are never averaged, nor are targets of a loss of your own, unless
+    `mix_losses=False`. A sample weight w belongs to its part:
+    `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction has a mask, each part
+    counts at its own positions.
 
-    **Metrics** keep their names. For an output of classes they see the clean targets, each
-    weighted by its share: `lam acc(y_i) + (1 - lam) acc(y_j)`; IoU, which counts in whole
-    numbers, sees the heavier one. For an output of quantities they see the mixed target.
-    `keras_mixup.training.mixed_metrics` has the rule, `metric_targets` overrules it.
+    **Metrics** keep their names. For an output of classes they see the clean targets,
+    each weighted by its share: `lam acc(y_i) + (1 - lam) acc(y_j)`; IoU, which counts
+    in whole numbers, sees the heavier one. For an output of quantities they see the
+    mixed target. `keras_mixup.training.mixed_metrics` has the rule.
 
     Args:
         network: A `keras.Model` or layer: functional, sequential or subclassed, without
@@ -67,20 +68,20 @@ class MixUpModel(SeveralWorkers, keras.Model):
         mix_at: Names of the layers at whose output features are mixed. "input"
             is the input. Of several, one is drawn each step, as in manifold
             mixup. A functional network is cut there; elsewhere name a
-            `keras_mixup.layers.MixFeatures` layer. At padding, the features of a part
-            weigh nothing where its mask is known: at hidden layers, and at inputs that go
+            `keras_mixup.layers.MixFeatures` layer. At padding, features weigh
+            nothing where the mask is known: at hidden layers, and at inputs that go
             into a `keras.layers.Masking` layer of a functional network.
         clean_accuracy: Whether training also shows `clean_accuracy`, of the
             network in inference mode on the unmixed batch, without sample weights. It
             costs one more forward pass, about a third of a step. For one output of one
             class an example (integers, one-hot rows, or one unit).
-        mix_losses: Whether each example of the mix has a call of the loss (True), or the
-            mixed target has one where it can be averaged (False). None: as said above.
-        metric_targets: Dict from names of metrics to "clean" or "mixed".
+        mix_losses: Whether each example of the mix has a call of the loss (True), or
+            the mixed target has one where it can be averaged (False). None: see above.
+        metric_targets: Dict from names of metrics to "clean" or "mixed", over the rule.
 
     Raises:
-        ValueError: for a layer name that does not exist, a place where the network cannot
-            be cut, or a network with a training of its own.
+        ValueError: for a layer name that does not exist, a place where the network
+            cannot be cut, or a network with a training of its own.
 
     References:
         Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019).
@@ -190,8 +191,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
     def fit(self, *args, callbacks=None, **kwargs):
         """As `keras.Model.fit`.
 
-        It warns after the first batch when the labels of classes are soft rows: they may be
-        mixed already. Soft labels that are meant as such need no change.
+        It warns after the first batch when the labels of classes are soft rows: they
+        may be mixed already. Soft labels that are meant as such need no change.
         """
         args, further = args[:5], args[5:]  # `callbacks` is the sixth argument.
         callbacks = further[0] if further else callbacks

@@ -6,8 +6,8 @@ import tensorflow as tf
 def new_counter(model):
     """A weight that counts batches.
 
-    `optimizer.iterations` does not: where gradients are accumulated it counts fewer, and
-    where a loss scale skips a step it stands still.
+    `optimizer.iterations` does not: where gradients are accumulated it counts fewer,
+    and where a loss scale skips a step it stands still.
     """
     return model.add_weight(
         name="step",

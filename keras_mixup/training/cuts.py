@@ -51,8 +51,8 @@ def cut(network, names):
         raise ValueError(
             f"The network cannot be cut after {names}. Expected layers through whose "
             "output alone everything passes, each called once (not inside a residual "
-            "branch, not one of several inputs, not before layers that use a mask). Put a "
-            "keras_mixup.layers.MixFeatures layer there and name it in `mix_at`. "
+            "branch, not one of several inputs, not before layers that use a mask). "
+            "Put a keras_mixup.layers.MixFeatures layer there and name it in `mix_at`. "
             f"Keras says: {error}"
         ) from error
 

@@ -12,8 +12,8 @@ def built(optimizer, network):
     """
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
-            "Invalid value received for an optimizer. Expected a Keras optimizer or its "
-            f"name. Received: {optimizer!r}"
+            "Invalid value received for an optimizer. Expected a Keras optimizer or "
+            f"its name. Received: {optimizer!r}"
         )
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     computed = {layer.compute_dtype for layer in (network, *network.layers)}

@@ -12,19 +12,19 @@ from keras_mixup.last_activation import last_activation
 RUNS_AWAY = (
     'A MixUpGAN with mode="objective" and generator_loss="minimax" diverges: the '
     "cross-entropy of a mixed target grows without bound whichever way the logit goes, "
-    "so the generator gains by leaving the data. Leave `generator_loss` out (then it is "
-    '"non_saturating"), or leave `mode` out.'
+    "so the generator gains by leaving the data. Leave `generator_loss` out (then it "
+    'is "non_saturating"), or leave `mode` out.'
 )
 
 
 def check_alpha(alpha, mode):
-    """Raises unless alpha fits the mode: there it is the end of an interval of weights."""
+    """Raises unless alpha fits the mode, where it ends an interval of weights."""
     arguments.check_alpha(alpha)
     if arguments.is_variable(alpha):
         # It would be read once, and assigning to it would change nothing.
         raise ValueError(
-            "Invalid value received for argument `alpha`. Expected a number: of a GAN it "
-            f"stays as it is. Received: alpha={alpha!r}"
+            "Invalid value received for argument `alpha`. Expected a number: of a GAN "
+            f"it stays as it is. Received: alpha={alpha!r}"
         )
     if mode == "author_code" and alpha > 1:
         raise ValueError(
@@ -76,9 +76,10 @@ def _check_network(name, network):
     ends = [getattr(network, end, None) for end in ("input_shape", "output_shape")]
     if not functional or None in ends or not getattr(network, "outputs", None):
         raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected a built keras.Model "
-            "that is functional or sequential (around another: keras.Sequential(["
-            f"keras.Input(shape), network])). Received: {name}={network!r}"
+            f"Invalid value received for argument `{name}`. Expected a built "
+            "keras.Model that is functional or sequential (around another: "
+            "keras.Sequential([keras.Input(shape), network])). Received: "
+            f"{name}={network!r}"
         )
     if not all(isinstance(end, tuple) and _is_shape(end) for end in ends):
         raise ValueError(
@@ -184,9 +185,10 @@ def _too_few(gan, replicas):
     each = '2, since mode="author_code" mixes pairs of batches' if gan.pairs else "1"
     where = f" on each of {replicas} replicas" if replicas > 1 else ""
     return (
-        f"Too small a batch of real examples. Expected at least {least_share(gan)}{where}"
-        f" (discriminator_steps={gan.discriminator_steps}, for each at least {each}; "
-        "batch with drop_remainder=True if the last one of an epoch is smaller)"
+        "Too small a batch of real examples. Expected at least "
+        f"{least_share(gan)}{where} (discriminator_steps={gan.discriminator_steps}, "
+        f"for each at least {each}; batch with drop_remainder=True if the last one of "
+        "an epoch is smaller)"
     )
 
 

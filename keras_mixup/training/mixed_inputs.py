@@ -1,4 +1,4 @@
-"""The inputs of a network in a train step: which are mixed, and where they are padding."""
+"""The inputs of a train step: which are mixed, and where they are padding."""
 
 import keras
 import tensorflow as tf
@@ -16,11 +16,11 @@ def check_input_dtype(network, passthrough=()):
         passes = tensor.name in passthrough or any(key in passthrough for key in path)
         if keras.backend.is_int_dtype(tensor.dtype) and not passes:
             raise ValueError(
-                f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, which "
-                "cannot hold a mixed example. Expected a float input, as in "
+                f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, "
+                "which cannot hold a mixed example. Expected a float input, as in "
                 'keras.Input(shape, dtype="float32") (it takes uint8 images as well), '
-                "its name in MixUp(passthrough=...), or mix_at=[...] with a layer behind "
-                "the input."
+                "its name in MixUp(passthrough=...), or mix_at=[...] with a layer "
+                "behind the input."
             )
 
 

@@ -1,10 +1,10 @@
 """The loss of a mixed batch, made of the user's own loss L.
 
-One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoever; it is
-called K times. One lam an example: the same with each share inside of the mean, for which
-L has to give a value an example. Where L is one of Keras's, targets that may be averaged
-have one term, `L(sum_k t_k y_k)`: the same for a loss that is linear in its target.
-`mix_losses` asks for the one or the other.
+One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoever; it
+is called K times. One lam an example: the same with each share inside of the mean, for
+which L has to give a value an example. Where L is one of Keras's, targets that may be
+averaged have one term, `L(sum_k t_k y_k)`: the same for a loss that is linear in its
+target. `mix_losses` asks for the one or the other.
 """
 
 import functools
@@ -31,8 +31,9 @@ class MixedLoss(keras.losses.Loss):
 
     Args:
         loss: What `compile` takes: a name, a function or a `keras.losses.Loss`.
-        mix_losses: Whether each target has a term (True), or one that may be averaged is
-            (False). None: losses of Keras take the average, those of one's own the terms.
+        mix_losses: Whether each target has a term (True), or one that may be averaged
+            is (False). None: losses of Keras take the average, those of one's own the
+            terms.
     """
 
     def __init__(self, loss, mix_losses=None, name=None):
@@ -114,7 +115,7 @@ def keras_function(loss):
 
 
 def any_soft_rows(y):
-    """1.0 where a target of classes holds soft rows, else 0.0; None without such targets.
+    """1.0 if a target of classes holds soft rows, else 0.0; None without such targets.
 
     All rows sum to 1 and some are not one-hot: labels that are mixed already, probably.
     """
@@ -147,12 +148,13 @@ class _Values(keras.losses.Loss):
 
 
 def _term(loss, y, y_pred, share, weight=None):
-    """`t L(y)`, with a share of shape () outside of the mean or one an example inside."""
+    """`t L(y)`: one share outside of the mean, or one an example inside."""
     if type(loss).__call__ is not keras.losses.Loss.__call__:
         if share.shape.rank:
             raise ValueError(
-                "A loss with a `__call__` of its own leaves no place for a share of each "
-                'example. Expected MixUp(per="batch"), or a loss that overrides `call`. '
+                "A loss with a `__call__` of its own leaves no place for a share of "
+                'each example. Expected MixUp(per="batch"), or a loss that overrides '
+                "`call`. "
                 f"Received: loss={loss!r}"
             )
         value = loss(y, y_pred, weight)
@@ -168,8 +170,8 @@ def _term(loss, y, y_pred, share, weight=None):
         raise ValueError(
             "A loss that averages over the batch leaves no place for a share of each "
             "example. Expected one loss an example, of shape (batch_size, ...), or "
-            'MixUp(per="batch"), or MixUpModel(mix_losses=False) where the targets may be '
-            f"averaged. Received: values of shape {values.shape} from {loss.name}"
+            'MixUp(per="batch"), or MixUpModel(mix_losses=False) where the targets may '
+            f"be averaged. Received: values of shape {values.shape} from {loss.name}"
         )
     values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)
     if mask is not None:
@@ -178,7 +180,7 @@ def _term(loss, y, y_pred, share, weight=None):
 
 
 def _of_rank(weight, rank):
-    """A weight with the axes of the values: new ones of size 1, or means of further ones."""
+    """A weight with the axes of the values: missing ones of size 1, others averaged."""
     if weight is None:
         return None
     weight = mixing.expand_to_rank(weight, rank)
@@ -216,16 +218,16 @@ def _smoothed(loss, y, target):
         return targets.smooth(tf.cast(y, tf.float32), amount, multi_label=True)
     if function in NEVER_AVERAGED or targets.is_integer(y):
         raise ValueError(
-            f"Labels of the loss {loss.name} cannot be smoothed: it has no place for the "
-            "other classes. Expected one-hot labels and CategoricalCrossentropy, "
-            "or label_smoothing=0. Received: labels of dtype "
-            f"{y.dtype.name}, label_smoothing={amount}"
+            f"Labels of the loss {loss.name} cannot be smoothed: it has no place for "
+            "the other classes. Expected one-hot labels and CategoricalCrossentropy, "
+            f"or label_smoothing=0. Received: labels of dtype {y.dtype.name}, "
+            f"label_smoothing={amount}"
         )
     return targets.smooth(y, amount, target.multi_label)
 
 
 def _is_averaged(loss, y, y_pred):
-    """Whether a target may be averaged: it is compared with the prediction, entry by entry.
+    """Whether a target may be averaged: it is compared entry by entry.
 
     Raises:
         ValueError: where a loss of Keras would broadcast the target.

@@ -2,7 +2,8 @@
 
 One rule says what a metric sees. Where an output holds quantities, it sees the mixed
 target. Where it holds classes, which cannot be averaged, it sees each clean target,
-weighted by its share, so that a mean becomes `sum_k t_k m(y_k)`. An output holds classes
+weighted by its share, so that a mean becomes `sum_k t_k m(y_k)`. An output holds
+classes
 
 1. if its loss or one of its metrics is one of Keras for classes, or
 2. if its targets are integers, booleans or strings and its loss is none of Keras for
@@ -213,9 +214,9 @@ def _whole(shares):
 def _check_scalar(metric, target):
     if any(share.shape.rank for share in target.shares):
         warnings.warn(
-            f"The metric `{metric.name}` gives one value a batch, and each example has a "
-            "share of its own: its value is weighted by the mean share. Give a value an "
-            'example, or take MixUp(per="batch").',
+            f"The metric `{metric.name}` gives one value a batch, and each example has "
+            "a share of its own: its value is weighted by the mean share. Give a value "
+            'an example, or take MixUp(per="batch").',
             stacklevel=2,
         )
 
@@ -237,8 +238,8 @@ def _copy_of(metric):
 def _check_weights_count(metric, y, y_pred):
     """Warns of a metric class of the user's own that ignores its sample weights.
 
-    A copy of it is shown two examples of weight 0. A sum or mean of weighted values stays
-    as it was.
+    A copy of it is shown two examples of weight 0. A sum or mean of weighted values
+    stays as it was.
     """
     if type(metric).update_state.__module__.startswith(("keras.", "keras_mixup.")):
         return
@@ -265,9 +266,9 @@ def _check_weights_count(metric, y, y_pred):
             "could not be tried" if counts is None else "ignores its `sample_weight`"
         )
         warnings.warn(
-            f"The metric `{metric.name}` {found}. In a mixed batch each clean target comes "
-            "with its share as sample weight; a metric that ignores it counts both "
-            "partners fully. Use the weights in its `update_state`, or take "
+            f"The metric `{metric.name}` {found}. In a mixed batch each clean target "
+            "comes with its share as sample weight; a metric that ignores it counts "
+            "both partners fully. Use the weights in its `update_state`, or take "
             f'MixUpModel(metric_targets={{"{metric.name}": "mixed"}}).',
             stacklevel=2,
         )

@@ -1,8 +1,8 @@
 """Targets and sample weights of a mixed batch on their way through Keras.
 
-Keras takes a batch apart by its own rules: losses by name, outputs without a target, nests
-of dicts. A mixed batch goes the same way, with one object in the place of each tensor, so
-that none of these rules stands here again.
+Keras takes a batch apart by its own rules: losses by name, outputs without a target,
+nests of dicts. A mixed batch goes the same way, with one object in the place of each
+tensor, so that none of these rules stands here again.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def parts_of(tensor, partners, shares):
 
 
 def mixed_batch(y, sample_weight, policy, draw):
-    """Targets and weights as below, and the function that gives the parts of a tensor."""
+    """Targets and weights as below, and the function for the parts of a tensor."""
     shares = targets.target_coefficients(draw.coefficients, policy.targets)
     take = functools.partial(parts_of, partners=draw.partners, shares=shares)
     mixed = mixed_targets(y, policy, take, shares)
@@ -87,7 +87,7 @@ def mixed_targets(y, policy, parts_of, shares):
 
 
 def mixed_weights(sample_weight, parts_of):
-    """The sample weights of a batch with a `MixedWeight` in the place of each tensor."""
+    """The sample weights of a batch, with a `MixedWeight` for each tensor."""
 
     def mixed(_, leaf):
         if leaf is None:
@@ -123,7 +123,7 @@ def any_mask(y_pred):
 
 
 def note_masks(y_pred, clean, parts_of):
-    """Notes on each prediction the masks of its K parts, from those of the clean batch."""
+    """Notes on each prediction the masks of its K parts, from the clean batch."""
     pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
     for mixed, unmixed in pairs:
         mask = keras_private.mask_of(unmixed)

@@ -1,7 +1,7 @@
-"""Checks of a MixUpModel when it is made: its arguments, and what its network does itself.
+"""Checks of a new MixUpModel: its arguments, and what its network does itself.
 
-`MixUpModel` trains with a step of its own: a network's `train_step` or `compute_loss` would
-never be called. Such networks are refused.
+`MixUpModel` trains with a step of its own: a network's `train_step` or `compute_loss`
+would never be called. Such networks are refused.
 """
 
 import keras
@@ -79,8 +79,9 @@ def check_metric_names(args, kwargs):
         name = getattr(metric, "name", getattr(metric, "__name__", metric))
         if isinstance(name, str) and name == "clean_accuracy":
             raise ValueError(
-                "The name `clean_accuracy` is taken by MixUpModel(clean_accuracy=True). "
-                "Expected another name for the compiled metric, or clean_accuracy=False. "
+                "The name `clean_accuracy` is taken by "
+                "MixUpModel(clean_accuracy=True). Expected another name for the "
+                "compiled metric, or clean_accuracy=False. "
                 f"Received: {metric!r}"
             )
 
@@ -101,28 +102,30 @@ def check_network(network, mix_at, cut_names):
         own = [name for name in METHODS if _is_own(network, name)]
         if own:
             raise ValueError(
-                f"The network {type(network).__name__} has its own {', '.join(own)}, which "
-                "MixUpModel would not call: it trains with a step of its own. Expected a "
-                "network with the methods of keras.Model. Mix in the pipeline instead, and "
-                "train the network itself: dataset.apply(keras_mixup.MixUp(...)). Or call "
-                "MixUp.at_step(step, (x, y)) inside of the network's train_step. "
+                f"The network {type(network).__name__} has its own {', '.join(own)}, "
+                "which MixUpModel would not call: it trains with a step of its own. "
+                "Expected a network with the methods of keras.Model. Mix in the "
+                "pipeline instead, and train the network itself: "
+                "dataset.apply(keras_mixup.MixUp(...)). Or call MixUp.at_step(step, "
+                "(x, y)) inside of the network's train_step. "
                 f"Received: network={network!r}"
             )
     if cut_names and _is_own(network, "call"):
         raise ValueError(
             f"The network {type(network).__name__} has its own `call`, which a cut at "
-            f"{cut_names} would leave out: it runs the layers of the graph alone. Expected "
-            'mix_at="input", or keras_mixup.layers.MixFeatures layers in the graph, named '
-            f"in `mix_at`. Received: mix_at={list(mix_at)}"
+            f"{cut_names} would leave out: it runs the layers of the graph alone. "
+            'Expected mix_at="input", or keras_mixup.layers.MixFeatures layers in the '
+            f"graph, named in `mix_at`. Received: mix_at={list(mix_at)}"
         )
     inner = keras_private.all_layers(network)
     points = {one.name for one in inner if isinstance(one, layers.MixFeatures)}
     traced = [one for one in inner if _is_traced(one)]
     if points & set(mix_at) and traced:
         raise ValueError(
-            f"The `call` of {traced[0].name} is a tf.function. It runs as it was traced, "
-            "so a mixing point inside of it may never mix. Expected a plain `call`: take "
-            "the tf.function away, `fit` compiles the whole step in any case. "
+            f"The `call` of {traced[0].name} is a tf.function. It runs as it was "
+            "traced, so a mixing point inside of it may never mix. Expected a plain "
+            "`call`: take the tf.function away, `fit` compiles the whole step in any "
+            "case. "
             f"Received: mix_at={list(mix_at)}"
         )
 

@@ -34,8 +34,8 @@ class AlphaSchedule:
     inside the graph: nothing is traced again.
 
     In a pipeline each pass over `dataset.apply(mixup)` is an epoch, a look at one batch
-    of it as well: give `fit` the callback `CountEpochs` where one is looked at before, or
-    where training begins at a later epoch.
+    of it as well: give `fit` the callback `CountEpochs` where one is looked at before,
+    or where training begins at a later epoch.
 
     Args:
         alpha: Float >= 0.

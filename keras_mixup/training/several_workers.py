@@ -1,11 +1,11 @@
-"""`fit` and `evaluate` under MultiWorkerMirroredStrategy, where Keras 3 fails by itself.
+"""`fit` and `evaluate` under MultiWorkerMirroredStrategy, where Keras 3 fails.
 
 Two places in Keras's trainer break (keras-team/keras#20585, seen with 3.15):
 
 - before the first step it reduces a batch over the replicas to learn its shapes, and
   stops at "unsupported type PerReplica". Here they are read from the dataset's spec;
-- it averages what a step returns over axis 0, which a scalar has not: "Invalid reduction
-  dimension 0". Here each value has one more, in front.
+- it averages what a step returns over axis 0, which a scalar has not: "Invalid
+  reduction dimension 0". Here each value has one more, in front.
 
 `FIXED_IN` is to name the first Keras that does without: from there on Keras's own code
 runs.
@@ -26,9 +26,9 @@ class SeveralWorkers:
     """A `keras.Model` that trains on several workers; put before `keras.Model`.
 
     Statistics that are no gradient's, such as BatchNormalization's moving averages,
-    are each worker's own while it trains. Whenever the model is evaluated, and at the end of
-    `fit`, each worker gets their mean, so what is evaluated and saved is the same
-    everywhere.
+    are each worker's own while it trains. Whenever the model is evaluated, and at the
+    end of `fit`, each worker gets their mean, so what is evaluated and saved is the
+    same everywhere.
     """
 
     def fit(self, *args, **kwargs):
@@ -55,9 +55,9 @@ class SeveralWorkers:
             return super()._make_function(step_function)
         if self.jit_compile and not tf.config.list_logical_devices("GPU"):
             raise ValueError(
-                "XLA has no collectives for CPUs. Expected `compile(jit_compile=False)` "
-                "on several workers without a GPU. Received: jit_compile="
-                f"{self.jit_compile}"
+                "XLA has no collectives for CPUs. Expected "
+                "`compile(jit_compile=False)` on several workers without a GPU. "
+                f"Received: jit_compile={self.jit_compile}"
             )
         return super()._make_function(
             lambda data: tf.nest.map_structure(

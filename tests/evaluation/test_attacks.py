@@ -257,22 +257,45 @@ def attack(**changed):
     return i_fgsm(**arguments)
 
 
+def without_gradient():
+    step = keras.layers.Lambda(lambda x: tf.cast(x > 0, tf.float32))
+    return keras.Sequential([keras.layers.Lambda(tf.round), step])
+
+
 WRONG = {
-    "epsilon": ({"epsilon": -1}, r"`epsilon`. Expected a finite float >= 0. Received: epsilon=-1"),
+    "epsilon": (
+        {"epsilon": -1},
+        "`epsilon`. Expected a finite float >= 0. Received: epsilon=-1",
+    ),
     "epsilon inf": ({"epsilon": float("inf")}, "`epsilon`. Expected a finite float"),
-    "epsilon text": ({"epsilon": "four"}, "`epsilon`. Expected floats. Received: epsilon='four'"),
-    "epsilon shape": ({"epsilon": [1.0, 2.0]}, "one for each of the 5 channels. Received: shape \\(2,\\)"),
-    "step_size": ({"step_size": [1, 1, 1, 1, -1]}, "`step_size`. Expected a finite float >= 0"),
+    "epsilon text": (
+        {"epsilon": "four"},
+        "`epsilon`. Expected floats. Received: epsilon='four'",
+    ),
+    "epsilon shape": (
+        {"epsilon": [1.0, 2.0]},
+        r"one for each of the 5 channels. Received: shape \(2,\)",
+    ),
+    "step_size": (
+        {"step_size": [1, 1, 1, 1, -1]},
+        "`step_size`. Expected a finite float >= 0",
+    ),
     "steps": ({"steps": 0}, "`steps`. Expected an integer >= 1. Received: steps=0"),
     "steps float": ({"steps": 2.0}, "`steps`. Expected an integer >= 1"),
-    "range": ({"value_range": (1, 0)}, "`value_range`. Expected a pair .* Received: value_range=\\(1, 0\\)"),
+    "range": (
+        {"value_range": (1, 0)},
+        r"`value_range`. Expected a pair .* Received: value_range=\(1, 0\)",
+    ),
     "range of one": ({"value_range": 255}, "`value_range`. Expected a pair"),
     "x": ({"x": X.astype("int32")}, "Invalid dtype received for `x`"),
     "batch sizes": ({"y": Y3[:3]}, "Batch sizes differ"),
     "labels": ({"y": np.ones((6, 4), "float32")}, "Invalid labels"),
     "output": ({"model": linear(np.ones((5, 1)))}, "two classes or more"),
-    "no gradient": ({"model": keras.Sequential([keras.layers.Lambda(tf.round), keras.layers.Lambda(lambda x: tf.cast(x > 0, tf.float32))]), "from_logits": True}, "has no gradient with respect to its input"),
-}  # fmt: skip
+    "no gradient": (
+        {"model": without_gradient(), "from_logits": True},
+        "has no gradient with respect to its input",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

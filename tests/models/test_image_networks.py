@@ -374,7 +374,7 @@ def test_everything_passes_through_the_stages(name):
 
 
 def step(network, place, how, steps=1):
-    """Steps, or one; returns the last loss and the names of the variables that it moved."""
+    """Steps, or one; the last loss and the names of the variables that moved."""
     model = keras_mixup.MixUpModel(
         network, keras_mixup.MixUp(1.0, seed=3), mix_at=[place]
     )

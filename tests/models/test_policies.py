@@ -1,4 +1,4 @@
-"""Each network trains under each dtype policy, and its first loss is that of float32."""
+"""Each network trains under each dtype policy; its first loss is that of float32."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the answers are, worked out in numpy: the sums that a test holds a program to."""
+"""The right answers, worked out in numpy: the sums that a program is held to."""
 
 import keras
 import numpy as np

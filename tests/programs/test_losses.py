@@ -1,4 +1,4 @@
-"""Losses of users: with state, with an own call, of class numbers, with weights and masks."""
+"""Losses of users: with state, of class numbers, with weights and masks."""
 
 import dataclasses
 

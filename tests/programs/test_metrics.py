@@ -30,7 +30,7 @@ def own_mae(y_true, y_pred):
 
 
 def maes():
-    """Five ways to say the same; a metric object keeps state, so each call makes one."""
+    """Five ways to say the same. Each call makes a metric, since it keeps state."""
     return [
         "mae",
         keras.metrics.MeanAbsoluteError(name="of_class"),

@@ -1,4 +1,4 @@
-"""Losses, states and metrics that a network keeps itself: once a step, as in plain Keras."""
+"""Losses, states and metrics of a network itself: once a step, as in Keras."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Programs of several stages: grades, padded sequences, fine-tuning, rebatching, averages."""
+"""Programs of several stages: grades, sequences, fine-tuning, rebatching."""
 
 import keras
 import numpy as np

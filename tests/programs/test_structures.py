@@ -1,4 +1,4 @@
-"""Batches as users hold them: rows of integers, other names, None, nests, unknown ranks."""
+"""Batches of users: rows of integers, other names, None, nests, unknown ranks."""
 
 import keras
 import numpy as np

@@ -157,7 +157,8 @@ class Data(keras.utils.PyDataset):
         return 8
     def __getitem__(self, index):
         mixup = keras_mixup.MixUp(1.0) if SEED is None else self.mixup
-        x, y = mixup((np.arange(4, dtype="float32")[:, None], np.eye(4, dtype="float32")))
+        x = np.arange(4, dtype="float32")[:, None]
+        x, y = mixup((x, np.eye(4, dtype="float32")))
         return np.asarray(x), np.asarray(y)
 SEED = None if sys.argv[1] == "none" else int(sys.argv[1])
 if __name__ == "__main__":

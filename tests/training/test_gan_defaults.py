@@ -1,4 +1,4 @@
-"""That MixUpGAN as it comes holds, and that the pair of settings that does not is told."""
+"""MixUpGAN as it comes holds; the pair of settings that does not is told."""
 
 import warnings
 

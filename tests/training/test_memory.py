@@ -22,7 +22,9 @@ PROGRAM = textwrap.dedent(
 
     x = np.random.default_rng(0).normal(size=(203, 16)).astype("float32")
     y = np.arange(203) % 4
-    network = keras_mixup.models.build("mlp", input_shape=(16,), num_classes=4, width=32)
+    network = keras_mixup.models.build(
+        "mlp", input_shape=(16,), num_classes=4, width=32
+    )
     if sys.argv[1] == "train_step":
         model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=1))
         data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(203).batch(32)

@@ -31,7 +31,7 @@ from tests.training.mixed_parts import (
 # One lam a batch, any loss; one lam an example, inside of the mean.
 
 
-# XLA compiles each for a second: of those, the ones with everything in them are ordinary.
+# XLA takes a second for each: of those, only the ones with everything are not slow.
 @pytest.mark.parametrize(
     ("mode", "count", "weighted"),
     [

@@ -1,4 +1,4 @@
-"""What a metric sees of a mixed batch: the rule, and the values by loops over the parts."""
+"""What a metric sees of a mixed batch: the rule, and values by loops over parts."""
 
 import warnings
 

@@ -25,7 +25,7 @@ SHARES = {
 
 
 def looped_parts(values, partners, shares):
-    """Part k of example i is that of its partner, or the heaviest where its share is 0."""
+    """Part k of example i is its partner's, or the heaviest if its share is 0."""
     count, size = len(partners) + 1, len(values)
     shares = [np.broadcast_to(share, size) for share in shares]
     parts = [list(values) for _ in range(count)]
