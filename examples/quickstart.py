@@ -1,4 +1,4 @@
-"""mixup keeps a network from learning wrong labels: trained, measured, exported, served.
+"""mixup keeps a network from learning wrong labels: trained, exported and served.
 
     python examples/quickstart.py    # half a minute on two cores
 
@@ -27,7 +27,7 @@ SEED = 0
 
 
 def scaled(images):
-    """What the network takes, from images of 0 to 255; the exported model does it too."""
+    """What the network takes, from images of 0 to 255, in the exported model too."""
     return tf.cast(images, tf.float32) / 255
 
 

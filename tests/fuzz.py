@@ -60,7 +60,7 @@ def main():
         sys.exit(f"Expected one of {sorted(TARGETS)}. Received: {name!r}")
     import atheris
 
-    from experiments.configuration import Refusal
+    from experiments.settings import Refusal
 
     FOLDER.mkdir(exist_ok=True)
     traced = ["experiments", "wave", "tarfile"]

@@ -356,7 +356,8 @@ MUTANTS = {
     "the watch goes on between epochs": (
         "experiments/data/service.py",
         "def on_epoch_end(self, epoch, logs=None):\n        self._last = math.inf",
-        "def on_epoch_end(self, epoch, logs=None):\n        self._last = time.monotonic()",
+        "def on_epoch_end(self, epoch, logs=None):\n        self._last = time."
+        "monotonic()",
         "tests/experiments/test_service.py",
     ),
     "the labels of an export compete": (

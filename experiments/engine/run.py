@@ -45,7 +45,9 @@ def train_all(experiment, settings, runs, data):
     root = pathlib.Path(settings.run_dir, experiment.pool or experiment.name)
     root /= settings.preset
     claims = claims_of(settings, runs)
-    once = {run.folder_name: run for run in runs}
+    # Of rows that are one training the first names it.
+    once = {run.folder_name: run for run in reversed(runs)}
+    once = dict(reversed(once.items()))
     folders = [root / name for name in once]
     for folder in folders:
         run_folder.compare(folder, claims[folder.name])

@@ -16,10 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from experiments.configuration import TrainingConfiguration
 
 import keras_mixup
 from experiments import gan_training, mixtures
-from experiments.configuration import TrainingConfiguration
 from experiments.data import pipeline
 from experiments.engine import distribution, training
 from experiments.paper.figure5_gan import Settings as GANSettings

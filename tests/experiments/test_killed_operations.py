@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from experiments.configuration import TrainingConfiguration
 
 import keras_mixup
-from experiments.configuration import TrainingConfiguration
 from experiments.engine import (
     checkpoint_files,
     checkpoints,

@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from experiments.configuration import TrainingConfiguration
 
 import keras_mixup
-from experiments.configuration import TrainingConfiguration
 from experiments.data import pipeline
 from experiments.engine import distribution, recording, training, whole_network
 from tests import oracles
