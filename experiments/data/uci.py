@@ -142,7 +142,7 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
 
 def load_table(name, places):
-    """Reads a table.
+    """Reads a table; `sources.MissingData` says where its files are to be put.
 
     Args:
         name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
