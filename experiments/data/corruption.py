@@ -10,14 +10,8 @@ def corrupt_labels(labels, share, num_classes, seed):
     all classes, its own among them: about `share / num_classes` of all labels
     are chosen and stay right.
 
-    Args:
-        labels: Integer array of shape (n,).
-        share: Float in [0, 1].
-        num_classes: Number of classes.
-        seed: Integer.
-
     Returns:
-        The labels, and the boolean mask of those that were chosen.
+        Labels of the same shape (n,) and dtype, and the boolean mask of the chosen.
     """
     generator = np.random.default_rng(seed)
     chosen = generator.random(len(labels)) < share

@@ -69,10 +69,10 @@ def load_images(name, splits, places, size=None):
         `Images`. Gray images have three equal channels.
 
     Raises:
-        ValueError: for an unknown name or split, and for files that cannot be
-            decoded, unless `places.skip_corrupt` leaves them out (and prints them).
-        sources.MissingData: where the data are not on disk; it says what to put
-            where.
+        UnknownData: for an unknown name or split.
+        CorruptData: for files that cannot be decoded, unless `places.skip_corrupt`
+            leaves them out (and prints them).
+        MissingData: where the data are not on disk; it says what to put where.
     """
     try:
         if name == "digits":
@@ -129,7 +129,7 @@ def _from_tfds(name, splits, places):
             f"Received: name={name!r}, and no image folder of that name in "
             f"{places.data_dir or 'the working directory'} (--data_dir)"
         ) from error
-    if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
+    if not {"image", "label"} <= {*getattr(features, "keys", tuple)()}:
         raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected a set with the "
             f"features 'image' and 'label'. Received: name={name!r}"

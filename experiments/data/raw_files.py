@@ -29,12 +29,12 @@ def locate(source, name):
         if archive.is_file():
             try:
                 with zipfile.ZipFile(archive) as opened:
-                    members = opened.namelist()
+                    names = opened.namelist()
             except DAMAGED as error:
                 raise CorruptData(
                     f"The file {archive} is damaged: {error} (not a zip file?)"
                 ) from error
-            for member in members:
+            for member in names:
                 if pathlib.PurePosixPath(member).name == name:
                     return archive, member
     return None

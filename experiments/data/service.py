@@ -27,12 +27,10 @@ CHUNKS = 256
 
 
 def distributed(batches, address, batch_size):
-    """The batches of one epoch, made by the workers of a service.
+    """The batches of one epoch, made by the workers of a service, without this process.
 
-    Args:
-        batches: A `tf.data.Dataset` of batches; none may need this process.
-        address: The dispatcher's, as "grpc://host:port".
-        batch_size: Each worker's last batch may be smaller; these are put together.
+    The address is the dispatcher's, as "grpc://host:port". Each worker's last batch may
+    be smaller; these are put together.
     """
     sent = batches.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
     return sent.rebatch(batch_size)
@@ -63,16 +61,12 @@ class StopWithoutInput(keras.callbacks.Callback):
 
     A worker of the service that does not come back leaves TensorFlow waiting for ever,
     where no exception can reach it. Put before callbacks that evaluate or save at the
-    end of an epoch, which is not watched.
-
-    Args:
-        seconds: The longest wait, compiling included.
-        leave: Function of the message, in place of ending the process.
+    end of an epoch, which is not watched. The wait includes compiling.
     """
 
-    def __init__(self, seconds, leave=None):
+    def __init__(self, seconds):
         super().__init__()
-        self.seconds, self.leave = seconds, leave or leave_at_once
+        self.seconds = seconds
         self._done = threading.Event()
 
     def on_train_begin(self, logs=None):
@@ -96,7 +90,7 @@ class StopWithoutInput(keras.callbacks.Callback):
         while not self._done.wait(min(1.0, self.seconds / 4)):
             waited = time.monotonic() - self._last
             if waited > self.seconds:
-                self.leave(
+                leave_at_once(
                     f"No batch for {waited:.0f} seconds: does the tf.data service have "
                     "its dispatcher and a worker? The same command goes on from the "
                     "last checkpoint. (--data_service_timeout says how long to wait.)"
@@ -111,23 +105,18 @@ def leave_at_once(message):
     os._exit(2)
 
 
-def main(arguments=None):
+def main():
     """Runs a dispatcher or a worker until it is stopped."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.data.service",
-        description="A dispatcher or a worker of tf.data service.",
-    )
+    parser = argparse.ArgumentParser("python -m experiments.data.service")
     parts = parser.add_subparsers(dest="part", required=True)
     dispatcher = parts.add_parser("dispatcher", help="one; hands out the examples")
     dispatcher.add_argument("--port", type=int, default=5000, help="(5000)")
-    kept = "folder for what a restart needs"
-    dispatcher.add_argument("--work_dir", required=True, help=kept)
+    dispatcher.add_argument("--work_dir", required=True, help="what a restart needs")
     worker = parts.add_parser("worker", help="as many as wanted; make the batches")
     worker.add_argument("--dispatcher", required=True, help="HOST:PORT")
     worker.add_argument("--port", type=int, default=5001, help="(5001)")
-    reached = "how trainers reach it (localhost)"
-    worker.add_argument("--host", default="localhost", help=reached)
-    flags = parser.parse_args(arguments)
+    worker.add_argument("--host", default="localhost", help="as seen by trainers")
+    flags = parser.parse_args()
     if flags.part == "dispatcher":
         config = service.DispatcherConfig(
             port=flags.port, work_dir=flags.work_dir, fault_tolerant_mode=True

@@ -55,11 +55,8 @@ def prepared_builder(
         places: `Places`.
         raw_dir: Folder of the raw files, the builder's manual folder, or None.
         raw_files: The raw files or folders of them, by default `raw_dir`.
-        expected: What to put where, for the error.
+        expected: What to put where, for the `MissingData` that is raised otherwise.
         by_hand: Whether the data cannot be downloaded by a program.
-
-    Raises:
-        MissingData: where nothing is found and nothing may be downloaded.
     """
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)

@@ -149,7 +149,7 @@ def _check_known(argument, received, known):
 
 
 def load_utterances(splits, places, words=None, length=RATE):
-    """Reads `Utterances`.
+    """Reads `Utterances`; `sources.MissingData` says where the archive is to be put.
 
     Args:
         splits: Names out of `SPLITS`.

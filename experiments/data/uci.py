@@ -96,13 +96,9 @@ TABLES = {
 }
 DIGESTS = dict(line.split()[::-1] for line in SHA256.splitlines())
 SOURCES = {
-    name: source for name, *source in (line.split(maxsplit=3) for line in PUBLISHED)
+    name: (f"https://archive.ics.uci.edu/static/public/{page}.zip", doi, title)
+    for name, page, doi, title in (line.split(maxsplit=3) for line in PUBLISHED)
 }
-
-
-def url_of(name):
-    """The table's zip file at UCI."""
-    return f"https://archive.ics.uci.edu/static/public/{SOURCES[name][0]}.zip"
 
 
 class UciTables(tfds.core.GeneratorBasedBuilder):
@@ -114,26 +110,25 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         name = self.builder_config.name
-        _, doi, title = SOURCES[name]
+        table, (url, doi, title) = TABLES[name], SOURCES[name]
         features = {
-            "features": tfds.features.Tensor(
-                shape=(TABLES[name].columns,), dtype=np.float32
-            ),
-            "label": tfds.features.ClassLabel(names=list(TABLES[name].labels)),
+            "features": tfds.features.Tensor(shape=(table.columns,), dtype=np.float32),
+            "label": tfds.features.ClassLabel(names=list(table.labels)),
         }
         return tfds.core.DatasetInfo(
             builder=self,
             description=__doc__,
             features=tfds.features.FeaturesDict(features),
             supervised_keys=("features", "label"),
-            homepage=url_of(name),
+            homepage=url,
             citation=f"{title}. UCI Machine Learning Repository. "
             f"https://doi.org/10.24432/{doi}",
             disable_shuffling=True,
         )
 
     def _split_generators(self, dl_manager):
-        source = sources.raw_source(dl_manager, url_of(self.builder_config.name))
+        url, _, _ = SOURCES[self.builder_config.name]
+        source = sources.raw_source(dl_manager, url)
         return {"train": self._generate_examples(source)}
 
     def _generate_examples(self, source):
@@ -147,7 +142,7 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
 
 def load_table(name, places):
-    """Reads a table.
+    """Reads a table; `sources.MissingData` says where its files are to be put.
 
     Args:
         name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
@@ -174,7 +169,7 @@ def load_table(name, places):
         places,
         raw_dir=folder if complete else None,
         expected=f"Put {', '.join(files)} (or the zip file that has them, from "
-        f"{url_of(name)}) into {folder}.",
+        f"{SOURCES[name][0]}) into {folder}.",
     )
     table = builder.as_dataset(split="train", batch_size=-1)
     labels = table["label"].numpy().astype("int32")
@@ -189,7 +184,7 @@ def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
 
     Args:
         features: Float array of shape (n, d).
-        labels: Integer array of shape (n,).
+        labels: Array of shape (n,).
         seed: Integer; the same seed gives the same split.
         test_share: Share of the examples that are held out, between 0 and 1.
         scaling: "min_max" (training part to [0, 1]), "standard" (to mean 0 and

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 
 import numpy as np
 import pytest
@@ -217,27 +218,34 @@ def test_a_service_that_goes_away_ends_a_run_with_an_error(tmp_path):
     assert time.monotonic() - begin < 30
 
 
-def test_the_watch_ends_with_the_training():
-    said = []
-    watch = service.StopWithoutInput(0.2, leave=said.append)
+def test_the_watch_ends_with_the_training(monkeypatch):
+    said, now = [], [0.0]
+    monkeypatch.setattr(service, "leave_at_once", said.append)
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(service, "time", clock)
+
+    def said_after(seconds):
+        now[0] += seconds
+        time.sleep(0.1)  # The watch looks at the clock ten times.
+        return said
+
+    watch = service.StopWithoutInput(0.04)
     watch.on_train_begin()
     watch.on_epoch_begin(0)
     watch.on_train_end()
-    time.sleep(0.5)
-    assert said == []
+    assert said_after(5) == []
     watch.on_train_begin()
-    time.sleep(0.5)
-    assert said == []
+    assert said_after(5) == []
     watch.on_epoch_begin(0)
-    for _ in range(4):
-        time.sleep(0.1)
+    for _ in range(2):
+        assert said_after(0.03) == []
         watch.on_train_batch_end(0)
-    assert said == []
     # What is measured and saved between two epochs may take its time.
     watch.on_epoch_end(0)
-    time.sleep(0.5)
-    assert said == []
+    assert said_after(5) == []
     watch.on_epoch_begin(1)
-    time.sleep(0.5)
+    now[0] += 5
+    for _ in range(1000):
+        time.sleep(0.0 if said else 0.01)
     assert len(said) == 1
-    assert said[0].startswith("No batch for 0 seconds")
+    assert said[0].startswith("No batch for 5 seconds")

@@ -22,19 +22,15 @@ def reference(wave):
     return np.log1p(columns)
 
 
-def test_the_spectrogram_is_the_one_of_numpy():
+def test_the_spectrogram_is_the_one_of_numpy_and_of_scipy():
     found = spectrograms.log_spectrogram(WAVES)
     assert (found.shape, found.dtype) == ((3, 161, 101, 1), tf.float32)
-    expected = np.stack([reference(wave) for wave in WAVES])[..., np.newaxis]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_the_spectrogram_is_the_one_of_scipy():
+    expected = [reference(wave) for wave in WAVES]
+    np.testing.assert_allclose(found[..., 0], expected, atol=1e-4)
     window = scipy.signal.get_window("hamming", 320)  # Periodic.
     transform = scipy.signal.ShortTimeFFT(window, hop=160, fs=16_000)
     expected = np.log1p(np.abs(transform.stft(WAVES, p0=0, p1=101)))
-    found = spectrograms.log_spectrogram(WAVES)[..., 0]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found[..., 0], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 160, 7_000, 15_999, 16_159, 20_000])

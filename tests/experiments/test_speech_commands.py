@@ -1,4 +1,4 @@
-"""Speech Commands: splits, samples, files that cannot be read, archives that climb out."""
+"""Speech Commands: splits, samples, damaged files, archives that climb out."""
 
 import io
 import pathlib
@@ -82,6 +82,10 @@ def data_folder(places):
 
 def archive_path(places):
     return pathlib.Path(places.data_dir, "speech_commands_v0.01.tar.gz")
+
+
+def labels_of(dataset):
+    return [label for _, label in dataset.as_numpy_iterator()]
 
 
 def as_lists(dataset):
@@ -292,9 +296,9 @@ def test_a_download_is_held_against_the_published_checksum():
 
 def test_tones_can_be_told_apart_by_pitch(places):
     words = ("cat", "yes")
-    speech.write_tones(data_folder(places), words, per_split=3, seed=1)
+    speech.write_tones(data_folder(places), words, per_split=2, seed=1)
     found = speech.load_utterances(speech.SPLITS, places, words)
-    assert found.counts == {"train": 6, "validation": 6, "test": 6}
+    assert found.counts == {"train": 4, "validation": 4, "test": 4}
     for dataset in found.datasets.values():
         for waveform, label in dataset:
             loudest = np.argmax(np.abs(np.fft.rfft(waveform.numpy())))
@@ -310,7 +314,7 @@ def test_the_real_utterances(tmp_path):
     words = ("bed", "cat", "happy")
     found = speech.load_utterances(speech.SPLITS, places, words)
     counts = {
-        split: np.bincount([int(label) for _, label in dataset]).tolist()
+        split: np.bincount(labels_of(dataset)).tolist()
         for split, dataset in found.datasets.items()
     }
     assert counts == {
@@ -333,4 +337,4 @@ def test_the_real_utterances(tmp_path):
     with warnings.catch_warnings():  # all 30 words are there
         warnings.simplefilter("error", UserWarning)
         everything = speech.load_utterances(("train",), places)
-    assert len({int(label) for _, label in everything.datasets["train"]}) == 30
+    assert len(set(labels_of(everything.datasets["train"]))) == 30

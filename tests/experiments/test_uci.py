@@ -1,4 +1,4 @@
-"""The UCI tables: read from small files by hand, refused when wrong, and the real ones."""
+"""The UCI tables: read from small files by hand, refused when wrong, and real ones."""
 
 import hashlib
 import io
