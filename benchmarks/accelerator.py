@@ -2,10 +2,10 @@
 
     python -m benchmarks.accelerator
 
-Measures on the device what `pipeline`, `limit` and `train_step` measure on the host: the
-contestants of `Dataset.map` as compiled functions on batches that lie on the device, the
-time of the mixing over that of a copy, a step of MixUpModel over one without mixing.
-`--device CPU:0` tries the command out where there is no GPU.
+Measures on the device what `pipeline`, `limit` and `train_step` measure on the host:
+the contestants of `Dataset.map` as compiled functions on batches that lie on the
+device, the time of the mixing over that of a copy, a step of MixUpModel over one
+without mixing. `--device CPU:0` tries the command out where there is no GPU.
 """
 
 from benchmarks import command, contestants, limit, report, train_step, turns

@@ -1,10 +1,10 @@
 """How memory comes to a batch: with the system's pages anew each time, or kept.
 
-glibc gives a block of more than 32 MB back to the system as soon as it is free, and asks
-for the next one anew, whose pages the system clears one by one: 9,400 of them for a batch
-of 64 x 224 x 224 x 3 floats. Three variables of
-its environment make a process keep what it was given. What is measured apart runs in a
-process of its own, with those variables or without.
+glibc gives a block of more than 32 MB back to the system as soon as it is free, and
+asks for the next one anew, whose pages the system clears one by one: 9,400 of them for
+a batch of 64 x 224 x 224 x 3 floats. Three variables of its environment make a process
+keep what it was given. What is measured apart runs in a process of its own, with those
+variables or without.
 """
 
 import importlib
@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 BY_DEFAULT, KEPT, GIVEN_BACK = "by default", "kept", "given back"
-# With oneDNN, which it switches on by itself where the CPU has AVX-512, TensorFlow keeps
-# freed memory in a pool of its own: to see what a call takes, it has to be off.
+# With oneDNN, which it switches on by itself where the CPU has AVX-512, TensorFlow
+# keeps freed memory in a pool of its own: to see what a call takes, it has to be off.
 _ENVIRONMENT = {GIVEN_BACK: {"TF_ENABLE_ONEDNN_OPTS": "0"}}
 VARIABLES = {
     BY_DEFAULT: {},

@@ -1,11 +1,11 @@
 """Records a second from disk, and where their time goes.
 
-Two sets are written as TFRecord files: 32 x 32 images as raw bytes, as CIFAR has them, and
-64 x 64 images as JPEG files of quality 90 (smooth pictures with some noise, of about the
-size that photographs take). The pipeline reads, decodes, augments (padding and crop, flip),
-batches by 128 and mixes, as the experiments do. Pipelines that end after each stage take
-turns; what a stage costs is the difference to the stage before, of one round. Files stay
-in the system's cache, so reading is not the disk's own speed.
+Two sets are written as TFRecord files: 32 x 32 images as raw bytes, as CIFAR has them,
+and 64 x 64 images as JPEG files of quality 90 (smooth pictures with some noise, of
+about the size that photographs take). The pipeline reads, decodes, augments (padding
+and crop, flip), batches by 128 and mixes, as the experiments do. Pipelines that end
+after each stage take turns; what a stage costs is the difference to the stage before,
+of one round. Files stay in the system's cache, so reading is not the disk's own speed.
 """
 
 import pathlib

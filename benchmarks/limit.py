@@ -1,12 +1,12 @@
 """The time of the mixing over the time of one copy of the images: how near to memory.
 
 Called on tensors in memory, without a pipeline around it: what `Dataset.map` would call
-(`tf.function(mixup)`), beside two copies of the same images, TensorFlow's into a new tensor
-(`tf.raw_ops.DeepCopy`) and NumPy's into an array that is there (`numpy.copyto`), which
-need not ask for memory, but has one thread, and so is no target; with memory by default
-and kept (`allocators.py`). A mixed image is read twice, once as itself and once as a
-partner, and written once; a copy is read once and written once. With equal speed for
-each byte the ratio would be 1.5.
+(`tf.function(mixup)`), beside two copies of the same images, TensorFlow's into a new
+tensor (`tf.raw_ops.DeepCopy`) and NumPy's into an array that is there (`numpy.copyto`),
+which need not ask for memory, but has one thread, and so is no target; with memory by
+default and kept (`allocators.py`). A mixed image is read twice, once as itself and once
+as a partner, and written once; a copy is read once and written once. With equal speed
+for each byte the ratio would be 1.5.
 """
 
 from benchmarks import allocators, command, report, turns

@@ -1,8 +1,8 @@
 """The nearest-neighbor table against scikit-learn's brute force.
 
 The 200 nearest neighbors of each of 20,000 vectors of 3,072 numbers, as many as the
-pixels of a CIFAR image. Both take turns on the same rows. The cost at 50,000 is projected
-by the number of pairs.
+pixels of a CIFAR image. Both take turns on the same rows. The cost at 50,000 is
+projected by the number of pairs.
 """
 
 import time

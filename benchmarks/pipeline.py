@@ -8,8 +8,9 @@ the same alpha and one lam an example, the only way that most peers know. Each r
 one parallel call or two, whichever was faster in three trial turns. Those of PyTorch
 (torch_contestants.py) mix as many batches in processes of their own, with one thread or
 two. Batches too large for glibc to keep their memory are measured by default and with
-memory that is kept (allocators.py). An iterator lives through all rounds (turns.py), but
-for the largest batch: of it one contestant at a time holds copies, and makes nothing ahead.
+memory that is kept (allocators.py). An iterator lives through all rounds (turns.py),
+but for the largest batch: of it one contestant at a time holds copies, and makes
+nothing ahead.
 
 A run that was stopped goes on with the first cell that is not there (command.py).
 """

@@ -1,4 +1,4 @@
-"""A cell of the pipeline's table: contestants that map batches of one size and dtype."""
+"""A cell of the pipeline's table: contestants that map batches of one kind."""
 
 import functools
 import time
@@ -107,7 +107,7 @@ def _float_of(dtype):
 
 
 def _rate_of(mapped, afresh):
-    """Function of the seconds of a turn that gives batches per second; a first batch."""
+    """Function from the seconds of a turn to batches per second; a first batch."""
     iterator = iter(mapped)
     first = next(iterator)
     if not afresh:

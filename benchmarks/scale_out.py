@@ -20,8 +20,9 @@ from benchmarks.workers import free_ports
 # ResNet-50 at 224 pixels, 256 images a device: parameters, bytes of a uint8 batch.
 PARAMETERS = 25_600_000
 BATCH, PIXELS = 256, 224 * 224 * 3
-# Assumptions on paper: bytes a second of a network card (100 Gb/s) and of an accelerator's
-# memory (H100, 3.35 TB/s), seconds of one hop, seconds of a step that computes alone.
+# Assumptions on paper: bytes a second of a network card (100 Gb/s) and of an
+# accelerator's memory (H100, 3.35 TB/s), seconds of one hop, seconds of a step that
+# computes alone.
 CARD, MEMORY, HOP, STEP = 12.5e9, 3.35e12, 10e-6, 0.1
 DEVICES = (1, 8, 64, 512, 4096)
 FLOATS = 4_000_000
@@ -64,9 +65,10 @@ def projected(
 
     A ring sends `2 (N - 1) / N` times the gradients (float32) and takes `2 log2 N` hops
     where its messages are combined as a tree. The input of a device is its uint8 batch
-    over its machine's card, 8 devices a machine. Mixing on the accelerator reads a float32 batch
-    twice and writes it once. Gradients that travel while others are computed, and input
-    that is fetched ahead, cost nothing until they take longer than the step.
+    over its machine's card, 8 devices a machine. Mixing on the accelerator reads a
+    float32 batch twice and writes it once. Gradients that travel while others are
+    computed, and input that is fetched ahead, cost nothing until they take longer than
+    the step.
     """
     import math
 

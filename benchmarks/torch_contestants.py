@@ -3,9 +3,9 @@
     python -m benchmarks.torch_contestants "timm Mixup 64x224x224x3 uint8"
 
 Run by `workers.py`, in a process of its own. The same number of batches lies in memory
-as for the others. Images lie as PyTorch has them, channels first; uint8 is cast to float32
-first, since neither mixes it. Both draw one lam a batch, as they do by default. timm mixes
-in place, and so does its contestant.
+as for the others. Images lie as PyTorch has them, channels first; uint8 is cast to
+float32 first, since neither mixes it. Both draw one lam a batch, as they do by default.
+timm mixes in place, and so does its contestant.
 """
 
 import contextlib

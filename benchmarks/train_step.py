@@ -1,9 +1,9 @@
 """What mixing costs in the train step: MixUpModel against the same network without.
 
 Both steps are compiled and fed alike, from tensors in memory; a ratio is formed within
-a round. A second plain step is the control: what its ratio to the first is off from 1, the
-machine did, and a ratio of the mixed step says no more than that. The sampler's share is a
-step's draw of lam and partners alone, compiled by XLA, over the mixed step.
+a round. A second plain step is the control: what its ratio to the first is off from 1,
+the machine did, and a ratio of the mixed step says no more than that. The sampler's
+share is a step's draw of lam and partners alone, compiled by XLA, over the mixed step.
 """
 
 import os

@@ -15,8 +15,8 @@ import time
 SETTLE = 0.1
 
 
-# What a pipeline makes ahead after its turn: two batches behind `prefetch`, and those of
-# the parallel calls; at most so many seconds are given to it.
+# What a pipeline makes ahead after its turn: two batches behind `prefetch`, and those
+# of the parallel calls; at most so many seconds are given to it.
 AHEAD, LONGEST_REST = 6, 1.0
 
 

@@ -2,8 +2,8 @@
 
 PreAct ResNet-18 on 32 x 32 images, batches of 128: shuffled, padded by 4 and cropped,
 flipped, normalized, mixed with alpha 1, one step of SGD with momentum and weight decay.
-The input pipeline is included. PyTorch runs with channels first and last; each contestant
-is a process that takes turns, with one thread or two, whichever is faster.
+The input pipeline is included. PyTorch runs with channels first and last; each
+contestant is a process that takes turns, with one thread or two, whichever is faster.
 """
 
 from benchmarks import command, report
