@@ -34,26 +34,25 @@ def measured(flags):
 
 def table(result):
     """The Markdown table of a result."""
-    head = "Contestant | Threads | First iterations (s) | Iterations/s | Ours / it"
-    lines = [f"| {head} |", "|---" + "|---:" * 4 + "|"]
-    for name, its in result["contestants"].items():
-        fields = [
+    head = ["Contestant", "Threads", "First iterations (s)", "Iterations/s"]
+    rows = [
+        [
             name,
             str(its["threads"]),
             f"{its['first_seconds']:.1f}",
             report.interval(its["iterations_per_second"], ".2f"),
             report.interval(its["ours_over_it"], ".2f") if name != OURS else "",
         ]
-        lines.append("| " + " | ".join(fields) + " |")
-    lines += [f"| {name} | missing | | | |" for name in result["missing"]]
+        for name, its in result["contestants"].items()
+    ]
+    rows += [[name, "missing", "", "", ""] for name in result["missing"]]
     ours = result["contestants"][OURS]["iterations_per_second"]
-    coverage = 100 * ours["coverage"]
     reached = report.at_least(ours, result["target"])
-    return "\n".join(lines) + (
-        f"\n\nMedian of {result['settings']['rounds']} rounds ({coverage:.1f} % "
-        "interval). Target, iterations per second of ours on two quick cores: "
-        f"{reached}. The matrix products of an iteration are "
-        f"{result['flops_per_iteration'] / 1e9:.2f} GFLOP."
+    products = result["flops_per_iteration"] / 1e9
+    return report.markdown([*head, "Ours / it"], rows) + (
+        f"{report.rounds(result, ours)} Target, iterations per second of ours on two "
+        f"quick cores: {reached}. The matrix products of an iteration are "
+        f"{products:.2f} GFLOP."
     )
 
 

@@ -3,8 +3,7 @@
 Float32 images of 224 x 224 x 3 in memory. Time: microseconds an image of the compiled
 function that `Dataset.map` calls, batch sizes taking turns. Memory: what the peak of a
 process, set back to what it holds (Linux: /proc/self/clear_refs), rises by when it
-mixes a batch, in batches; one is the result itself. Each size has a process of its own
-for that.
+mixes a batch, in batches; one is the result itself. Each size has its own process.
 """
 
 import ctypes

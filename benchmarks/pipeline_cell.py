@@ -107,7 +107,7 @@ def _float_of(dtype):
 
 
 def _rate_of(mapped, afresh):
-    """A function from seconds of a turn to batches per second, and a first batch."""
+    """Function from the seconds of a turn to batches per second; a first batch."""
     iterator = iter(mapped)
     first = next(iterator)
     if not afresh:

@@ -1,4 +1,4 @@
-"""The training of `whole_training.py` in PyTorch, with the same network and batches.
+"""The training of `whole_training.py` in PyTorch: same network, batch, augmentation.
 
 Batches are augmented as a whole, as ours are, and mixed after they are; PyTorch's usual
 image by image pipeline would be slower. With `channels_last` tensors lie as ours do.

@@ -8,8 +8,7 @@ import time
 
 from benchmarks import turns
 
-# TensorFlow leaves oneDNN's convolutions off where the CPU has no AVX-512. PyTorch uses
-# them.
+# TensorFlow leaves oneDNN's convolutions off on a CPU without AVX-512, PyTorch not.
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 

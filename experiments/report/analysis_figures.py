@@ -27,12 +27,8 @@ def dots_by_method(result, measure, title, path):
 def over_alpha(result, alphas, measures, limit, path):
     """Measures over alpha: one panel each, a line a group, from 0 to the limit.
 
-    Args:
-        result: The result.
-        alphas: Dict from method to alpha.
-        measures: Dict from measure to heading.
-        limit: The alpha that stands for infinity.
-        path: Where the picture goes.
+    `alphas` maps methods to alpha, of which `limit` stands for infinity, `measures`
+    maps measures to headings.
     """
     picture, axes = figures.panels(4.2 * len(measures), 3.6, len(measures))
     ticks = ["∞" if alpha == limit else f"{alpha:g}" for alpha in alphas.values()]
@@ -51,11 +47,8 @@ def over_alpha(result, alphas, measures, limit, path):
 def between_curves(result, measures, paper, path):
     """Curves over lam: one panel a measure, ours with the range, the paper's dashed.
 
-    Args:
-        result: The result; the last epoch of each run holds its curves.
-        measures: Dict from the name of a curve to its heading.
-        paper: Dict from method to dict from measure to the paper's curve.
-        path: Where the picture goes.
+    `measures` maps the curves that the last epoch of each run holds to headings,
+    `paper` each method to a dict from measure to the paper's curve.
     """
     picture, axes = figures.panels(4.6 * len(measures), 3.8, len(measures))
     found = {}

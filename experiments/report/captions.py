@@ -29,8 +29,8 @@ CAPTIONS = {
     "figure5_gan/curves": "Modes covered, share of samples of high quality and sliced "
     "Wasserstein distance over iterations, for each data set and method.",
     "figure5_gan/other_samples": "Real points in blue and generated ones in orange: "
-    "the formula as the paper prints it (mode objective) and, on the ring, other values "
-    "of alpha.",
+    "the formula as the paper prints it (mode objective) and, on the ring, other "
+    "values of alpha.",
     "figure5_gan/samples": "Real points in blue and generated ones in orange after 10, "
     "100, 1,000, 10,000 and 20,000 iterations, one row for each data set and method; "
     "below each panel the share of samples that lie outside of it.",

@@ -41,7 +41,7 @@ class Claim:
         return self.cells_of_paper | result["paper"]
 
     def cells(self, result):
-        """Names of the cells that speak to the claim, run or not, with the direction."""
+        """The cells that speak to the claim, run or not, with the direction."""
         found = {}
         for cell in result["summary"] | self.paper(result):
             row, _, measure = cell.rpartition("/")

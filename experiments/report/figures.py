@@ -99,14 +99,10 @@ def mixed_images(images, partners, mixed, lam, titles, path):
 
 
 def curves_and_reliability(result, folder):
-    """Test error over epochs, and the reliability if it was measured: the paths."""
-    curves = folder / "curves.png"
-    _error_curves_by_group(result, "Test error, mean and range over seeds", curves)
-    return [curves, *reliability_diagrams(result, folder)]
+    """Test error over epochs, and the reliability if it was measured: the paths.
 
-
-def _error_curves_by_group(result, title, path):
-    """Test error over epochs: one panel a group, mean line and range over seeds."""
+    One panel a group, mean line and range over seeds.
+    """
     groups = by_group(result)
     methods = [result_file.methods(runs) for runs in groups.values()]
     # Where each group has methods of its own, each panel has a legend, below it.
@@ -130,8 +126,10 @@ def _error_curves_by_group(result, title, path):
         picture.legend(*of_all, fontsize="small", loc=place, ncols=columns)
     elif not own:
         axes[-1].legend()
-    picture.suptitle(title)
+    picture.suptitle("Test error, mean and range over seeds")
+    path = folder / "curves.png"
     picture.savefig(path, dpi=100)
+    return [path, *reliability_diagrams(result, folder)]
 
 
 def reliability_diagrams(result, folder, methods=()):

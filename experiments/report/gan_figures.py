@@ -42,17 +42,11 @@ def kept_samples(result):
 
 
 def _snapshots(rows, panel, margin, title):
-    """A figure of panels, a row a group and method, a column a snapshot.
+    """Panels, a row a group and method of `kept_samples`, a column an iteration.
 
-    Args:
-        rows: As `kept_samples` gives them.
-        panel: Width and height of a panel in inches.
-        margin: Width and height of what is around them.
-        title: Form of an iteration, such as "{:,}".
-
-    Returns:
-        The figure, the axes of its first column, and of each panel (axes, group,
-        snapshot, which is None where the row has none).
+    `panel` is the size of one in inches, `margin` that of what is around them, `title`
+    the form of an iteration. Gives the figure, the axes of its first column, and of
+    each panel (axes, group, snapshot, which is None where the row has none).
     """
     columns = sorted({iteration for kept in rows.values() for iteration in kept})
     width, height = panel[0] * len(columns), panel[1] * len(rows)

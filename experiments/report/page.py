@@ -11,18 +11,7 @@ import re
 
 from experiments import catalog
 from experiments.report import captions, claims, commands, result_file, verdicts
-from experiments.report.report_page import (
-    Markup,
-    block,
-    command,
-    from_markdown,
-    heading,
-    link,
-    page,
-    paragraph,
-    picture,
-    table,
-)
+from experiments.report import report_page as html
 from experiments.report.tables import mean
 from keras_mixup.whole_file import whole_file
 
@@ -77,15 +66,15 @@ def made(found):
     """The page's HTML."""
     sections = (of_claims, conformance, benchmarks, model_cards)
     parts = [
-        paragraph(
+        html.paragraph(
             "For each table and figure of the paper (Zhang et al., 2018): its claim, "
             "its numbers, ours, and a verdict by one rule. ",
             verdicts.RULE,
         )
     ]
     for title, section in zip(PARTS, sections, strict=True):
-        parts += [heading(title), *section(found)]
-    return page(TITLE, parts, PARTS)
+        parts += [html.heading(title), *section(found)]
+    return html.page(TITLE, parts, PARTS)
 
 
 def of_claims(found):
@@ -96,35 +85,39 @@ def of_claims(found):
         seeds = len(result["settings"]["seeds"]) if result else 0
         setting = claim.setting(result) if result else ""
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
-        named = link(claim.item, claim.experiment)
+        named = html.link(claim.item, claim.experiment)
         rows.append([named, claim.text, verdict, setting, seeds])
     head = ["Paper", "Claim", "Verdict", "Setting", "Seeds"]
-    yield table("The paper's claims", head, rows)
+    yield html.table("The paper's claims", head, rows)
     further = dict(found)
     for claim in claims.CLAIMS:
         yield from of_claim(claim, *further.pop(claim.experiment, (None, None)))
     for name, (result, folder) in further.items():
-        yield heading(f"Beyond the paper: {result['item']}", 3, name)
+        yield html.heading(f"Beyond the paper: {result['item']}", 3, name)
         yield from whole_of(result, folder)
 
 
 def of_claim(claim, result, folder):
     """What there is of one claim."""
-    yield heading(claim.item, 3, claim.experiment)
-    yield paragraph("The paper: ", claim.text)
+    yield html.heading(claim.item, 3, claim.experiment)
+    yield html.paragraph("The paper: ", claim.text)
     if claim.beside:
-        yield paragraph("It also says, what the rule does not judge: ", claim.beside)
+        yield html.paragraph(
+            "It also says, what the rule does not judge: ", claim.beside
+        )
     if result is None:
-        yield paragraph("Verdict: not run.")
-        yield command(f"python -m experiments {claim.experiment}")
+        yield html.paragraph("Verdict: not run.")
+        yield html.command(f"python -m experiments {claim.experiment}")
         return
     judged = verdicts.of_claim(claim, result)
-    yield paragraph(
-        Markup("<strong>Verdict: "), verdicts.summary(judged), Markup(".</strong> ")
+    yield html.paragraph(
+        html.Markup("<strong>Verdict: "),
+        verdicts.summary(judged),
+        html.Markup(".</strong> "),
     )
-    yield paragraph(claim.setting(result))
+    yield html.paragraph(claim.setting(result))
     head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup|Difference to ERM"
-    yield table(
+    yield html.table(
         f"{claim.item}: the rows of the claim",
         [*head.split("|"), "Seeds", "Verdict"],
         [row_of(cell, judged[cell], result, claim.paper(result)) for cell in judged],
@@ -156,10 +149,10 @@ def whole_of(result, folder):
     """All tables and pictures of a result, its command, cost and hardware."""
     name = result["experiment"]
     for number, markdown in enumerate(catalog.load(name).tables(result), start=1):
-        yield from_markdown(f"{result['item']}, table {number}", markdown)
+        yield html.from_markdown(f"{result['item']}, table {number}", markdown)
     for path in sorted(folder.glob("*.png")):
-        yield picture(path, captions.caption(name, path))
-    yield command(commands.typed(result))
+        yield html.picture(path, captions.caption(name, path))
+    yield html.command(commands.typed(result))
     environment = result["environment"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.
     trained = {(run["method"], run["seed"], run["seconds"]) for run in result["runs"]}
@@ -169,7 +162,7 @@ def whole_of(result, folder):
     cores = f"{environment['cores']} cores" + (f" of {processor}" if processor else "")
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
     revisions = sorted({str(run.get("revision")) for run in result["runs"]} - {"None"})
-    yield paragraph(
+    yield html.paragraph(
         f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks "
         f"(sets that ran at one time shared the cores), {cores} ({devices}), "
         f"{environment['date']}. {versions}. Code: "
@@ -181,31 +174,31 @@ def conformance(_):
     """The README's table of what other implementations do."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     part = readme.partition("## Against other implementations")[2]
-    yield paragraph(
+    yield html.paragraph(
         "What the others do was reproduced on the versions named; what ours does is a "
         "test for each row (tests/test_peers.py). An empty cell was not tried."
     )
     rows = re.search(r"(^\|.*\n)+", part, re.MULTILINE)
-    yield from_markdown("What other implementations do", rows[0])
+    yield html.from_markdown("What other implementations do", rows[0])
 
 
 def benchmarks(_):
     """The tables that lie beside the benchmarks' result files."""
-    yield paragraph(
+    yield html.paragraph(
         "Ratios of contestants that took turns in one run on one machine; how to read "
         "them says benchmarks/README.md. What has no table was not measured."
     )
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
         environment = result_file.read(path)["environment"]
         parts = path.with_suffix(".md").read_text(encoding="utf-8").strip()
-        yield heading(f"Benchmark: {path.stem.replace('_', ' ')}", 3)
-        yield command(f"python -m benchmarks.{path.stem}")
+        yield html.heading(f"Benchmark: {path.stem.replace('_', ' ')}", 3)
+        yield html.command(f"python -m benchmarks.{path.stem}")
         for number, part in enumerate(parts.split("\n\n"), start=1):
             if part.startswith("|"):
-                yield from_markdown(f"{path.stem}, table {number}", part)
+                yield html.from_markdown(f"{path.stem}, table {number}", part)
             else:
-                yield paragraph(part)
-        yield paragraph(
+                yield html.paragraph(part)
+        yield html.paragraph(
             f"{environment['cores']} cores, {environment['date']}, code "
             f"{environment['revision']}."
         )
@@ -215,5 +208,5 @@ def model_cards(_):
     """The cards of the models that are committed."""
     for path in sorted((ROOT / "saved_models").glob("*/*/model_card.md")):
         name, version = path.parts[-3:-1]
-        yield heading(f"Model: {name}, version {version}", 3)
-        yield block(path.read_text(encoding="utf-8"))
+        yield html.heading(f"Model: {name}, version {version}", 3)
+        yield html.block(path.read_text(encoding="utf-8"))

@@ -36,9 +36,8 @@ def make_result(experiment, item, settings, paper, runs, final):
         settings: Dict of every flag; holds "preset".
         paper: Dict of the paper's value by cell, `"method/measure"`, or
             `"group/method/measure"` where runs have a group.
-        runs: List of runs: dicts with "method", "seed", "settings", "epochs",
-            "images_seen" and "seconds"; where several data sets or networks are
-            compared, "group" says which.
+        runs: List of dicts with "method", "seed", "settings", "epochs", "images_seen"
+            and "seconds"; of several data sets or networks "group" says which.
         final: Function from the list of epochs to a dict of measures.
 
     Returns:

@@ -1,5 +1,6 @@
 """The page of all that was found: verdicts, escaping, what a browser makes of it."""
 
+import dataclasses
 import functools
 import html.parser
 import http.server
@@ -109,6 +110,23 @@ def test_a_preset_with_other_settings_is_not_full():
     assert not of_paper("figure3_cifar", width=8)
     assert of_paper("table4_tabular")
     assert not of_paper("table4_tabular", epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("role", "whole"),
+    [
+        *((role, True) for role in ("plan", "place", "compute")),
+        *((role, False) for role in ("setting", "analysis", None)),
+    ],
+)
+def test_a_result_is_whole_unless_what_its_runs_are_was_changed(
+    monkeypatch, role, whole
+):
+    says = dataclasses.field(default=1, metadata={"role": role} if role else {})
+    settings = dataclasses.make_dataclass("Settings", [("any", int, says)])
+    monkeypatch.setattr(commands, "_usual", lambda result: settings())
+    assert commands.is_whole({"settings": {"any": 1}})
+    assert commands.is_whole({"settings": {"any": 2}}) is whole
 
 
 def test_a_command_has_the_flags_that_its_preset_does_not_give():
