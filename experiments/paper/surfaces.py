@@ -1,6 +1,27 @@
-"""Two classes on a plane: points, and how p(y = 1 | x) goes from one to the other."""
+"""Two classes on a plane: points, and how p(y = 1 | x) goes from one to the other.
+
+What is measured of a trained network, with p(x) = p(y = 1 | x):
+
+- R² of p against lam on the straight segments x = lam x_1 + (1 - lam) x_0 between
+  random training points of the two classes: 1 - sum (p - lam)² / sum (lam - mean lam)²,
+  summed over the pairs and 21 values of lam. It is 1 where p is lam everywhere, 0 for p
+  = 1/2, and it can be negative. Beside it that of the mean curve, p averaged over the
+  pairs at each lam; steps at many places make a line of that as well. A segment between
+  two circles may cross the inner one twice, so 1 is out of reach there.
+- The norm of the gradient of p on a grid over the training points' box and a margin:
+  its greatest value is how steep the surface is, or more where it is steepest between
+  the grid's points. Its mean is not: along a line that crosses from class to class the
+  gradient adds up to 1, steep or not, so the mean is the mean length of the level lines
+  of p over the area of the box.
+"""
+
+import itertools
 
 import numpy as np
+import tensorflow as tf
+from sklearn import datasets
+
+from experiments.report import figures
 
 # Values of lam on a segment, and what is left around the points.
 LAMS, MARGIN = 21, 0.25
@@ -8,8 +29,6 @@ LAMS, MARGIN = 21, 0.25
 
 def draw_points(shape, count, test_count, noise, seed):
     """Training and held-out points of a seed: (x, y) of shapes (n, 2) and (n, 1)."""
-    from sklearn import datasets
-
     generator = np.random.RandomState(seed)
 
     def draw_some(count):
@@ -54,8 +73,6 @@ def measure(logit, x, y, pairs, grid, seed):
 
 def on_segments(logit, zeros, ones, lam):
     """Gives p at lam x_1 + (1 - lam) x_0: one row a pair, one column a lam."""
-    import tensorflow as tf
-
     lam = np.asarray(lam)[:, np.newaxis]
     x = lam * ones[:, np.newaxis] + (1 - lam) * zeros[:, np.newaxis]
     logits = logit(tf.constant(x.reshape(-1, 2), tf.float32))
@@ -64,8 +81,6 @@ def on_segments(logit, zeros, ones, lam):
 
 def with_gradient_norms(logit, points):
     """Gives p at each of the points, and the norm of its gradient there."""
-    import tensorflow as tf
-
     points = tf.constant(points, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(points)
@@ -91,6 +106,32 @@ def as_rows(text):
     return np.array([row.split() for row in text], "float64")
 
 
+def draw(result, folder):
+    """Draws the surfaces of the first seed, and the mean curves of all."""
+    ends = {}
+    for run in result["runs"]:
+        cell = ends.setdefault((run["group"], run["method"]), [])
+        cell.append(run["epochs"][-1]["end"])
+    shapes, methods = (list(dict.fromkeys(names)) for names in zip(*ends, strict=True))
+    picture = figures.figure(3.6 * len(methods) + 4.4, 3.6 * len(shapes) + 0.6)
+    axes = picture.subplots(len(shapes), len(methods) + 1, squeeze=False)
+    for row, column in itertools.product(range(len(shapes)), range(len(methods))):
+        axis, end = axes[row, column], ends[shapes[row], methods[column]][0]
+        shading = draw_surface(axis, end["surface"])
+        axis.set(title=f"{shapes[row]}, {methods[column]}", xlabel="first coordinate")
+        axis.set_ylabel("second coordinate" if column == 0 else "")
+    for axis, shape in zip(axes[:, -1], shapes, strict=True):
+        draw_curves(axis, {method: ends[shape, method] for method in methods})
+        axis.set_title(f"{shape}, between the classes")
+    bar = picture.colorbar(shading, ax=axes[:, :-1], location="right", shrink=0.8)
+    bar.set_label("$p(y = 1 | x)$")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    picture.legend(handles, names, loc="outside lower left", ncols=3)
+    path = folder / "surfaces.png"
+    picture.savefig(path, dpi=100)
+    return path
+
+
 def draw_surface(axis, surface):
     """Draws a surface of `measure` with its points; gives the shading."""
     extent, p = surface["extent"], as_rows(surface["p"])
@@ -104,3 +145,19 @@ def draw_surface(axis, surface):
         label = name.replace("_", " ")
         axis.scatter(*x, s=12, color=color, edgecolor="white", lw=0.4, label=label)
     return shading
+
+
+def draw_curves(axis, ends):
+    """Draws the mean curve of each method, in the band of its seeds."""
+    axis.plot([0, 1], [0, 1], ":", color="black", label="$p = \\lambda$")
+    for number, (method, of_seeds) in enumerate(ends.items()):
+        curves = np.array([end["curve"] for end in of_seeds])
+        lam = np.linspace(0, 1, curves.shape[1])
+        color = f"C{(3, 4, 5, 6, 8, 9)[number % 6]}"
+        axis.plot(lam, curves.mean(axis=0), color=color, label=method)
+        low, high = curves.min(axis=0), curves.max(axis=0)
+        axis.fill_between(lam, low, high, color=color, alpha=0.2, linewidth=0)
+    axis.set_ylim(-0.03, 1.03)
+    axis.set_xlabel("$\\lambda$ in $x = \\lambda x_1 + (1 - \\lambda) x_0$")
+    axis.set_ylabel("mean $p(y = 1 | x)$")
+    axis.legend(loc="upper left")
