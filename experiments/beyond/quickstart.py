@@ -75,11 +75,9 @@ def runs(settings, data):
 def train(run, data, settings, folder):
     """One run: the record of its epochs, and the images seen."""
     (x, y), test = ((images.astype("float32") / 255, y) for images, y in data)
-    given, chosen = corruption.corrupt_labels(
-        y, settings.corrupted, digits.CLASSES, run.seed
-    )
-    alpha, classes = run.settings["alpha"], digits.CLASSES
-    mixing = classifier.Mixing(alpha, run.seed, classes, settings)
+    classes = digits.CLASSES
+    given, chosen = corruption.corrupt_labels(y, settings.corrupted, classes, run.seed)
+    mixing = classifier.Mixing(run.settings["alpha"], run.seed, classes, settings)
     measured = {
         "test": test,
         "real": (x[~chosen], given[~chosen]),
