@@ -4,24 +4,15 @@ import itertools
 
 import pytest
 
-from experiments.paper import (
-    alpha_tradeoff,
-    discussion,
-    figure2_between,
-    table2_corrupted_labels,
-    table3_adversarial,
-    table5_ablation,
-)
+from experiments import catalog
 from tests.experiments import runs
 
-ALPHA, DISCUSSION, FIGURE_2 = (
-    module.EXPERIMENT for module in (alpha_tradeoff, discussion, figure2_between)
-)
-TABLE_2, TABLE_3, TABLE_5 = (
-    module.EXPERIMENT
-    for module in (table2_corrupted_labels, table3_adversarial, table5_ablation)
-)
-BASELINE = discussion.BASELINE
+NAMES = ("alpha_tradeoff", "discussion", "figure2_between", "table2_corrupted_labels")
+NAMES += ("table3_adversarial", "table5_ablation")
+ALPHA, DISCUSSION, FIGURE_2, TABLE_2, TABLE_3, TABLE_5 = [
+    catalog.load(name) for name in NAMES
+]
+BASELINE = "mixup: pairs of one batch, one lam a batch"
 LOW, HIGH = "weight decay 0.0001", "weight decay 0.0005"
 # Of 10 predictions 2 are .1 too sure, and 3 .2 too unsure: an error of .08.
 BINS = {
@@ -87,6 +78,13 @@ def test_the_final_numbers_by_hand(experiment, measured, more):
     assert found == pytest.approx({**FINAL, **more})
 
 
+def test_the_table_over_alpha():
+    rows = {("width 4", "ERM"): [epochs_of(9.0, 10.0), epochs_of(9.0, 12.0)]}
+    assert lines_of(ALPHA, by_seed(rows))[0][2:] == [
+        "| width 4 | ERM | 2.0 ± 0.0 | 11.0 ± 1.4 | 9.0 ± 1.4 | 8.0 ± 0.0 |"
+    ]
+
+
 def test_the_median_is_of_the_last_ten_epochs():
     errors = (99.0, 98.0, 10.0, 1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 4.0, 6.0, 5.5)
     final = DISCUSSION.final(epochs_of(*errors))
@@ -111,63 +109,6 @@ def under_attack(*white):
     return [epochs_of(20.0, attacked=errors) for errors in attacked]
 
 
-# Two values v and v + d have a deviation of d / sqrt(2).
-FIRST_ROWS = [
-    (
-        ALPHA,
-        [epochs_of(9.0, 10.0, real=1.0), epochs_of(9.0, 12.0, real=1.0)],
-        "width 4 | ERM | 1.0 ± 0.0 | 11.0 ± 1.4 | 10.0 ± 1.4 | 8.0 ± 0.0",
-    ),
-    (
-        DISCUSSION,
-        [epochs_of(9.0, 10.0, 50.0), epochs_of(11.0, 12.0, 50.0)],
-        "ERM | 11.0 ± 1.4 | 50.0 ± 0.0 | 2.0 ± 0.0 | 8.0 ± 0.0",
-    ),
-    (
-        FIGURE_2,
-        [epochs_of(20.0, between=curves(miss, 3.0)) for miss in (20.0, 21.0)],
-        "ERM | 20.5 ± 0.7 (16.4) | 3.000 ± 0.000 (0.177) | 1.500 ± 0.000 | "
-        "0.250 ± 0.000 | 1.50 ± 0.00 | 20.0 ± 0.0 | 8.0 ± 0.0",
-    ),
-    (
-        TABLE_2,
-        [
-            epochs_of(14.0, 12.0, 18.0, real=0.04, corrupted=2.0),
-            epochs_of(16.0, 14.0, 20.0, real=0.08, corrupted=4.0),
-        ],
-        "20 % | ERM | 13.0 ± 1.4 (12.7) | 19.0 ± 1.4 (16.6) | 0.06 ± 0.03 (0.05) | "
-        "3.00 ± 1.41 (0.28) | 8.0 ± 0.0",
-    ),
-    (
-        TABLE_3,
-        under_attack(89.0, 91.0),
-        "epsilon 4 | ERM | 20.0 ± 0.0 | 8.0 ± 0.0 | 90.0 ± 1.4 (90.7) | "
-        "50.0 ± 0.0 (99.9) | 50.0 ± 0.0 (57) | 50.0 ± 0.0 (57.3)",
-    ),
-    (
-        TABLE_5,
-        [epochs_of(50.0, error, error) for error in (5.0, 6.0)],
-        "ERM | 5.50 ± 0.71 (5.53) | 6.50 ± 0.71 (5.18)",
-    ),
-]
-
-
-@pytest.mark.parametrize(("experiment", "epochs", "row"), FIRST_ROWS)
-def test_the_first_row_of_each_table(experiment, epochs, row):
-    group = {
-        ALPHA.name: "width 4",
-        TABLE_2.name: "20 %",
-        TABLE_3.name: "epsilon 4",
-        TABLE_5.name: LOW,
-    }.get(experiment.name, "")
-    rows = {(group, "ERM"): epochs}
-    if experiment is FIGURE_2 or experiment is TABLE_3:
-        rows[group, "mixup 1"] = epochs
-    if experiment is TABLE_5:
-        rows[HIGH, "ERM"] = [epochs_of(50.0, e, e) for e in (6.0, 7.0)]
-    assert lines_of(experiment, by_seed(rows))[0][2] == f"| {row} |"
-
-
 def test_the_differences_to_the_papers_mixup():
     medians = {
         "ERM": (13.0, 14.0, 15.0),
@@ -177,8 +118,10 @@ def test_the_differences_to_the_papers_mixup():
     cells = by_seed(
         {("", m): [epochs_of(e) for e in errors] for m, errors in medians.items()}
     )
+    table, differences = lines_of(DISCUSSION, cells)
+    assert table[2] == "| ERM | 14.0 ± 1.0 | 14.0 ± 1.0 | 2.0 ± 0.0 | 8.0 ± 0.0 |"
     # By seed 3, 2 and 4: a deviation of 1, and 1 / sqrt(3) of the mean.
-    assert lines_of(DISCUSSION, cells)[1] == [
+    assert differences == [
         "| Median test error less that of mixup as in the paper | Points |",
         "|---|---|",
         "| ERM | +3.0 ± 0.6 |",
@@ -201,8 +144,14 @@ def test_the_ratios_between_the_examples(miss, norm, ratios):
     erm = [epochs_of(20.0, between=curves(m, 3.0)) for m in (20.0, 21.0)]
     mixup = [epochs_of(20.0, between=curves(m, norm)) for m in miss]
     rows = {("", "ERM"): erm, ("", "mixup 1"): mixup}
+    table, found = lines_of(FIGURE_2, by_seed(rows))
+    # The deviation of 20 and 21 is .707.
+    assert table[2] == (
+        "| ERM | 20.5 ± 0.7 (16.4) | 3.000 ± 0.000 (0.177) | 1.500 ± 0.000 | "
+        "0.250 ± 0.000 | 1.50 ± 0.00 | 20.0 ± 0.0 | 8.0 ± 0.0 |"
+    )
     # The paper's 16.4 / 6.2 and .177 / .039.
-    assert lines_of(FIGURE_2, by_seed(rows))[1] == [
+    assert found == [
         "| ERM over mixup, at lam .5 | Ours | Paper |",
         "|---|---|---|",
         f"| Misses at lam .5 (%) | {ratios[0]} | 2.6 |",
@@ -220,11 +169,17 @@ def test_of_each_grid_the_row_of_least_best_error_is_named():
         **{"mixup 1, dropout 0.1": (6, 4), "mixup 2, dropout 0.3": (8, 8)},
     }
     rows = {
-        ("50 %", method): [epochs_of(float(error), 30.0) for error in errors]
+        ("50 %", method): [
+            epochs_of(float(error), 30.0, real=0.06, corrupted=3.0) for error in errors
+        ]
         for method, errors in best.items()
     }
     whole, chosen = lines_of(TABLE_2, by_seed(rows), "--grids")
     assert len(whole) == 2 + len(best)
+    assert whole[2] == (
+        "| 50 % | ERM | 20.0 ± 0.0 (18.8) | 30.0 ± 0.0 (44.6) | 0.06 ± 0.00 (0.26) | "
+        "3.00 ± 0.00 (0.64) | 8.0 ± 0.0 |"
+    )
     assert chosen == [
         "| Replaced | Grid | Chosen by its best test error, an oracle |",
         "|---|---|---|",
@@ -235,14 +190,19 @@ def test_of_each_grid_the_row_of_least_best_error_is_named():
     ]
 
 
-def test_top_5_and_the_ratios_under_attack():
+def test_the_tables_under_attack():
     rows = {
         ("epsilon 4", "ERM"): under_attack(89.0, 91.0),
         ("epsilon 4", "mixup 1"): under_attack(74.0, 76.0),
         ("epsilon 8", "ERM"): under_attack(100.0, 100.0),
         ("epsilon 8", "mixup 1"): under_attack(90.0, 90.0),
     }
-    _, top_5, ratios = lines_of(TABLE_3, by_seed(rows))
+    top_1, top_5, ratios = lines_of(TABLE_3, by_seed(rows))
+    # The deviation of 89 and 91 is 1.414.
+    assert top_1[2] == (
+        "| epsilon 4 | ERM | 20.0 ± 0.0 | 8.0 ± 0.0 | 90.0 ± 1.4 (90.7) | "
+        "50.0 ± 0.0 (99.9) | 50.0 ± 0.0 (57) | 50.0 ± 0.0 (57.3) |"
+    )
     assert top_5[3] == (
         "| epsilon 4 | mixup 1 | 50.0 ± 0.0 (49.1) | 50.0 ± 0.0 (95.8) | "
         "50.0 ± 0.0 (17.4) | 50.0 ± 0.0 (11.8) |"
@@ -263,7 +223,9 @@ def test_the_change_by_weight_decay():
     errors |= {(LOW, "ERM"): 5.0, (LOW, "layer 4"): 6.25}
     rows = {row: [epochs_of(error)] for row, error in errors.items()}
     # Always from the smaller weight decay to the larger.
-    assert lines_of(TABLE_5, by_seed(rows))[1] == [
+    table, change, _ = lines_of(TABLE_5, by_seed(rows))
+    assert table[2] == "| ERM | 4.50 (5.18) | 5.00 (5.53) |"
+    assert change == [
         f"| From {LOW} to {HIGH}: change of the error (points) | Ours | Paper |",
         "|---|---|---|",
         "| ERM | -0.50 | -0.35 |",
