@@ -7,25 +7,15 @@ import types
 
 import pytest
 
+from experiments import catalog
 from experiments.engine import run as engine
-from experiments.paper import (
-    alpha_tradeoff,
-    discussion,
-    figure2_between,
-    table2_corrupted_labels,
-    table3_adversarial,
-    table5_ablation,
-)
 from tests.experiments import runs
 
-ALPHA, DISCUSSION, FIGURE_2 = (
-    module.EXPERIMENT for module in (alpha_tradeoff, discussion, figure2_between)
-)
-TABLE_2, TABLE_3, TABLE_5 = (
-    module.EXPERIMENT
-    for module in (table2_corrupted_labels, table3_adversarial, table5_ablation)
-)
-ANALYSES = (ALPHA, DISCUSSION, FIGURE_2, TABLE_2, TABLE_3, TABLE_5)
+NAMES = ("alpha_tradeoff", "discussion", "figure2_between", "table2_corrupted_labels")
+NAMES += ("table3_adversarial", "table5_ablation")
+ANALYSES = ALPHA, DISCUSSION, FIGURE_2, TABLE_2, TABLE_3, TABLE_5 = [
+    catalog.load(name) for name in NAMES
+]
 DATA = types.SimpleNamespace(counts={"train": 50, "test": 20})
 BASELINE = "mixup: pairs of one batch, one lam a batch"
 LOW, HIGH = "weight decay 0.0001", "weight decay 0.0005"
