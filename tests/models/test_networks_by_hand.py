@@ -83,8 +83,7 @@ def preactivation(hand, x, name, strides, projection, activated):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("shortcut", ["input", "activated"])
-@pytest.mark.parametrize("size", [8, 11])
+@pytest.mark.parametrize(("shortcut", "size"), [("input", 11), ("activated", 8)])
 def test_preact_resnet(shortcut, training, size):
     network = keras_mixup.models.build(
         "preact_resnet18",

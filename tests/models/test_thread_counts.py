@@ -75,10 +75,6 @@ def test_no_convolution_of_one_place_has_strides(name, wide):
             assert layer.strides == (1, 1), layer.name
 
 
-def test_a_narrow_residual_network_trains_on_three_threads():
-    run(3, ["preact_resnet18"])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True], ids=["narrow", "wide"])
 @pytest.mark.parametrize("threads", [1, 3, 5, 6, 12])

@@ -5,6 +5,10 @@ import numpy as np
 
 import keras_mixup
 
+# How to compile where the graph is not the point: a few steps take less time in Python
+# than their graph takes to trace.
+EAGER = {"run_eagerly": True}
+
 
 def draw(size, alpha=1.0, seed=1, step=0):
     """The one lam and the partners of a batch, as numpy."""
@@ -58,6 +62,12 @@ def linear(inputs=6, outputs=3, **of_dense):
     return keras.Sequential(
         [keras.Input((inputs,)), keras.layers.Dense(outputs, **of_dense)]
     )
+
+
+def outputs(network, x):
+    """What a network gives in inference, without the graph that `predict` traces."""
+    given = network(np.asarray(x, "float32"), training=False)
+    return keras.tree.map_structure(np.asarray, given)
 
 
 def linear_data(size=16, inputs=6, classes=3):

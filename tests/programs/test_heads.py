@@ -26,7 +26,8 @@ def two_heads():
     [
         (False, False),
         (True, False),
-        (True, True),
+        # tests/programs/test_precision.py trains by XLA as well.
+        pytest.param(True, True, marks=pytest.mark.slow),
         pytest.param(False, True, marks=pytest.mark.slow),
     ],
 )

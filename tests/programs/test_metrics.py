@@ -13,7 +13,7 @@ from tests.programs import by_hand
 
 X, Y = by_hand.linear_data()
 LAM, PARTNER = by_hand.draw(16)
-LOGITS = by_hand.linear().predict(by_hand.mixed(X, LAM, PARTNER), verbose=0)
+LOGITS = by_hand.outputs(by_hand.linear(), by_hand.mixed(X, LAM, PARTNER))
 
 
 def shown(network, y, loss, mixup=None, compiled=None, **kwargs):
@@ -42,8 +42,8 @@ def maes():
 
 def test_a_regression_is_measured_against_the_mixed_target_however_it_is_named():
     y = np.random.default_rng(3).normal(size=(16, 1)).astype("float32")
-    predictions = by_hand.linear(outputs=1).predict(
-        by_hand.mixed(X, LAM, PARTNER), verbose=0
+    predictions = by_hand.outputs(
+        by_hand.linear(outputs=1), by_hand.mixed(X, LAM, PARTNER)
     )
     expected = np.abs(predictions - by_hand.mixed(y, LAM, PARTNER)).mean()
     found = shown(by_hand.linear(outputs=1), y, "mse", compiled={"metrics": maes()})
@@ -83,7 +83,7 @@ def test_classes_are_measured_against_each_clean_target():
 def test_auc_of_one_unit_is_that_of_scikit_learn():
     y = (Y == 0).astype("float32")
     network = by_hand.linear(outputs=1, activation="sigmoid")
-    p = network.predict(by_hand.mixed(X, LAM, PARTNER), verbose=0)[:, 0]
+    p = by_hand.outputs(network, by_hand.mixed(X, LAM, PARTNER))[:, 0]
     shares = np.repeat([LAM, 1 - LAM], 16)
     labels = np.concatenate([y, y[PARTNER]])
     expected = sklearn.metrics.roc_auc_score(
@@ -114,11 +114,12 @@ def test_a_loss_object_among_the_metrics(alpha):
     own, other = (by_hand.cross_entropies(LOGITS, y) for y in (Y, Y[PARTNER]))
     expected = (LAM * own + (1 - LAM) * other).mean()
     if alpha == "0":
-        logits = by_hand.linear().predict(X, verbose=0)
+        logits = by_hand.outputs(by_hand.linear(), X)
         expected = by_hand.cross_entropies(logits, Y).mean()
     loss = by_hand.sparse_loss()
     mixup = keras_mixup.MixUp(0.0 if alpha == "0" else 1.0, seed=1)
-    found = shown(by_hand.linear(), Y, loss, mixup, {"metrics": [loss]})
+    compiled = {"metrics": [loss]} | (by_hand.EAGER if alpha == "0" else {})
+    found = shown(by_hand.linear(), Y, loss, mixup, compiled)
     assert sorted(found.values()) == pytest.approx([expected] * 2, abs=1e-5)
 
 
@@ -142,7 +143,8 @@ def test_clean_accuracy_is_unweighted_as_accuracy_is(weights):
     network = by_hand.linear(3, kernel_initializer="identity")
     mixup = keras_mixup.MixUp(by_hand.nothing_mixed(), seed=1)
     model = keras_mixup.MixUpModel(network, mixup, clean_accuracy=True)
-    model.compile(by_hand.still(), by_hand.sparse_loss(), metrics=["accuracy"])
+    how = by_hand.EAGER if weights == "class_weight" else {}
+    model.compile(by_hand.still(), by_hand.sparse_loss(), metrics=["accuracy"], **how)
     given = {
         "class_weight": {0: 1.0, 1: 9.0, 2: 1.0},
         "sample_weight": np.array([1.0, 9.0, 1.0, 1.0]),
@@ -160,7 +162,7 @@ def test_a_metric_of_the_users_own_name_stays():
     assert "clean_accuracy" in model.train_on_batch(X, Y, return_dict=True)
     model.reset_metrics()  # Which only newer versions of Keras do here themselves.
     found = model.test_on_batch(X, Y, return_dict=True)
-    logits = by_hand.linear().predict(X, verbose=0)
+    logits = by_hand.outputs(by_hand.linear(), X)
     assert found["clean_accuracy"] == pytest.approx(by_hand.hits(logits, Y).mean())
 
 
@@ -169,7 +171,7 @@ def test_metrics_of_outputs_of_one_number_an_example():
     keras.utils.set_random_seed(1)
     network = keras.Sequential([*by_hand.linear(outputs=1).layers])
     network.add(keras.layers.Reshape(()))
-    p = network.predict(by_hand.mixed(X, LAM, PARTNER).astype("float32"), verbose=0)
+    p = by_hand.outputs(network, by_hand.mixed(X, LAM, PARTNER).astype("float32"))
     assert p.shape == (16,)
     expected = np.abs(p - by_hand.mixed(y, LAM, PARTNER)).mean()
     found = shown(network, y, "mae", compiled={"metrics": ["mae"]})
@@ -208,8 +210,9 @@ def test_clean_accuracy_of_one_unit_knows_what_the_unit_says(
     network = keras.Model(inputs, keras.layers.Dense(1, activation=activation)(inputs))
     network.layers[-1].bias.assign([0.25])
     positive = np.arange(16) % 3 == 0
-    found = shown(network, np.where(positive, 1, least), loss, clean_accuracy=True)
-    scores = network.predict(X, verbose=0)[:, 0]
+    y = np.where(positive, 1, least)
+    found = shown(network, y, loss, None, by_hand.EAGER, clean_accuracy=True)
+    scores = by_hand.outputs(network, X)[:, 0]
     assert np.any((scores > 0) & (scores < 0.5))
     expected = np.mean((scores > threshold) == positive)
     assert found["clean_accuracy"] == pytest.approx(expected)

@@ -15,7 +15,7 @@ LAM, PARTNER = by_hand.draw(16)
 
 def predictions(**kwargs):
     mixed = by_hand.mixed(X, LAM, PARTNER).astype("float32")
-    return by_hand.linear(**kwargs).predict(mixed, verbose=0)
+    return by_hand.outputs(by_hand.linear(**kwargs), mixed)
 
 
 class Weighted(keras.metrics.Metric):

@@ -34,7 +34,7 @@ def test_grades_by_a_loss_of_ones_own_with_lam_an_example():
     model.compile(by_hand.still(), ordinal)
     lam = keras_mixup.sample_lambda(0.7, (8,), seed=2).numpy()[:, None]
     partner = keras_mixup.sample_partner(8, seed=2).numpy()
-    z = network.predict(lam * X + (1 - lam) * X[partner], verbose=0).astype(float)
+    z = by_hand.outputs(network, lam * X + (1 - lam) * X[partner]).astype(float)
 
     def loss(grades):
         return np.mean(np.log1p(np.exp(z)) - z * above(grades), -1)
@@ -87,7 +87,7 @@ def test_fine_tuning_compiles_anew_and_the_steps_go_on():
     model.compile(by_hand.still(), SPARSE)
     found = model.fit(X, Y, batch_size=8, shuffle=False, verbose=0).history["loss"]
     lam, partner = by_hand.draw(8, seed=3, step=3)
-    logits = network.predict(by_hand.mixed(X, lam, partner), verbose=0)
+    logits = by_hand.outputs(network, by_hand.mixed(X, lam, partner))
     losses = [by_hand.cross_entropies(logits, y).mean() for y in (Y, Y[partner])]
     assert found == [pytest.approx(lam * losses[0] + (1 - lam) * losses[1], rel=1e-5)]
 
@@ -95,7 +95,8 @@ def test_fine_tuning_compiles_anew_and_the_steps_go_on():
 def test_batches_that_are_cut_anew_after_the_mixing():
     rows = np.eye(3, dtype="float32")[Y]
     dataset = tf.data.Dataset.from_tensor_slices((X, rows)).batch(4)
-    mixed = dataset.apply(keras_mixup.MixUp(1.0, seed=4)).unbatch().batch(8)
+    mixup = keras_mixup.MixUp(1.0, seed=4, jit_compile=False)
+    mixed = dataset.apply(mixup).unbatch().batch(8)
     ((features, labels),) = list(mixed)
     for step in range(2):
         lam, partner = by_hand.draw(4, seed=4, step=step)
@@ -105,7 +106,10 @@ def test_batches_that_are_cut_anew_after_the_mixing():
             np.testing.assert_allclose(found[own], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+# tests/programs/test_precision.py trains by XLA as well.
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_averaged_weights_are_evaluated_without_mixing(jit_compile):
     network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=3))
@@ -117,7 +121,7 @@ def test_averaged_weights_are_evaluated_without_mixing(jit_compile):
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     model.fit(X, Y, batch_size=2, epochs=2, verbose=0, callbacks=[swap])
     found = model.evaluate(X, Y, verbose=0, return_dict=True)
-    logits = network.predict(X, verbose=0)
+    logits = by_hand.outputs(network, X)
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == Y).mean())
     expected = by_hand.cross_entropies(logits, Y).mean()
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
@@ -126,7 +130,7 @@ def test_averaged_weights_are_evaluated_without_mixing(jit_compile):
 def test_the_export_of_keras_is_that_of_the_network(tmp_path):
     network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=3))
-    model.compile(keras.optimizers.SGD(0.1), SPARSE)
+    model.compile(keras.optimizers.SGD(0.1), SPARSE, **by_hand.EAGER)
     model.fit(X, Y, verbose=0)
     model.export(tmp_path / "1", verbose=False)
     loaded = tf.saved_model.load(str(tmp_path / "1"))

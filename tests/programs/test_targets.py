@@ -18,7 +18,10 @@ def weights_of(network):
     return [np.array(weight, "float64") for weight in network.weights]
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+# tests/programs/test_precision.py trains by XLA as well.
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_one_step_of_a_regression(jit_compile):
     y = np.random.default_rng(3).normal(size=(16, 1)).astype("float32")
     network = by_hand.linear(outputs=1)
@@ -51,6 +54,7 @@ def test_independent_labels(dtype):
         keras.optimizers.SGD(0.1),
         keras.losses.BinaryCrossentropy(from_logits=True),
         metrics=[keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
+        run_eagerly=dtype != "float32",
     )
     y = TAGS.astype(dtype)
     found = model.fit(X, y, batch_size=16, shuffle=False, verbose=0).history
@@ -61,7 +65,7 @@ def test_independent_labels(dtype):
 
 
 def test_independent_labels_in_a_pipeline():
-    mixup = keras_mixup.MixUp(1.0, seed=1)
+    mixup = keras_mixup.MixUp(1.0, seed=1, jit_compile=False)
     mixed = tf.data.Dataset.from_tensors((X, TAGS)).apply(mixup)
     network = by_hand.linear(activation="sigmoid")
     kernel, bias = weights_of(network)
@@ -96,7 +100,8 @@ def test_one_unit(shape):
     loss = -(rows * np.log(p) + (1 - rows) * np.log(1 - p)).mean()
     hits = LAM * ((p > 0.5) == y) + (1 - LAM) * ((p > 0.5) == y[PARTNER])
     model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=1))
-    model.compile(by_hand.still(), "binary_crossentropy", metrics=["accuracy"])
+    how = by_hand.EAGER if shape == "column" else {}
+    model.compile(by_hand.still(), "binary_crossentropy", metrics=["accuracy"], **how)
     given = y if shape == "vector" else y[:, None]
     found = model.fit(X, given, batch_size=16, shuffle=False, verbose=0).history
     assert found["loss"][0] == pytest.approx(loss, abs=1e-5)

@@ -135,8 +135,9 @@ class OfAll(keras.losses.Loss):
 @pytest.mark.parametrize(
     ("loss", "per", "jit_compile"),
     [
-        (of_each, "example", True),
         (of_each, "example", False),
+        # XLA takes seconds; tests/training/test_mixed_loss.py gives it losses as well.
+        pytest.param(of_each, "example", True, marks=pytest.mark.slow),
         # One lam a batch has no need of a loss for each example.
         (of_all, "batch", False),
         pytest.param(of_all, "batch", True, marks=pytest.mark.slow),

@@ -28,12 +28,16 @@ def network(regularizer=None, outputs=1):
     return keras.Model(inputs, heads if outputs > 1 else heads[0])
 
 
-def one_step(policy, y, loss, weights=None, net=None, jit_compile=False, **compiled):
+# One step takes less time in Python than its graph takes to trace.
+EAGER = {"run_eagerly": True}
+
+
+def one_step(policy, y, loss, weights=None, net=None, how=EAGER):
     """The loss of one SGD step and the weights after it."""
     net = net or network()
     model = keras_mixup.MixUpModel(net, policy)
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
-    model.compile(optimizer, loss, jit_compile=jit_compile, **compiled)
+    model.compile(optimizer, loss, **how)
     logs = model.train_on_batch(X, y, sample_weight=weights, return_dict=True)
     return logs, [w.numpy() for w in net.weights]
 
@@ -61,14 +65,12 @@ def cross_entropy(sparse, **settings):
     ],
 )
 def test_integer_and_one_hot_labels_agree(jit_compile, per, weights, targets):
-    results = []
+    results, how = [], {"jit_compile": jit_compile}
     for sparse in (True, False):
         y = Y if sparse else oracles.one_hot(Y, CLASSES).astype("float32")
         policy = keras_mixup.MixUp(1.0, per=per, targets=targets, seed=3)
         net = network(keras.regularizers.L2(0.1))
-        results.append(
-            one_step(policy, y, cross_entropy(sparse), weights, net, jit_compile)
-        )
+        results.append(one_step(policy, y, cross_entropy(sparse), weights, net, how))
     (sparse_logs, sparse_weights), (dense_logs, dense_weights) = results
     assert sparse_logs["loss"] == pytest.approx(dense_logs["loss"], abs=1e-6)
     for a, b in zip(sparse_weights, dense_weights, strict=True):
@@ -146,7 +148,8 @@ def test_class_weight_is_that_of_each_partner():
     for arguments in ({"class_weight": class_weight}, {"sample_weight": by_example}):
         net = network()
         model = keras_mixup.MixUpModel(net, keras_mixup.MixUp(1.0, seed=3))
-        model.compile(keras.optimizers.SGD(LEARNING_RATE), cross_entropy(True))
+        optimizer = keras.optimizers.SGD(LEARNING_RATE)
+        model.compile(optimizer, cross_entropy(True), **EAGER)
         model.fit(X, Y, batch_size=SIZE, shuffle=False, verbose=0, **arguments)
         results.append([w.numpy() for w in net.weights])
     for one, other in zip(*results, strict=True):
@@ -187,7 +190,7 @@ def test_binary_labels_and_multi_label():
         policy = keras_mixup.MixUp(1.0, seed=3)
         model = keras_mixup.MixUpModel(keras.models.clone_model(net), policy)
         model.network.set_weights(net.get_weights())
-        model.compile(keras.optimizers.SGD(LEARNING_RATE), loss)
+        model.compile(keras.optimizers.SGD(LEARNING_RATE), loss, **EAGER)
         results.append((float(model.train_on_batch(X, y)), model.network.get_weights()))
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-6)
     for one, other in zip(results[0][1], results[1][1], strict=True):
