@@ -129,7 +129,7 @@ def _from_tfds(name, splits, places):
             f"Received: name={name!r}, and no image folder of that name in "
             f"{places.data_dir or 'the working directory'} (--data_dir)"
         ) from error
-    if not {"image", "label"} <= {*getattr(features, "keys", tuple)()}:
+    if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
         raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected a set with the "
             f"features 'image' and 'label'. Received: name={name!r}"
