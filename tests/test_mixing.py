@@ -49,6 +49,11 @@ def test_uint8_becomes_float32_and_does_not_wrap():
     np.testing.assert_allclose(mixed, [[130], [130], [127.5], [127.5]])
 
 
+def test_the_dtype_of_what_is_mixed():
+    assert mixing.mixed_dtype(tf.uint8) == tf.float32
+    assert mixing.mixed_dtype(tf.float16) == tf.float16
+
+
 def test_lambda_one_and_zero_give_input_and_partner_exactly():
     x = np.random.default_rng(1).normal(size=(4, 9)).astype("float32") * 1e30
     np.testing.assert_array_equal(keras_mixup.mix(x, 1.0, PARTNER), x)
@@ -117,6 +122,36 @@ def test_ragged_and_sparse_tensors_raise():
     ragged = tf.ragged.constant([[1.0], [1.0, 2.0], [], [3.0]])
     with pytest.raises(ValueError, match="RaggedTensor"):
         keras_mixup.mix(ragged, 0.5, PARTNER)
+
+
+def test_sizes_that_only_the_graph_knows():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])] * 2)
+    def mix(one, lam, other, partner):
+        return keras_mixup.mix([one, other], lam, tf.cast(partner, tf.int32))
+
+    rows, lam = tf.eye(3, 2), tf.constant([0.25, 1.0, 0.5])
+    found, _ = mix(rows, lam, rows, [2.0, 0.0, 1.0])
+    np.testing.assert_allclose(found, oracles.mix(rows, lam, [2, 0, 1]), atol=1e-6)
+    for changed in (
+        (rows, lam, rows[:2], [2.0, 0.0, 1.0]),
+        (rows, lam, rows, [2.0, 0.0]),
+        (rows, lam[:2], rows, [2.0, 0.0, 1.0]),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Batch sizes differ"):
+            mix(*changed)
+
+
+def test_two_sizes_that_only_the_graph_knows_are_named():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
+    def check(one, other):
+        mixing.check_batch_sizes([one, other], ["one", "other"])
+        return mixing.batch_size_of(other)
+
+    assert check(tf.ones((3, 2)), tf.ones(3)) == 3
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="differ.*other sizes for one and other"
+    ):
+        check(tf.ones((3, 2)), tf.ones(2))
 
 
 def test_a_row_of_2_to_the_31_numbers_has_its_size():
