@@ -21,26 +21,29 @@ class Refusal(Exception):
     """What the user can put right: shown as one sentence, without a traceback."""
 
 
-def field(
-    default, role=None, *, least=None, above=None, below=None, among=None, empty=False
-):
+def field(default, role=None, **bounds):
     """A field of settings.
+
+    A class that extends another need not say again what its field of this name says.
 
     Args:
         default: Its default.
-        role: As above. A class that extends another may leave it out: the role of a
-            name stays what it was.
-        least: Least number; 0 where neither this nor `above` is given.
-        above: Number that it has to be above.
-        below: Number that it has to be below; all numbers are finite.
-        among: What its entries may be.
-        empty: Whether a list may be empty.
+        role: As above.
+        **bounds: `least`, 0 by default, or `above`, and `below`, of its numbers, which
+            are finite; `among`, what its entries may be; `empty`, whether a list may
+            be empty.
     """
-    bounds = {"least": least, "above": above, "below": below, "among": among}
-    metadata = {"bounds": bounds, "empty": empty}
-    if role is not None:
-        metadata["role"] = role
-    return dataclasses.field(default=default, metadata=metadata)
+    said = {**bounds, **({} if role is None else {"role": role})}
+    return dataclasses.field(default=default, metadata=said)
+
+
+def said(settings_class, name, what):
+    """What a class or one that it extends says of a field, or None."""
+    for base in settings_class.__mro__:
+        one = getattr(base, "__dataclass_fields__", {}).get(name)
+        if one is not None and what in one.metadata:
+            return one.metadata[what]
+    return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Settings:
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
-            _check(one, getattr(self, one.name))
+            self._check(one.name, getattr(self, one.name))
         if self.data_service and (
             self.deterministic
             or self.checkpoint_steps
@@ -108,6 +111,34 @@ class Settings:
                 "cannot be repeated, nor beside --strategy multi_worker",
                 self.data_service,
             )
+
+    def _check(self, name, value):
+        def bound(what, default=None):
+            found = said(type(self), name, what)
+            return default if found is None else found
+
+        entries = value if isinstance(value, tuple) else (value,)
+        if len(set(entries)) < len(entries):
+            raise invalid(name, "entries that are all different", value)
+        if not entries and not bound("empty"):
+            raise invalid(name, "at least one entry", value)
+        among = bound("among", entries)
+        if set(entries) - set(among):
+            raise invalid(name, f"some of {list(among)}", value)
+        least, above, below = (
+            bound("least", 0),
+            bound("above"),
+            bound("below", math.inf),
+        )
+        text = f">= {least}" if above is None else f"> {above}"
+        text += "" if below == math.inf else f" and < {below:g}"
+        for number in entries:
+            if type(number) in (int, float) and not (
+                (least <= number if above is None else above < number)
+                and number < below
+            ):
+                what = "finite numbers" if entries is value else "a finite number"
+                raise invalid(name, f"{what} {text}", value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +169,7 @@ def names(settings_class, *roles):
     return [
         one.name
         for one in dataclasses.fields(settings_class)
-        if _role(settings_class, one.name) in roles
+        if (said(settings_class, one.name, "role") or "setting") in roles
     ]
 
 
@@ -178,39 +209,3 @@ def parse(settings_class, presets, flags, prog):
         return parser.parse_args(flags).settings
     except ValueError as error:
         return parser.error(str(error))
-
-
-def _role(settings_class, name):
-    for base in settings_class.__mro__:
-        one = getattr(base, "__dataclass_fields__", {}).get(name)
-        if one is not None and "role" in one.metadata:
-            return one.metadata["role"]
-    return "setting"
-
-
-def _check(one, value):
-    several = isinstance(value, tuple)
-    entries = value if several else (value,)
-    if several and len(set(value)) < len(value):
-        raise invalid(one.name, "entries that are all different", value)
-    if several and not value and not one.metadata.get("empty"):
-        raise invalid(one.name, "at least one entry", value)
-    bounds = one.metadata.get("bounds", {})
-    among = bounds.get("among")
-    if among is not None and set(entries) - set(among):
-        raise invalid(one.name, f"some of {list(among)}", value)
-    numbers = [n for n in entries if type(n) in (int, float)]
-    above, below = bounds.get("above"), bounds.get("below") or math.inf
-    least = bounds.get("least") or 0
-    if above is None and not all(least <= n < below for n in numbers):
-        raise invalid(one.name, f"{_number(several)} >= {least}{_under(below)}", value)
-    if above is not None and not all(above < n < below for n in numbers):
-        raise invalid(one.name, f"{_number(several)} > {above}{_under(below)}", value)
-
-
-def _number(several):
-    return "finite numbers" if several else "a finite number"
-
-
-def _under(below):
-    return "" if below == math.inf else f" and < {below:g}"
