@@ -1,9 +1,5 @@
 """Exports of each task, served by TensorFlow alone, against sums of predictions."""
 
-import json
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -191,32 +187,3 @@ def test_averaged_weights_are_served_as_they_predict(tmp_path):
     np.testing.assert_allclose(
         serve(path, inputs=ROWS)["value"], outputs(model, ROWS), rtol=1e-6
     )
-
-
-# In this process an import of keras or keras_mixup fails.
-CLIENT = """
-import json, sys
-sys.modules["keras"] = sys.modules["keras_mixup"] = None
-import numpy, tensorflow as tf
-model = tf.saved_model.load("1").signatures["serving_default"]
-served = model(inputs=tf.constant(numpy.load("rows.npy")))
-print(json.dumps(served["probabilities"].numpy().tolist()))
-"""
-
-
-def test_a_process_without_keras_serves_sigmoids(tmp_path):
-    network = dense(3)
-    network.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
-    export_saved_model(network, tmp_path / "1")
-    np.save(tmp_path / "rows.npy", ROWS)
-    answer = subprocess.run(
-        [sys.executable, "-I", "-c", CLIENT],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    kernel, bias = network.get_weights()
-    found = json.loads(answer.stdout.splitlines()[-1])
-    np.testing.assert_allclose(found, sigmoid(ROWS @ kernel + bias), rtol=1e-4)
