@@ -36,6 +36,13 @@ def test_floats_keep_their_dtype_and_are_summed_in_float32_at_least(dtype):
     assert (difference <= TOLERANCE[dtype] * np.maximum(1, np.abs(expected))).all()
 
 
+def test_float32_sums_are_those_of_float32():
+    x = np.random.default_rng(0).normal(size=(4, 50)).astype("float32")
+    lam = LAM[:, np.newaxis]
+    expected = lam * x + (1 - lam) * x[PARTNER]
+    np.testing.assert_array_equal(keras_mixup.mix(x, LAM, PARTNER), expected)
+
+
 def test_float64_sums_do_not_pass_through_float32():
     x = np.array([[1.0], [1.0 + 1e-12], [1.0], [1.0]])
     mixed = keras_mixup.mix(x, 0.5, [1, 1, 1, 1])

@@ -141,8 +141,9 @@ def test_a_progress_bar(capsys):
     adversarial_errors(MODEL, list(batches(20, 3)), None, progress=True)
     assert "2/2" in capsys.readouterr().out
     adversarial_errors(MODEL, batches(20, 3), None, progress=True)
-    adversarial_errors(MODEL, batches(20, 3), None)
     assert "1/Unknown" in capsys.readouterr().out
+    adversarial_errors(MODEL, batches(20, 3), None)
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,7 @@ WRONG = {
         {"value_range": (1, 0)},
         r"`value_range`. Expected a pair .* Received: value_range=\(1, 0\)",
     ),
+    "range of nothing": ({"value_range": (7, 7)}, "`value_range`. Expected a pair"),
     "range of one": ({"value_range": 255}, "`value_range`. Expected a pair"),
     "x": ({"x": X.astype("int32")}, "Invalid dtype received for `x`"),
     "batch sizes": ({"y": Y3[:3]}, "Batch sizes differ"),
