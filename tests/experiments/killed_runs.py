@@ -71,7 +71,7 @@ def train_classifier(kind, folder, settings):
 
 def train_gan(folder, settings):
     """Trains Figure 5's GAN, small; gives the record and the GAN."""
-    made = []
+    made, replicas = [], distribution.strategy_of(settings).num_replicas_in_sync
 
     def make_gan():
         made.append(mixtures.make_gan("ring", 0.2, "author_code", 1, settings))
@@ -81,7 +81,7 @@ def train_gan(folder, settings):
         settings,
         folder,
         make_gan=make_gan,
-        batches=lambda done: gan.indices(done, made[0].replicas),
+        batches=lambda done: gan.indices(done, replicas),
         examples_per_step=settings.examples_per_step(0.2, "author_code"),
         measure=lambda model, iteration: {"test": {}},
     )
