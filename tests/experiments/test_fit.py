@@ -226,17 +226,19 @@ class StopInTheSecond(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    ("steps", "batch", "mix_in", "said"),
+    ("steps", "batch", "mix_in", "every", "said"),
     [
-        (0, None, "train_step", "after epoch 1 of 3."),
-        (1, 2, "train_step", "after epoch 1 of 3 and 2 batches."),
+        (0, None, "train_step", 1, "after epoch 1 of 3."),
+        (1, 2, "train_step", 1, "after epoch 1 of 3 and 2 batches."),
+        # The second command saves nothing more.
+        (1, 2, "train_step", 0, "after epoch 1 of 3 and 2 batches."),
         pytest.param(
-            *(0, None, "pipeline", "after epoch 1 of 3."), marks=pytest.mark.slow
+            *(0, None, "pipeline", 1, "after epoch 1 of 3."), marks=pytest.mark.slow
         ),
     ],
 )
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
-    whole, tmp_path, monkeypatch, capsys, steps, batch, mix_in, said
+    whole, tmp_path, monkeypatch, capsys, steps, batch, mix_in, every, said
 ):
     settings = Settings(checkpoint_steps=steps, mix_in=mix_in)
     _, epochs, expected = whole
@@ -252,7 +254,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
         patched.setattr(Epochs, "callbacks", stopping)
         train(settings, folder)
     assert not (folder / "network.keras").exists()
-    again, _ = train(settings, folder)
+    kept = {"checkpoint_every": every, "checkpoint_steps": steps * every}
+    again, _ = train(dataclasses.replace(settings, **kept), folder)
     assert f"Resuming {said}\n" in capsys.readouterr().out
     assert without_clock(again) == without_clock(epochs)
     for ours, theirs in zip(weights(), expected, strict=True):
