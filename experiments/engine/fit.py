@@ -51,8 +51,7 @@ def fit(make_model, course, settings, folder):
     if chief:
         callbacks[1:1] = course.logs(state, settings, folder)
     every, inside = settings.checkpoint_every, settings.checkpoint_steps
-    if every or inside:
-        callbacks.append(record.SaveState(state, every, inside, course.steps, clock))
+    callbacks.append(record.SaveState(state, every, inside, course.steps, clock))
     if settings.data_service:
         # Before all others: what they do at an epoch's end is not waiting.
         callbacks.insert(0, StopWithoutInput(settings.data_service_timeout))

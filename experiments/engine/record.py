@@ -102,6 +102,9 @@ class RecordPoints(keras.callbacks.Callback):
 class SaveState(keras.callbacks.Callback):
     """Saves a run's state after entries of its record, inside of epochs, and at the end.
 
+    Where an epoch was open, it gives the metrics back what they had counted, which a
+    run that saves nothing more needs as well.
+
     Args:
         state: `state.RunState`.
         every: Entries of the record between two checkpoints; 0 for none.
@@ -133,8 +136,8 @@ class SaveState(keras.callbacks.Callback):
         self._save_new_entry()
 
     def on_train_end(self, logs=None):
-        """Saves the end, unless that was just done."""
-        if self._saved != len(self.state.epochs):
+        """Saves the end, unless that was just done or nothing is saved."""
+        if (self.every or self.steps) and self._saved != len(self.state.epochs):
             self._save()
 
     def _save_new_entry(self):
