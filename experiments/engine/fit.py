@@ -1,7 +1,4 @@
-"""One training run, of a classifier or a GAN: Keras's fit with what users expect of it.
-
-What differs between the two is their course: when they are measured, and of what.
-"""
+"""One training run, of a classifier or a GAN: Keras's fit with what users expect of it."""
 
 import contextlib
 import time
@@ -18,8 +15,8 @@ def fit(make_model, course, settings, folder):
     """Trains a model, or goes on where its folder says that it was left.
 
     Args:
-        make_model: Function without arguments that gives a compiled model; called in
-            the scope of the strategy and under the dtype policy.
+        make_model: Gives a compiled model; called in the scope of the strategy and
+            under the dtype policy.
         course: `course.Epochs` or `course.Points`.
         settings: `settings.Settings`.
         folder: The run's folder, for logs, checkpoints and the trained networks.
@@ -29,9 +26,6 @@ def fit(make_model, course, settings, folder):
         one dict for each set that is measured, and "seconds". That of an epoch has
         "learning_rate" (of its last step), that of a point "iteration"; the last of a
         classifier has "end", with the reliability of its predictions on each set.
-
-    Raises:
-        NonFiniteLoss: where the loss is not finite, with the step.
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -17,10 +17,9 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     Args:
         steps_per_epoch: Integer.
-        batches: Function from an epoch to its batches, asked for the one that is to
-            blame; None where they cannot be had again.
-        begun: Function without arguments that gives the batches that were done of the
-            open epoch before the run was resumed.
+        batches: From an epoch to its batches, asked for the one that is to blame; None
+            where they cannot be had again.
+        begun: Gives the batches done of the open epoch before the run was resumed.
     """
 
     def __init__(self, steps_per_epoch, batches, begun):

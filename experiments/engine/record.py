@@ -11,15 +11,10 @@ from keras_mixup.whole_file import whole_file
 
 
 class RecordEpochs(keras.callbacks.Callback):
-    """Evaluates a classifier after each epoch, and keeps the numbers.
+    """Evaluates a classifier after each epoch, and adds the numbers to `state.epochs`.
 
-    What was measured is added to the logs, for the callbacks that follow. The entry of
-    the last epoch has "end" as well: what is measured once.
-
-    Args:
-        state: `state.RunState`, to whose `epochs` the numbers are added.
-        course: `course.Epochs`.
-        clock: Function without arguments that gives the seconds of the run so far.
+    They are added to the logs too, for the callbacks that follow. The entry of the last
+    epoch has "end" as well: what is measured once. `clock` gives the run's seconds.
     """
 
     def __init__(self, state, course, clock):
@@ -52,22 +47,18 @@ class RecordEpochs(keras.callbacks.Callback):
     def _end(self):
         network = getattr(self.model, "network", self.model)
         found = {
-            name: reliability(network, batches)
+            name: bins
             for name, batches in self.course.sets.items()
+            if (bins := reliability(network, batches)) is not None
         }
-        found = {name: bins for name, bins in found.items() if bins is not None}
         at_end = self.course.at_end
         return {"reliability": found, **(at_end(network) if at_end else {})}
 
 
 class RecordPoints(keras.callbacks.Callback):
-    """Measures a GAN after chosen iterations, and keeps the numbers.
+    """Measures a GAN after chosen iterations, and adds the numbers to `state.epochs`.
 
-    Args:
-        state: `state.RunState`, to whose `epochs` the numbers are added.
-        course: `course.Points`.
-        clock: Function without arguments that gives the seconds of the run so far.
-        shows: Whether a line is printed for each point.
+    `shows` is whether a line is printed for each point; `clock` gives the run's seconds.
     """
 
     def __init__(self, state, course, clock, shows):
@@ -109,8 +100,8 @@ class SaveState(keras.callbacks.Callback):
         state: `state.RunState`.
         every: Entries of the record between two checkpoints; 0 for none.
         steps: Steps between two inside of an epoch; 0 for none.
-        steps_per_epoch: Steps of an epoch.
-        clock: Function without arguments that gives the seconds of the run so far.
+        steps_per_epoch: Integer.
+        clock: Gives the run's seconds.
     """
 
     def __init__(self, state, every, steps, steps_per_epoch, clock):
@@ -142,9 +133,8 @@ class SaveState(keras.callbacks.Callback):
 
     def _save_new_entry(self):
         count = len(self.state.epochs)
-        if count > self._seen and (
-            self.steps or (self.every and count % self.every == 0)
-        ):
+        is_time = self.steps or (self.every and count % self.every == 0)
+        if count > self._seen and is_time:
             self._save()
         self._seen = count
 
@@ -156,10 +146,8 @@ class SaveState(keras.callbacks.Callback):
 def reliability(network, batches):
     """How often a classifier is right, by how sure it is; None where it is not one.
 
-    Args:
-        network: A network that ends in logits: one for two classes, or one a class.
-        batches: Batches of (features, labels): integers, one-hot rows, or for one logit
-            a column of zeros and ones.
+    It ends in logits, one for two classes or one a class. Labels are integers, one-hot
+    rows, or for one logit a column of zeros and ones.
     """
     logits = network.predict(batches, verbose=0).astype("float64")
     labels = np.concatenate([np.asarray(y) for _, y in batches])
