@@ -87,8 +87,8 @@ MUTANTS = {
     ),
     "a damaged checkpoint is taken": (
         "experiments/engine/checkpoint_files.py",
-        "if _digest(path.with_name(name)) != digest:",
-        "if not digest:",
+        "if digest(path.with_name(name)) != expected:",
+        "if not expected:",
         "tests/experiments/test_state.py",
     ),
     "what a kill left of a checkpoint is taken for damage": (
