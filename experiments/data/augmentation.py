@@ -1,10 +1,9 @@
 """Image augmentation: functions of a batch and a key, and nothing kept between calls.
 
-Keras's and KerasCV's random layers hold a stateful generator, whose numbers depend on
-the order in which a parallel `Dataset.map` happens to run and cannot be resumed; and
-`keras.layers.RandomCrop` draws one offset for a whole batch. Here every random number
-comes from the `key` (`keras_mixup.keys.make_key`), one draw per image: the same key
-gives the same images in eager mode, in a graph, in a map and under XLA.
+The random layers of Keras and KerasCV hold a stateful generator, whose numbers depend
+on the order in which a parallel `Dataset.map` runs and cannot be resumed. Here they come
+from the `key` (`keras_mixup.keys.make_key`), a draw for each image: the same key gives
+the same images in eager mode, in a graph, in a map and under XLA.
 
 `images` is a batch of shape (n, height, width, channels), of any dtype, with numbers
 from 0 to 255; one image of any size is a batch of 1.
@@ -35,19 +34,16 @@ class Stream(enum.IntEnum):
 def pad_and_crop(images, key, padding=4):
     """Shifts every image by up to `padding` pixels, as torchvision's `RandomCrop`.
 
-    The image is padded by zeros on all four sides, and a window of its own size cut out
-    at an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
-
-    Shape and dtype stay.
+    A window of its own size is cut out of the image padded by zeros. Shape and dtype
+    stay.
     """
     _check_size("padding", padding, 0)
     images, (count, height, width) = _sized(images)
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, sides)
     offsets = shifts(key, count, padding)
     rows = offsets[:, :1] + tf.range(height)
     columns = offsets[:, 1:] + tf.range(width)
-    cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
+    cropped = tf.gather(tf.pad(images, sides), rows, axis=1, batch_dims=1)
     cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
     return tf.ensure_shape(cropped, images.shape)
 
@@ -71,10 +67,7 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
 
     The boxes are those of `random_boxes`. Bilinear, without antialiasing: the `size`
     samples of a side lie evenly between the centers of the box's first and last pixels.
-
-    Returns:
-        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
-        otherwise float32.
+    Images of uint8 stay so, rounded; others become float32.
     """
     _check_size("size", size)
     images, (count, height, width) = _sized(images)
@@ -89,16 +82,13 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
 
 
 def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
-    """Boxes for `random_resized_crop`, after torchvision's `RandomResizedCrop`.
+    """Boxes (top, left, height, width) in pixels, as torchvision's `RandomResizedCrop`.
 
     A share s of the image's area is drawn uniformly from `area`, and width / height
     r log-uniformly from `aspect`: the box is `round(sqrt(s H W r))` wide and
     `round(sqrt(s H W / r))` high. The first of ten tries that fits into the image is
     placed uniformly; if none does, the box is central and the largest whose aspect
     is as near to the image's as the limits allow.
-
-    Returns:
-        int32 of shape (count, 4): top, left, height, width, in pixels.
     """
     _check_range("area", area, 1)
     _check_range("aspect", aspect, float("inf"))
@@ -155,11 +145,8 @@ def _sized(images):
             f"(n, height, width, channels). Received: images.shape={images.shape}"
         )
     images = tf.convert_to_tensor(images)
-    found = tf.shape(images)
-    return images, [
-        found[axis] if size is None else size
-        for axis, size in enumerate(images.shape[:3])
-    ]
+    known, found = images.shape[:3], tf.shape(images)
+    return images, [found[n] if size is None else size for n, size in enumerate(known)]
 
 
 def _squares(cropped, images, size):

@@ -8,12 +8,9 @@ TRAIN, TEST, CLASSES = 1200, 597, 10
 
 
 def load_digits():
-    """Images and labels, split once for all runs (stratified, fixed seed).
+    """`(x_train, y_train), (x_test, y_test)`, split once for all runs (stratified).
 
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 images of shape
-        (n, 8, 8, 1), the scanner's 17 gray levels spread over 0 to 255, and
-        int32 labels.
+    The scanner's 17 gray levels are spread over 0 to 255.
     """
     digits = sklearn.datasets.load_digits()
     images = np.round(digits.images * (255 / 16)).astype("uint8")[..., np.newaxis]

@@ -24,15 +24,7 @@ class CorruptData(Refusal, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Folders that are searched for data, and whether more may be fetched.
-
-    Attributes:
-        data_dir: Folder of sets that TFDS prepared (in it or in its `tfds`), image
-            folders, or raw files as published; only read. None for nowhere.
-        prepared_dir: Folder into which TFDS writes what it prepares or downloads.
-        download: Whether data that are missing are downloaded.
-        skip_corrupt: Whether files that cannot be decoded are left out and named.
-    """
+    """Where data are looked for, and whether more may be fetched: as `Settings` says."""
 
     data_dir: str | None = None
     prepared_dir: str = "runs/tfds"
@@ -53,9 +45,9 @@ def prepared_builder(
     Args:
         make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
         places: `Places`.
-        raw_dir: Folder of the raw files, the builder's manual folder, or None.
+        raw_dir: Folder of the raw files, the builder's manual folder.
         raw_files: The raw files or folders of them, by default `raw_dir`.
-        expected: What to put where, for the `MissingData` that is raised otherwise.
+        expected: What to put where, for the error where nothing is found.
         by_hand: Whether the data cannot be downloaded by a program.
     """
     # A folder without the set is what is looked for, not worth a warning.
@@ -105,9 +97,5 @@ def fingerprint(paths):
 
 def places_of(settings):
     """Where the data of these settings are looked for."""
-    return Places(
-        settings.data_dir,
-        settings.prepared_dir,
-        settings.download,
-        settings.skip_corrupt,
-    )
+    names = (one.name for one in dataclasses.fields(Places))
+    return Places(*(getattr(settings, name) for name in names))

@@ -142,16 +142,12 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
 
 def load_table(name, places):
-    """Reads a table; `sources.MissingData` says where its files are to be put.
+    """Float32 features, NaN where a value is missing, int32 labels, number of classes.
 
     Args:
         name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
             the irises (without UCI's two slips), which needs nothing on disk.
         places: `sources.Places`; raw files are in `uci/<name>` of its `data_dir`.
-
-    Returns:
-        float32 features of shape (n, d), NaN where a value is missing, int32 labels
-        of shape (n,), and the number of classes.
     """
     if name == "iris_bundled":
         x, y = sklearn.datasets.load_iris(return_X_y=True)
@@ -177,21 +173,11 @@ def load_table(name, places):
 
 
 def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
-    """Splits a table at random, then fills and scales it by its training part.
+    """`(x_train, y_train), (x_test, y_test)`, filled and scaled by the training part.
 
     A missing value (NaN) becomes its column's mean over the training part, or 0 where
-    the training part has no value in that column.
-
-    Args:
-        features: Float array of shape (n, d).
-        labels: Array of shape (n,).
-        seed: Integer; the same seed gives the same split.
-        test_share: Share of the examples that are held out, between 0 and 1.
-        scaling: "min_max" (training part to [0, 1]), "standard" (to mean 0 and
-            variance 1) or "none". A constant column is only shifted.
-
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`, features as float32.
+    there is none. `scaling` is "min_max" (training part to [0, 1]), "standard" (to mean
+    0 and variance 1) or "none"; a constant column is only shifted.
     """
     arguments.check_choice("scaling", scaling, SCALINGS)
     # An integer would be scikit-learn's number of examples.
