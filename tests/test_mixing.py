@@ -159,6 +159,15 @@ def test_two_sizes_that_only_the_graph_knows_are_named():
         check(tf.ones((3, 2)), tf.ones(2))
 
 
+def test_rows_and_the_way_back():
+    x = tf.reshape(tf.range(120.0), (2, 3, 4, 5))
+    for axes, shape in ((1, (2, 60)), (2, (2, 3, 20)), (3, x.shape), (4, x.shape)):
+        rows = mixing.flattened(x, axes)
+        np.testing.assert_array_equal(rows, np.reshape(x, shape))
+        np.testing.assert_array_equal(mixing.shaped_like(rows, x), x)
+    assert mixing.flattened(x).shape == (2, 60)
+
+
 def test_a_row_of_2_to_the_31_numbers_has_its_size():
     # Traced and not run, since it takes 2 GB: an int32 product would be negative.
     spec = tf.TensorSpec([None, 2**16, 2**15], tf.uint8)

@@ -44,6 +44,7 @@ def test_top_k_errors_by_hand():
     }  # fmt: skip
     column = [[0], [0], [1], [0]]
     assert top_k_errors(scores, column, (2,)) == {"top_2": 25.0}
+    assert top_k_errors(np.eye(2), np.array([False, False]), (1,)) == {"top_1": 50.0}
     assert top_k_errors(scores[:1], [2], (2, 3)) == {"top_2": 100.0, "top_3": 0.0}
     with pytest.raises(ValueError, match=r"labels of shape \(4, 2\)"):
         top_k_errors(scores, np.zeros((4, 2), int))
