@@ -1,4 +1,4 @@
-"""One run of a classifier: batches, network, mixing and optimizer come together here."""
+"""One run of a classifier: batches, network, mixing and optimizer come together."""
 
 import dataclasses
 import functools

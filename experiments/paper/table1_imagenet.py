@@ -21,7 +21,7 @@ decay 1e-4 on all but batch norms, He-normal convolutions, the last gamma of a b
 Set here: one lam, and one set of batch-norm statistics, for each replica's batch (that
 recipe's is 32 images); images shuffled in a window of 16,384; the last epoch reported,
 with the median of the last ten and the best (on the validation set, an oracle) beside
-it. `cpu` has the drops of 90 epochs in proportion, and a rate in proportion to the batch.
+it. `cpu` has the drops of 90 epochs and the learning rate in proportion.
 
 Keras keeps the learning rate inside the momentum, Goyal et al. correct for it: after a
 change they differ for a few steps.

@@ -3,8 +3,8 @@
 The claim: mixup helps on tables too, "on four out of the six data sets" (section
 3.6).
 
-    python -m experiments table4_tabular --data_dir DATA            # the paper's setting
-    python -m experiments table4_tabular --preset smoke             # seconds, no data
+    python -m experiments table4_tabular --data_dir DATA    # the paper's setting
+    python -m experiments table4_tabular --preset smoke     # seconds, no data
     python -m experiments table4_tabular --initial_values keras --run_dir runs/keras
 
 DATA holds `uci/<name>/` with the files as UCI ships them; `--download` fetches them.
@@ -160,6 +160,6 @@ EXPERIMENT = Experiment(
     tables=tables_of,
     draw=figures.reliability_diagrams,
     paper=lambda settings: measures.cells(PAPER, ["test_error"], ("ERM", "mixup 1")),
-    legend="Test error after the last epoch (%), mean ± standard deviation of the runs; "
-    "in brackets the paper's.",
+    legend="Test error after the last epoch (%), mean ± standard deviation of the "
+    "runs; in brackets the paper's.",
 )
