@@ -32,32 +32,27 @@ class ImageSettings(Settings):
         return found
 
 
-def of_images(images, seed, settings, augment, transform, mixing):
+def of_images(images, augment, transform, mixing):
     """What `classifier.train` needs of the data, by name.
 
     Args:
         images: `images.Images` of two splits: the first is trained on, and the second
             tested.
-        seed: Integer.
-        settings: Settings with `batch_size`, `cache`, `shuffle_buffer`, `data_service`.
         augment: Function of (images, key) for training images.
         transform: Function of images for test images.
-        mixing: `classifier.Mixing`.
+        mixing: `classifier.Mixing`, of settings with `cache` and `shuffle_buffer`.
     """
+    settings = mixing.settings
     examples, test = images.encoded.values()
     count = next(iter(images.counts.values()))
     # Where sizes differ, images are cut to one size before they are batched.
     alone = images.shape[0] is None
+    shared = {"decode": images.decode, "cache": settings.cache}
 
     def batches(first_epoch):
         return pipeline.training_batches(
-            examples,
-            count,
-            settings.batch_size,
-            seed,
-            first_epoch,
-            decode=images.decode,
-            cache=settings.cache,
+            *(examples, count, settings.batch_size, mixing.seed, first_epoch),
+            **shared,
             augment_alone=alone,
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
             mix=mixing.in_pipeline,
@@ -66,10 +61,8 @@ def of_images(images, seed, settings, augment, transform, mixing):
         )
 
     tested = pipeline.evaluation_batches(
-        test,
-        settings.batch_size,
-        decode=images.decode,
-        cache=settings.cache,
+        *(test, settings.batch_size),
+        **shared,
         transform_alone=alone,
         one_hot=mixing.rows,
         transform=lambda pixels, labels: (transform(pixels), labels),

@@ -1,30 +1,21 @@
 """Table 1: ImageNet by ResNets and ResNeXts, in 90 and in 200 epochs.
 
-The claim: mixup lowers the validation error, and the more, the larger the network and
-the longer the training (section 3.1).
+The claim (section 3.1): mixup lowers the validation error, and the more, the larger the
+network and the longer the training.
 
     python -m experiments table1_imagenet --data_dir DATA                 # two cores
     python -m experiments table1_imagenet --data_dir DATA --preset paper  # many GPUs
     python -m experiments table1_imagenet --preset smoke                  # seconds
 
-DATA holds `tiny_imagenet_20` (20 classes of Tiny ImageNet, as class folders below
-`train` and `val`), or for `paper` ImageNet-2012, as TFDS prepared it or as its two
-archives; any image folder does (`--dataset FOLDER`).
-
 The paper's setting, preset `paper`: batches of 1,024, learning rate from 0.1 to 0.4 in
 the first 5 epochs, per iteration, then divided by 10 after 30, 60 and 80 epochs of 90,
 or 60, 120 and 180 of 200; alpha 0.2 for ResNets and 0.4 for ResNeXts; random resized
-crops and flips; tested on the central 224 x 224 pixels. Weeks of one GPU (estimated).
+crops and flips; tested on the central 224 x 224 pixels.
 
 Not in the paper, but in its recipe, Goyal et al. (2017): Nesterov momentum .9, weight
 decay 1e-4 on all but batch norms, He-normal convolutions, the last gamma of a block 0.
 Set here: one lam, and one set of batch-norm statistics, for each replica's batch (that
-recipe's is 32 images); images shuffled in a window of 16,384; the last epoch reported,
-with the median of the last ten and the best (on the validation set, an oracle) beside
-it. `cpu` has the drops of 90 epochs and the learning rate in proportion.
-
-Keras keeps the learning rate inside the momentum, Goyal et al. correct for it: after a
-change they differ for a few steps.
+recipe's is 32 images); images shuffled in a window of 16,384; the last epoch reported.
 """
 
 import dataclasses
@@ -35,7 +26,7 @@ from experiments import classifier, measures
 from experiments.data import augmentation, image_batches, images
 from experiments.data.image_batches import ImageSettings
 from experiments.data.sources import places_of
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, plan
 from experiments.report import figures, tables
 from experiments.settings import MethodSettings, field, invalid
 
@@ -88,10 +79,10 @@ class Settings(MethodSettings, ImageSettings):
     # Epochs of a run; each network is trained for each.
     lengths: tuple[int, ...] = field((90, 200), "plan", least=1)
     # Values of alpha; none given for the paper's: 0.2 for ResNets, 0.4 for ResNeXts.
-    alphas: tuple[float, ...] = field((), above=0, empty=True)
-    batch_size: int = field(1024, least=1)
+    alphas: tuple[float, ...] = field((), empty=True)
+    batch_size: int = 1024
     # Learning rate after the warm-up.
-    learning_rate: float = field(0.4, above=0)
+    learning_rate: float = 0.4
     # Learning rate of the first step.
     warm_up_from: float = 0.1
     # Epochs of the warm-up.
@@ -124,10 +115,10 @@ def cells(settings):
     return [cell for cell in cells if cell != ("resnext101_64x4d", 0, 200)]
 
 
-def methods(settings, network):
-    """Alpha by name of method, with the paper's alpha where none is given."""
+def with_alphas(settings, network):
+    """The settings with the paper's alpha for a network, where none is given."""
     alphas = settings.alphas or (0.4 if "resnext" in network else 0.2,)
-    return dataclasses.replace(settings, alphas=alphas).method_alphas()
+    return dataclasses.replace(settings, alphas=alphas)
 
 
 def group_name(network, width, length):
@@ -138,18 +129,12 @@ def group_name(network, width, length):
 
 def runs(settings, data):
     """Each row of the table, with each seed and method."""
-    return [
-        Run(
-            group_name(network, width, length),
-            method,
-            seed,
-            {"network": network, "width": width, "length": length, "alpha": alpha},
-            data.counts,
-        )
-        for network, width, length in cells(settings)
-        for seed in settings.seeds
-        for method, alpha in methods(settings, network).items()
-    ]
+    found = []
+    for network, width, length in cells(settings):
+        own = {"network": network, "width": width, "length": length}
+        row = {group_name(network, width, length): (own, data.counts)}
+        found += plan(with_alphas(settings, network), row)
+    return found
 
 
 def train(run, data, settings, folder):
@@ -171,10 +156,9 @@ def train(run, data, settings, folder):
         return normalize(augmentation.central_crop(pixels, size))
 
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
-        **image_batches.of_images(data, run.seed, settings, augment, transform, mixing),
+        mixing,
+        **image_batches.of_images(data, augment, transform, mixing),
         network=lambda: keras_mixup.models.build(
             run.settings["network"],
             input_shape=(size, size, 3),
@@ -193,9 +177,7 @@ def train(run, data, settings, folder):
 def drops(length, warm_up=0):
     """The epochs after which the learning rate drops: the paper's, or in proportion."""
     shares = (0.3, 0.6, 0.9) if length == 200 else (30 / 90, 60 / 90, 80 / 90)
-    return tuple(
-        epoch for epoch in classifier.drops_at(length, shares) if epoch > warm_up
-    )
+    return tuple(e for e in classifier.drops_at(length, shares) if e > warm_up)
 
 
 def final(epochs):
@@ -215,7 +197,7 @@ def paper(settings):
     for network, width, length in cells(settings):
         ours = group_name(network, width, length)
         theirs = group_name(network, 0, stands_for.get(length, length))
-        for method in methods(settings, network):
+        for method in with_alphas(settings, network).method_alphas():
             rows[f"{ours}/{method}"] = PAPER.get(f"{theirs}/{method}", ())
     return measures.cells(rows, MEASURES)
 
