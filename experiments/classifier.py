@@ -81,15 +81,15 @@ class Mixing:
         """The network with its train step, compiled for logits."""
         mixup = keras_mixup.MixUp(0) if self.on_host else self._mixup()
         mix_at = "input" if self.on_host else self.mix_at
-        metrics = keras.metrics
+        metrics, losses = keras.metrics, keras.losses
         if self.num_classes == 1:
-            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            loss = losses.BinaryCrossentropy(from_logits=True)
             top_1 = functools.partial(metrics.MeanMetricWrapper, hits)
         elif self.rows:
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            loss = losses.CategoricalCrossentropy(from_logits=True)
             top_1, top_k = metrics.CategoricalAccuracy, metrics.TopKCategoricalAccuracy
         else:
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = losses.SparseCategoricalCrossentropy(from_logits=True)
             top_1 = metrics.SparseCategoricalAccuracy
             top_k = metrics.SparseTopKCategoricalAccuracy
         model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
@@ -107,9 +107,8 @@ class Mixing:
 
 def hits(y, logits):
     """Whether the class above 1/2 is that of the label, or of its heavier part."""
-    return keras.ops.mean(
-        keras.ops.cast(keras.ops.equal(logits > 0, y > 0.5), "float32"), axis=-1
-    )
+    hit = keras.ops.equal(logits > 0, y > 0.5)
+    return keras.ops.mean(keras.ops.cast(hit, "float32"), axis=-1)
 
 
 def of_examples(examples, count, sets, mixing, evaluated):

@@ -22,16 +22,11 @@ from experiments.recipes import Recipe
 
 @dataclasses.dataclass(frozen=True)
 class ImageArrays:
-    """Images in memory.
-
-    Attributes:
-        train: uint8 images (n, height, width, 3) and their integer labels (n,).
-        test: The same, for testing.
-        names: Names of the classes.
-    """
+    """Images in memory, uint8 (n, height, width, 3), with their integer labels (n,)."""
 
     train: tuple
     test: tuple
+    # Of the classes.
     names: tuple
 
     @property

@@ -145,11 +145,8 @@ def make_gan(alpha, seed, image_shape, settings):
     discriminator = models.build(
         "dcgan_discriminator", input_shape=shape, width=settings.discriminator_width
     )
-    model = keras_mixup.MixUpGAN(
-        generator,
-        discriminator,
-        **settings.of_gan(alpha, settings.mode, seed),
-    )
+    arguments = settings.of_gan(alpha, settings.mode, seed)
+    model = keras_mixup.MixUpGAN(generator, discriminator, **arguments)
     adams = (keras.optimizers.Adam(settings.learning_rate, 0.5) for _ in "gd")
     model.compile(*adams, jit_compile=settings.jit_compile)
     return model

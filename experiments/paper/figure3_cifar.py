@@ -10,8 +10,7 @@ fast as ERM does.
 The paper's setting, preset `paper`: 200 epochs, batches of 128, SGD with momentum .9
 (not Nesterov's), learning rate 0.1 divided by 10 after epochs 100 and 150 (WRN: 60,
 120, 180), L2 on all parameters as PyTorch's weight decay 1e-4, random crops padded by
-4, flips, no dropout, alpha 1, tested on the test split after each epoch. Known costs:
-PreAct ResNet-18 95 minutes on an RTX 3070 Ti, WRN-28-10 6.6 hours on a GTX 1080 Ti.
+4, flips, no dropout, alpha 1, tested on the test split after each epoch.
 
 Not in the paper: which epoch Figure 3a is of (here the median of the last ten, as in
 its Table 5, with the last and the best, an oracle, beside it), and of how many runs.

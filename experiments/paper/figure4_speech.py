@@ -83,19 +83,14 @@ class Settings(MethodSettings):
         """Checks the settings before anything is trained."""
         super().__post_init__()
         if self.data_service and self.mix_in == "pipeline" and self.clean_epochs:
-            raise invalid(
-                "clean_epochs",
-                "0 where a tf.data service mixes: it does not know the step, and would "
-                "mix from the first on",
-                self.clean_epochs,
-            )
+            expected = "0 where a tf.data service mixes, which does not know the step"
+            raise invalid("clean_epochs", expected, self.clean_epochs)
         if self.mix_in == "pipeline" and self.mix_at == "spectrogram":
-            raise invalid(
-                "mix_in",
+            expected = (
                 "`train_step`, since spectrograms are made by the network, or "
-                "`pipeline` with `--mix_at waveform`",
-                self.mix_in,
+                "`pipeline` with `--mix_at waveform`"
             )
+            raise invalid("mix_in", expected, self.mix_in)
 
 
 def load(settings):
@@ -145,11 +140,9 @@ def make_network(name, num_classes, settings):
     """A network from waveforms of one second to logits."""
     waveforms = keras.Input((speech_commands.RATE,), name="waveform")
     features = spectrograms.Spectrogram(name="spectrogram")(waveforms)
+    width = {"lenet": settings.lenet_width, "vgg11": settings.vgg11_width}[name]
     network = keras_mixup.models.build(
-        name,
-        input_shape=features.shape[1:],
-        num_classes=num_classes,
-        width={"lenet": settings.lenet_width, "vgg11": settings.vgg11_width}[name],
+        name, input_shape=features.shape[1:], num_classes=num_classes, width=width
     )
     return keras.Model(waveforms, network(features), name=f"{name}_on_waveforms")
 
