@@ -6,7 +6,6 @@ class 0, orange: class 1, blue: p(y = 1 | x)) and no numbers, so none stand besi
 
     python -m experiments figure1_toy                   # both shapes, three seeds
     python -m experiments figure1_toy --shapes circles
-    python -m experiments figure1_toy --preset smoke    # seconds
 
 From the paper: alpha = 1, and that there are two classes in the plane. Set here: all
 else. The data are scikit-learn's `circles` (factor .5) and `moons`, drawn anew for each

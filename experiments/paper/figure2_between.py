@@ -7,7 +7,6 @@ digitized here (± .4 points and ± .005).
 
     python -m experiments figure2_between --data_dir DATA                  # two cores
     python -m experiments figure2_between --data_dir DATA --preset paper   # a GPU
-    python -m experiments figure2_between --preset smoke                   # a minute
 
 Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1e-4,
 10,000 pairs of different examples, unaugmented, the same for both networks of a seed;
@@ -39,8 +38,8 @@ MEASURES = {
     "last_error": "Test error (%)",
     "calibration_error": "Calibration error (%)",
 }
-# Decimals, where there are more than one.
 NORMS = ("gradient_norm", "gradient_norm_median", "gradient_norm_predicted")
+# Decimals, where there are more than one.
 DIGITS = {**dict.fromkeys(NORMS, 3), "loss": 2}
 # Digitized at lam 0, .05, ..., .5; the curves are symmetric.
 PAPER = {

@@ -5,7 +5,6 @@ fast as ERM does.
 
     python -m experiments figure3_cifar --data_dir DATA                   # two cores
     python -m experiments figure3_cifar --data_dir DATA --preset paper    # a GPU
-    python -m experiments figure3_cifar --preset smoke                    # seconds
 
 The paper's setting, preset `paper`: 200 epochs, batches of 128, SGD with momentum .9
 (not Nesterov's), learning rate 0.1 divided by 10 after epochs 100 and 150 (WRN: 60,

@@ -5,7 +5,6 @@ those of LeNet.
 
     python -m experiments figure4_speech --data_dir DATA                  # two cores
     python -m experiments figure4_speech --data_dir DATA --preset paper   # a GPU
-    python -m experiments figure4_speech --preset smoke                   # seconds
 
 The paper's setting, preset `paper`: 65,000 utterances of 30 words (v0.01; TFDS's
 `speech_commands` is another), normalized spectrograms of 160 x 101, 30 epochs, batches

@@ -7,7 +7,6 @@ those of mixup cover the ring, and most of the grid, with bridges between the mo
 
     python -m experiments figure5_gan                               # a quarter's width
     python -m experiments figure5_gan --preset paper --mode author_code
-    python -m experiments figure5_gan --preset smoke                # seconds
 
 The defaults are the paper's (sizes, iterations, Adam) and, of what it leaves open, those
 of the authors' program (hongyi-zhang/mixup, gan/example_gan.py): the modes, of standard
@@ -17,9 +16,8 @@ real and half generated, with weights uniform in (0, alpha): that is `--mode aut
 `--mode objective` is the formula. ERM is the same in both. Not as there: iterations
 count from 1, so a snapshot is one update earlier.
 
-Measured on 10,000 samples of fixed noise and as many real points: modes with 1 % of the
-samples or more within .1; the share of samples within .1 of a mode, and within .03,
-three standard deviations; the sliced 1-Wasserstein distance, over 200 directions.
+What is measured, on 10,000 samples of fixed noise and as many real points, README.md
+beside this folder says; the sliced 1-Wasserstein distance is over 200 directions.
 """
 
 import dataclasses

@@ -5,7 +5,6 @@ mixup with a large alpha does not, better than dropout, and both together are be
 
     python -m experiments table2_corrupted_labels --data_dir DATA         # two cores
     python -m experiments table2_corrupted_labels --data_dir DATA --preset paper
-    python -m experiments table2_corrupted_labels --preset smoke          # a minute
 
 A label is replaced with that probability by one drawn uniformly from all classes, its
 own among them (the protocol of Zhang et al., 2017, which the paper adapts), fixed by

@@ -6,7 +6,6 @@ ERM, one mixup); here they are the networks of `figure2_between`, trained once f
 
     python -m experiments table3_adversarial --data_dir DATA                  # two cores
     python -m experiments table3_adversarial --data_dir DATA --preset paper   # a GPU
-    python -m experiments table3_adversarial --preset smoke                   # a minute
 
 White box: each network is attacked by its own gradients. Black box: the examples are
 made with the first ERM network, that of the seed, and shown to the second one, that of
@@ -28,12 +27,15 @@ from experiments.report import analysis_figures, figures, result_file, tables
 from experiments.settings import field, invalid
 from keras_mixup import evaluation
 
-HEADINGS = {
-    f"{box}_{attack}_{top}": f"{box}, {name}, {top.replace('_', '-')}"
+# The measures of top-1 and of top-5 errors, and their headings.
+TOP_1, TOP_5 = (
+    {
+        f"{box}_{attack}_{top}": f"{box}, {name}, {top.replace('_', '-')}"
+        for box in ("white", "black")
+        for attack, name in (("fgsm", "FGSM"), ("i_fgsm", "I-FGSM"))
+    }
     for top in ("top_1", "top_5")
-    for box in ("white", "black")
-    for attack, name in (("fgsm", "FGSM"), ("i_fgsm", "I-FGSM"))
-}
+)
 CLEAN = {
     "last_error": "Clean test error (%)",
     "calibration_error": "Calibration error (%)",
@@ -90,15 +92,10 @@ def analyze(records, data, settings):
 
 
 def attacked(network, shown, source, test, epsilon, settings):
-    """Errors (%) of the white and of the black box, by "<box>_<attack>_<top>".
+    """Errors (%) on uint8 images, by "<box>_<attack>_<top>".
 
-    Args:
-        network: The network that is attacked by its own gradients.
-        shown: The network that the black box's examples are shown to.
-        source: The network that they are made with.
-        test: uint8 images and their integer labels.
-        epsilon: Largest change of a pixel.
-        settings: `Settings`.
+    In the white box `network` is attacked by its own gradients; in the black box
+    `shown` by those of `source`.
     """
     network, shown, source = map(classifiers.of_pixels, (network, shown, source))
     batches = tf.data.Dataset.from_tensor_slices(test).batch(500)
@@ -129,22 +126,16 @@ def ratios(result):
                 for method in result_file.methods(result["runs"])
             )
             cells.append(f"{mixup / erm:.2f}" if erm > 0 else "-")
-        rows.append([HEADINGS[measure], *cells, f"{theirs:g}"])
+        rows.append([TOP_1[measure], *cells, f"{theirs:g}"])
     head = ["Accuracy of mixup over that of ERM, top-1", *groups, "Paper (epsilon 4)"]
     return tables.markdown(head, rows)
-
-
-def headings(top):
-    """The measures of top-1 or top-5 errors, and their headings."""
-    return {name: text for name, text in HEADINGS.items() if name.endswith(top)}
 
 
 def draw(result, folder):
     """Errors over epsilon; the reliability on clean images."""
     curves, runs = folder / "curves.png", result["runs"]
     epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
-    shown = headings("top_1")
-    analysis_figures.over_groups(result, epsilons, shown, r"$\epsilon$ of 255", curves)
+    analysis_figures.over_groups(result, epsilons, TOP_1, r"$\epsilon$ of 255", curves)
     # Every epsilon has the same networks, and their reliability without attack.
     first, *_ = epsilons
     runs = [{**run, "group": "clean images"} for run in runs if run["group"] == first]
@@ -164,8 +155,8 @@ EXPERIMENT = classifiers.experiment(
     analyze=analyze,
     final=final,
     tables=lambda result: [
-        tables.table(result, {**CLEAN, **headings("top_1")}, "Error (%)"),
-        tables.table(result, headings("top_5"), "Error (%)"),
+        tables.table(result, {**CLEAN, **TOP_1}, "Error (%)"),
+        tables.table(result, TOP_5, "Error (%)"),
         ratios(result),
     ],
     draw=draw,

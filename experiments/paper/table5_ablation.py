@@ -6,7 +6,6 @@ decay helps ERM and mixing of higher layers, and hurts mixup; SMOTE gains nothin
 
     python -m experiments table5_ablation --data_dir DATA                  # two cores
     python -m experiments table5_ablation --data_dir DATA --preset paper   # a GPU
-    python -m experiments table5_ablation --preset smoke                   # minutes
 
 AC mixes between all classes, SC within each; RP pairs at random, by a permutation of
 the batch (SC: within each class of the batch; the only one of its class is its own
