@@ -37,6 +37,20 @@ class Run:
         return re.sub("[^a-z0-9.]+", "_", self.full_title.lower()).strip("_")
 
 
+def plan(settings, groups):
+    """A run for each group, seed and method of `settings.MethodSettings`.
+
+    `groups` maps each group to what sets its runs apart beside alpha, and to the number
+    of its examples by split.
+    """
+    return [
+        Run(group, method, seed, {**own, "alpha": alpha}, examples)
+        for group, (own, examples) in groups.items()
+        for seed in settings.seeds
+        for method, alpha in settings.method_alphas().items()
+    ]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """An experiment; `engine.run.run` carries it out."""
