@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from experiments.data import raw_files, sources
-from keras_mixup import arguments
 
 SCALINGS = {
     "min_max": MinMaxScaler,
@@ -152,11 +151,6 @@ def load_table(name, places):
     if name == "iris_bundled":
         x, y = sklearn.datasets.load_iris(return_X_y=True)
         return x.astype("float32"), y.astype("int32"), 3
-    if name not in TABLES:
-        raise sources.UnknownData(
-            "Invalid value received for argument `name`. Expected one of "
-            f"{[*TABLES, 'iris_bundled']}. Received: name={name!r}"
-        )
     files = TABLES[name].files
     folder = pathlib.Path(places.data_dir or "<data_dir>", "uci", name)
     complete = places.data_dir and all(raw_files.locate(folder, f) for f in files)
@@ -179,13 +173,6 @@ def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
     there is none. `scaling` is "min_max" (training part to [0, 1]), "standard" (to mean
     0 and variance 1) or "none"; a constant column is only shifted.
     """
-    arguments.check_choice("scaling", scaling, SCALINGS)
-    # An integer would be scikit-learn's number of examples.
-    if not 0 < test_share < 1:
-        raise ValueError(
-            "Invalid value received for argument `test_share`. Expected a number "
-            f"between 0 and 1. Received: test_share={test_share!r}"
-        )
     features = np.asarray(features, "float64")
     x_train, x_test, y_train, y_test = train_test_split(
         features, labels, test_size=test_share, random_state=seed
