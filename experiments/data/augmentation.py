@@ -113,8 +113,7 @@ def central_crop(images, size, resize=None):
     """The middle of every image, for testing; shape and dtype as `random_resized_crop`.
 
     The image is scaled (bilinear, without antialiasing) until its shorter side has
-    `resize` pixels, by default `round(size * 256 / 224)`; of that the central square of
-    `size` pixels is cut.
+    `resize` pixels; of that the central square of `size` pixels is cut.
     """
     resize = round(size * 256 / 224) if resize is None else resize
     images, (_, height, width) = _sized(images)

@@ -35,7 +35,7 @@ class Places:
 def prepared_builder(
     make_builder, places, raw_dir=None, raw_files=None, expected="", by_hand=False
 ):
-    """A TFDS builder whose data are ready to be read.
+    """A TFDS builder, made for a folder, whose data are ready to be read.
 
     Looked for in this order: prepared by TFDS in `data_dir` or `data_dir/tfds`; raw
     files, which are prepared into a folder of `prepared_dir` that belongs to their
@@ -64,7 +64,7 @@ def prepared_builder(
         if builder.is_prepared():
             return builder
     if raw_dir is None and (by_hand or not places.download):
-        searched = ", ".join(str(folder) for folder in found)
+        searched = ", ".join(map(str, found))
         fetch = "" if by_hand else " Or give --download to have TFDS fetch them."
         raise MissingData(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "

@@ -67,15 +67,13 @@ def _arff(text):
 
 @dataclasses.dataclass
 class Table:
-    """How the raw files of a table are read.
-
-    The labels are as the files write them, in the order of the classes; `parse` makes
-    rows and labels of the files' texts.
-    """
+    """How the raw files of a table are read."""
 
     columns: int
+    # As the files write them, in the order of the classes.
     labels: tuple[str, ...]
     files: tuple[str, ...]
+    # From the files' texts to rows and labels.
     parse: Callable = _comma_separated
 
 
@@ -132,9 +130,8 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, source):
         table = TABLES[self.builder_config.name]
-        rows, labels = table.parse(
-            *(raw_files.text(source, name, DIGESTS[name]) for name in table.files)
-        )
+        texts = (raw_files.text(source, name, DIGESTS[name]) for name in table.files)
+        rows, labels = table.parse(*texts)
         for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
             fields = ["nan" if field == "?" else field for field in row]
             yield number, {"features": np.array(fields, "float32"), "label": label}

@@ -89,15 +89,9 @@ class RecordPoints(keras.callbacks.Callback):
 class SaveState(keras.callbacks.Callback):
     """Saves a run's state after entries of its record, inside of epochs, and at the end.
 
-    Where an epoch was open, it gives the metrics back what they had counted, which a
-    run that saves nothing more needs as well.
-
-    Args:
-        state: `state.RunState`.
-        every: Entries of the record between two checkpoints; 0 for none.
-        steps: Steps between two inside of an epoch; 0 for none.
-        steps_per_epoch: Integer.
-        clock: Gives the run's seconds.
+    `every` are the entries between two checkpoints, `steps` the steps between two inside
+    of an epoch; 0 for none. Where an epoch was open, it gives the metrics back what they
+    had counted, which a run that saves nothing more needs as well.
     """
 
     def __init__(self, state, every, steps, steps_per_epoch, clock):
