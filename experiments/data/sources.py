@@ -35,20 +35,16 @@ class Places:
 def prepared_builder(
     make_builder, places, raw_dir=None, raw_files=None, expected="", by_hand=False
 ):
-    """A TFDS builder, made for a folder, whose data are ready to be read.
+    """A TFDS builder whose data are ready to be read.
 
     Looked for in this order: prepared by TFDS in `data_dir` or `data_dir/tfds`; raw
     files, which are prepared into a folder of `prepared_dir` that belongs to their
     names and sizes, so that other files are prepared anew; downloaded before, into
     `prepared_dir`; a download, if it is allowed.
 
-    Args:
-        make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
-        places: `Places`.
-        raw_dir: Folder of the raw files, the builder's manual folder.
-        raw_files: The raw files or folders of them, by default `raw_dir`.
-        expected: What to put where, for the error where nothing is found.
-        by_hand: Whether the data cannot be downloaded by a program.
+    `make_builder` makes one for a folder (TFDS's `data_dir`); `raw_dir` is the folder of
+    the raw files, which are all in it unless `raw_files` names them; `expected` says what
+    to put where; `by_hand`, that no program can download the data.
     """
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)

@@ -147,11 +147,8 @@ def _check_known(words):
 def load_utterances(splits, places, words=None, length=RATE):
     """Reads `Utterances` from the archive in `data_dir`, unpacked or not.
 
-    Args:
-        splits: Names out of `SPLITS`.
-        places: `sources.Places`.
-        words: Words to keep, labeled 0, 1, ... in this order, or None for all 30.
-        length: Number of samples: shorter ones are filled by zeros, longer ones cut.
+    `words` are kept and labeled 0, 1, ... in their order, or all 30; waveforms shorter
+    than `length` samples are filled by zeros, longer ones cut.
     """
     names = WORDS if words is None else tuple(words)
     _check_known(names)

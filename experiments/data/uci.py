@@ -140,10 +140,8 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 def load_table(name, places):
     """Float32 features, NaN where a value is missing, int32 labels, number of classes.
 
-    Args:
-        name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
-            the irises (without UCI's two slips), which needs nothing on disk.
-        places: `sources.Places`; raw files are in `uci/<name>` of its `data_dir`.
+    Raw files are in `uci/<name>` of `data_dir`. "iris_bundled" is scikit-learn's own
+    copy of the irises, without UCI's two slips; it needs nothing on disk.
     """
     if name == "iris_bundled":
         x, y = sklearn.datasets.load_iris(return_X_y=True)

@@ -36,12 +36,8 @@ class RunState:
     was open when the state was restored, `seconds` what the run had taken then. It is
     made out of the scope of a strategy: the record's text is not to be broadcast.
 
-    Args:
-        model: A compiled `keras.Model` whose weights are made; one with several
-            optimizers has them in `optimizers`, built.
-        folder: Where the checkpoints are.
-        writes: Whether this process writes; of several workers one does, and all call
-            `save`.
+    The model's weights are made; several optimizers are in its `optimizers`, built. Of
+    several workers one `writes`, and all call `save`.
     """
 
     def __init__(self, model, folder, writes=True):

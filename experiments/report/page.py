@@ -149,7 +149,7 @@ def whole_of(result, folder):
     processor = environment.get("processor")
     cores = f"{environment['cores']} cores" + (f" of {processor}" if processor else "")
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
-    revisions = sorted({run["revision"] for run in runs if run.get("revision")})
+    revisions = sorted({str(run["revision"]) for run in runs if run.get("revision")})
     revisions = ", ".join(revisions) or environment["revision"]
     yield html.paragraph(
         f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks "
