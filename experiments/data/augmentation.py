@@ -37,7 +37,6 @@ def pad_and_crop(images, key, padding=4):
     A window of its own size is cut out of the image padded by zeros. Shape and dtype
     stay.
     """
-    _check_size("padding", padding, 0)
     images, (count, height, width) = _sized(images)
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
     offsets = shifts(key, count, padding)
@@ -69,7 +68,6 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
     samples of a side lie evenly between the centers of the box's first and last pixels.
     Images of uint8 stay so, rounded; others become float32.
     """
-    _check_size("size", size)
     images, (count, height, width) = _sized(images)
     boxes = random_boxes(key, count, height, width, area, aspect)
     # Float64: graphs multiply by reciprocals, which in float32 shows in the images.
@@ -90,8 +88,6 @@ def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 /
     placed uniformly; if none does, the box is central and the largest whose aspect
     is as near to the image's as the limits allow.
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, float("inf"))
     height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
     share = keys.uniform(key, Stream.AREA, [count, TRIES])
     share = area[0] + (area[1] - area[0]) * share
@@ -117,12 +113,9 @@ def central_crop(images, size, resize=None):
     """The middle of every image, for testing; shape and dtype as `random_resized_crop`.
 
     The image is scaled (bilinear, without antialiasing) until its shorter side has
-    `resize` pixels, by default `round(size * 256 / 224)`; of that the central square of
-    `size` pixels is cut.
+    `resize` pixels; of that the central square of `size` pixels is cut.
     """
-    _check_size("size", size)
     resize = round(size * 256 / 224) if resize is None else resize
-    _check_size("resize", resize, size)
     images, (_, height, width) = _sized(images)
     sides = tf.stack([height, width]) * resize // tf.minimum(height, width)
     scaled = tf.image.resize(images, sides)
@@ -139,11 +132,6 @@ def normalize(images, mean, std):
 
 def _sized(images):
     """A batch as a tensor, and (n, height, width): integers where they are known."""
-    if len(images.shape) != 4:
-        raise ValueError(
-            "Invalid value received for argument `images`. Expected the shape "
-            f"(n, height, width, channels). Received: images.shape={images.shape}"
-        )
     images = tf.convert_to_tensor(images)
     known, found = images.shape[:3], tf.shape(images)
     return images, [found[n] if size is None else size for n, size in enumerate(known)]
@@ -155,19 +143,3 @@ def _squares(cropped, images, size):
     if images.dtype != tf.uint8:
         return cropped
     return tf.cast(tf.round(tf.clip_by_value(cropped, 0, 255)), tf.uint8)
-
-
-def _check_size(name, value, least=1):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected an integer of "
-            f"at least {least}. Received: {name}={value!r}"
-        )
-
-
-def _check_range(name, value, largest):
-    if len(value) != 2 or not 0 < value[0] <= value[1] <= largest:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected two numbers "
-            f"with 0 < smallest <= largest <= {largest}. Received: {name}={value!r}"
-        )

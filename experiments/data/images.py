@@ -57,8 +57,8 @@ def load_images(name, splits, places, size=None):
             "train[:80%]", "train+val". Folders are in a fixed random order, so that a
             slice holds all classes.
         places: `sources.Places`.
-        size: None for the images as they are. Otherwise their shorter side is
-            resized to so many pixels and the central square taken.
+        size: Pixels to which their shorter side is resized, before the central square
+            is taken; None for the images as they are.
     """
     try:
         if name == "digits":

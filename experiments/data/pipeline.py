@@ -31,22 +31,13 @@ def training_batches(
 
     `ceil(count / batch_size)` of them are an epoch, whose last may be smaller.
 
-    Args:
-        examples: Finite `tf.data.Dataset` of examples.
-        count: Number of its examples.
-        batch_size: Examples a batch.
-        seed: Integer.
-        first_epoch: The epoch that the first batch belongs to, from 0.
-        decode: Function of an example.
-        cache: Whether decoded examples are kept in memory.
-        augment: Function of (batch, key), with a key of `keras_mixup.keys`.
-        augment_alone: Whether it is given examples one by one, as batches of one, since
-            their sizes differ before.
-        mix: Function of (step, batch), with a `keras_mixup.Step` counted from the first
-            epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`.
-        shuffle_buffer: Examples that are shuffled at a time; all by default.
-        service: Address of a tf.data service that makes the batches. Then nothing is
-            cached, and the order cannot be foreseen.
+    `decode` is a function of an example, `augment` of (batch, key), with a key of
+    `keras_mixup.keys`; with `augment_alone` it is given examples one by one, as batches
+    of one, since their sizes differ before. `mix` is a function of (step, batch), with a
+    `keras_mixup.Step` counted from the first epoch on, such as `at_step` of a seeded
+    `keras_mixup.MixUp`. `cache` keeps decoded examples in memory. `shuffle_buffer`
+    examples are shuffled at a time, all by default. `service` is the address of a
+    tf.data service that makes the batches: then nothing is cached.
     """
     cache = cache and not service
     examples = in_chunks(examples, count) if service else examples

@@ -42,13 +42,9 @@ def prepared_builder(
     names and sizes, so that other files are prepared anew; downloaded before, into
     `prepared_dir`; a download, if it is allowed.
 
-    Args:
-        make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
-        places: `Places`.
-        raw_dir: Folder of the raw files, the builder's manual folder.
-        raw_files: The raw files or folders of them, by default `raw_dir`.
-        expected: What to put where, for the error where nothing is found.
-        by_hand: Whether the data cannot be downloaded by a program.
+    `make_builder` makes one for a folder (TFDS's `data_dir`); `raw_dir` is the folder of
+    the raw files, which are all in it unless `raw_files` names them; `expected` says what
+    to put where; `by_hand`, that no program can download the data.
     """
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)
@@ -64,7 +60,7 @@ def prepared_builder(
         if builder.is_prepared():
             return builder
     if raw_dir is None and (by_hand or not places.download):
-        searched = ", ".join(str(folder) for folder in found)
+        searched = ", ".join(map(str, found))
         fetch = "" if by_hand else " Or give --download to have TFDS fetch them."
         raise MissingData(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "

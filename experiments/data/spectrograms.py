@@ -16,11 +16,6 @@ def log_spectrogram(waveforms):
     More than 101 frames are cut off, missing ones are zero: float32 of shape
     (batch, 161, 101, 1), frequency in steps of 50 Hz by time.
     """
-    if len(waveforms.shape) != 2:
-        raise ValueError(
-            "Invalid value received for argument `waveforms`. Expected the shape "
-            f"(batch, samples). Received: waveforms.shape={waveforms.shape}"
-        )
     waveforms = tf.cast(waveforms, tf.float32)
     half = FRAME // 2
     padded = tf.pad(waveforms, [[0, 0], [half, half]])

@@ -136,27 +136,22 @@ class Utterances:
     names: tuple[str, ...]
 
 
-def _check_known(argument, received, known):
-    different = set(received) & set(known)
-    if not different or len(different) < len(received):
+def _check_known(words):
+    if not set(words) <= set(WORDS):
         raise sources.UnknownData(
-            f"Invalid value received for argument `{argument}`. Expected different "
-            f"names out of {known}. Received: {argument}={received!r}"
+            "Invalid value received for argument `words`. Expected different names out "
+            f"of {WORDS}. Received: words={words!r}"
         )
 
 
 def load_utterances(splits, places, words=None, length=RATE):
     """Reads `Utterances` from the archive in `data_dir`, unpacked or not.
 
-    Args:
-        splits: Names out of `SPLITS`.
-        places: `sources.Places`.
-        words: Words to keep, labeled 0, 1, ... in this order, or None for all 30.
-        length: Number of samples: shorter ones are filled by zeros, longer ones cut.
+    `words` are kept and labeled 0, 1, ... in their order, or all 30; waveforms shorter
+    than `length` samples are filled by zeros, longer ones cut.
     """
     names = WORDS if words is None else tuple(words)
-    _check_known("splits", splits, SPLITS)
-    _check_known("words", names, WORDS)
+    _check_known(names)
     config = "skip_corrupt" if places.skip_corrupt else "all"
     folder = places.data_dir and pathlib.Path(places.data_dir)
     source = folder and find_source(folder)
@@ -199,7 +194,7 @@ def write_tones(folder, words=("bed", "cat", "happy"), per_split=4, seed=0):
     Each word has its pitch. Lengths (half a second to one), phases and noise come from
     the seed.
     """
-    _check_known("words", words, WORDS)
+    _check_known(words)
     folder = pathlib.Path(folder)
     generator = np.random.default_rng(seed)
     listed = {split: [] for split in SPLITS}

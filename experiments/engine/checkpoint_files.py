@@ -5,6 +5,7 @@ first: a kill leaves a finished checkpoint, or files without a list, which count
 nothing and go with the next that is written.
 """
 
+import pathlib
 import re
 import shutil
 import warnings
@@ -50,11 +51,8 @@ def begin(path):
 
 def finish(path):
     """Makes a checkpoint of the files that were written."""
-    files = sorted(
-        file
-        for file in path.parent.glob(f"{path.name}.*")
-        if file != _list_of(path) and file.is_file()
-    )
+    files = set(path.parent.glob(f"{path.name}.*")) - {_list_of(path)}
+    files = sorted(filter(pathlib.Path.is_file, files))
     for file in files:
         to_disk(file)
     result_file.write(_list_of(path), {file.name: digest(file) for file in files})
@@ -77,11 +75,8 @@ def remove_others(newest):
     """
     ended = finished(newest.parent)
     kept = {path.name for path in ended[: ended.index(newest) + 1][-KEPT:]}
-    others = [
-        file
-        for file in newest.parent.glob("*ckpt-*")
-        if file.name.partition(".")[0] not in kept
-    ]
+    files = newest.parent.glob("*ckpt-*")
+    others = [file for file in files if file.name.partition(".")[0] not in kept]
     try:
         for file in sorted(others, key=lambda file: file.suffix != ".json"):
             shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)

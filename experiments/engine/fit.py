@@ -14,12 +14,8 @@ from experiments.engine.state import RunState
 def fit(make_model, course, settings, folder):
     """Trains a model, or goes on where its folder says that it was left.
 
-    Args:
-        make_model: Gives a compiled model; called in the scope of the strategy and
-            under the dtype policy.
-        course: `course.Epochs` or `course.Points`.
-        settings: `settings.Settings`.
-        folder: The run's folder, for logs, checkpoints and the trained networks.
+    `make_model` gives a compiled model, in the scope of the strategy and under the dtype
+    policy; `course` is `course.Epochs` or `course.Points`.
 
     Returns:
         The record: a list of dicts, one for each epoch or point, with "epoch", "train",

@@ -46,12 +46,8 @@ class RecordEpochs(keras.callbacks.Callback):
 
     def _end(self):
         network = getattr(self.model, "network", self.model)
-        found = {
-            name: bins
-            for name, batches in self.course.sets.items()
-            if (bins := reliability(network, batches)) is not None
-        }
-        at_end = self.course.at_end
+        sets, at_end = self.course.sets, self.course.at_end
+        found = {name: reliability(network, batches) for name, batches in sets.items()}
         return {"reliability": found, **(at_end(network) if at_end else {})}
 
 
@@ -93,15 +89,9 @@ class RecordPoints(keras.callbacks.Callback):
 class SaveState(keras.callbacks.Callback):
     """Saves a run's state after entries of its record, inside of epochs, and at the end.
 
-    Where an epoch was open, it gives the metrics back what they had counted, which a
-    run that saves nothing more needs as well.
-
-    Args:
-        state: `state.RunState`.
-        every: Entries of the record between two checkpoints; 0 for none.
-        steps: Steps between two inside of an epoch; 0 for none.
-        steps_per_epoch: Integer.
-        clock: Gives the run's seconds.
+    `every` are the entries between two checkpoints, `steps` the steps between two inside
+    of an epoch; 0 for none. Where an epoch was open, it gives the metrics back what they
+    had counted, which a run that saves nothing more needs as well.
     """
 
     def __init__(self, state, every, steps, steps_per_epoch, clock):
@@ -144,18 +134,14 @@ class SaveState(keras.callbacks.Callback):
 
 
 def reliability(network, batches):
-    """How often a classifier is right, by how sure it is; None where it is not one.
+    """How often a classifier is right, by how sure it is.
 
     It ends in logits, one for two classes or one a class. Labels are integers, one-hot
     rows, or for one logit a column of zeros and ones.
     """
     logits = network.predict(batches, verbose=0).astype("float64")
     labels = np.concatenate([np.asarray(y) for _, y in batches])
-    if logits.ndim != 2:
-        return None
     if logits.shape[-1] == 1:
-        if not np.isin(labels, (0, 1)).all():
-            return None
         # The softmax of (0, logit) has the sigmoid of the logit as its second entry.
         logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
         labels = labels.reshape(-1).astype("int64")

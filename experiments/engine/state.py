@@ -30,19 +30,14 @@ class RunState:
 
     Weights, the optimizer's variables, the state of random layers, the numbers of the
     epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
-    checkpoint, so that they never belong to different steps. The two newest are kept
-    (`checkpoint_files`).
-
-    Args:
-        model: A compiled `keras.Model` whose weights are made; one with several
-            optimizers has them in `optimizers`, built. This is called out of the scope
-            of a strategy: the record's text is not to be broadcast.
-        folder: Where the checkpoints are.
-        writes: Whether this process writes; of several workers one does, and all call
-            `save`.
+    checkpoint, so that they never belong to different steps.
 
     `epochs` is the record of the epochs done, `batch` the batches done of the epoch that
-    was open when the state was restored, `seconds` what the run had taken then.
+    was open when the state was restored, `seconds` what the run had taken then. It is
+    made out of the scope of a strategy: the record's text is not to be broadcast.
+
+    The model's weights are made; several optimizers are in its `optimizers`, built. Of
+    several workers one `writes`, and all call `save`.
     """
 
     def __init__(self, model, folder, writes=True):
@@ -59,11 +54,8 @@ class RunState:
         kept = [v for v in model.variables if id(v) not in of_metrics]
         every = sum((list(one.variables) for one in optimizers), kept)
         # Copies on the replicas are all kept: those of moving averages differ.
-        self._variables = [
-            copy
-            for variable in every
-            for copy in getattr(variable.value, "values", [variable.value])
-        ]
+        values = (variable.value for variable in every)
+        self._variables = [one for v in values for one in getattr(v, "values", [v])]
         whole = {"variables": self._variables, "record": self._record}
         self._checkpoint = tf.train.Checkpoint(**whole)
 
@@ -143,10 +135,10 @@ class RunState:
         self._metrics = []
 
     def _take(self, record):
-        if record.get("format") != FORMAT:
+        if (found := record.get("format")) != FORMAT:
             raise DamagedCheckpoints(
-                f"A checkpoint in {self.folder} is of format {record.get('format')}. "
-                f"Expected {FORMAT}. Remove the folder to start the run anew."
+                f"A checkpoint in {self.folder} is of format {found}. Expected {FORMAT}. "
+                "Remove the folder to start the run anew."
             )
         self.epochs[:] = record["epochs"]
         self.batch, self.seconds = record["batch"], record["seconds"]

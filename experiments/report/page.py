@@ -1,8 +1,7 @@
 """One page of all that was found: `python -m experiments report [--output FILE]`.
 
-It is made from the result files alone (`experiments/results`, `benchmarks/results`, the
-README's table of other implementations, the cards of `saved_models`), is one file, and
-opens from disk.
+It is made from files alone: `experiments/results`, `benchmarks/results`, the README's
+table of other implementations, the cards of `saved_models`.
 """
 
 import argparse
@@ -142,20 +141,20 @@ def whole_of(result, folder):
     for path in sorted(folder.glob("*.png")):
         yield html.picture(path, captions.caption(name, path))
     yield html.command(commands.typed(result))
-    environment = result["environment"]
+    environment, runs = result["environment"], result["runs"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.
-    trained = {(run["method"], run["seed"], run["seconds"]) for run in result["runs"]}
+    trained = {(run["method"], run["seed"], run["seconds"]) for run in runs}
     minutes = sum(seconds for *_, seconds in trained) / 60
     devices = ", ".join(environment.get("accelerators", [])) or "no accelerator"
     processor = environment.get("processor")
     cores = f"{environment['cores']} cores" + (f" of {processor}" if processor else "")
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
-    revisions = sorted({str(run.get("revision")) for run in result["runs"]} - {"None"})
+    revisions = sorted({str(run["revision"]) for run in runs if run.get("revision")})
+    revisions = ", ".join(revisions) or environment["revision"]
     yield html.paragraph(
         f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks "
         f"(sets that ran at one time shared the cores), {cores} ({devices}), "
-        f"{environment['date']}. {versions}. Code: "
-        f"{', '.join(revisions) or environment['revision']}."
+        f"{environment['date']}. {versions}. Code: {revisions}."
     )
 
 

@@ -28,16 +28,11 @@ class DamagedFile(Refusal, ValueError):
 
 
 def make_result(experiment, item, settings, paper, runs, final):
-    """Puts a result together.
+    """Puts a result together: `paper` has the paper's value by cell.
 
-    Args:
-        experiment: Name of the experiment.
-        item: The paper's name for it, such as "Table 2".
-        settings: Dict of every flag.
-        paper: Dict of the paper's value by cell, as `cell_name` names it.
-        runs: List of dicts with "method", "seed", "settings", "epochs", "images_seen"
-            and "seconds"; of several data sets or networks "group" says which.
-        final: Function from the list of epochs to a dict of measures.
+    `runs` are dicts with "method", "seed", "settings", "epochs", "images_seen" and
+    "seconds", and "group" where there are several data sets or networks; `final` gives
+    a dict of measures of a run's epochs.
     """
     runs = [{**run, "final": final(run["epochs"])} for run in runs]
     return {
