@@ -165,35 +165,6 @@ def test_the_last_epoch_has_what_is_measured_once(whole):
             assert found["confidence"][number] == pytest.approx(sure, abs=1e-5)
 
 
-<<<<<<< HEAD
-=======
-def test_one_logit_is_a_classifier_of_two_classes():
-    # The sigmoids are .5, .9, .1 and .9: right, right, right and wrong.
-    x = np.log([[1.0], [9.0], [1 / 9], [9.0]]).astype("float32")
-    one_unit = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
-
-    def of(labels):
-        batches = tf.data.Dataset.from_tensor_slices((x, labels)).batch(3)
-        return record.reliability(one_unit, batches)
-
-    found = of(np.array([[0.0], [1.0], [0.0], [0.0]], "float32"))
-    assert found["count"] == [0] * 7 + [1] + [0] * 5 + [3, 0]
-    assert found["accuracy"][7] == 1
-    assert found["accuracy"][13] == pytest.approx(2 / 3)
-    assert found["confidence"][13] == pytest.approx(0.9)
-
-
-def test_a_mixed_label_of_one_logit_is_hit_where_its_heavier_part_is():
-    logits, y = np.array([[2.0], [-1.0], [0.5]]), np.array([[0.7], [0.6], [0.0]])
-    np.testing.assert_array_equal(classifier.hits(y, logits), [1, 0, 0])
-    in_pipeline = dataclasses.replace(Settings(), mix_in="pipeline")
-    one, three = (Mixing(1.0, 5, n, in_pipeline) for n in (1, 3))
-    assert one.on_host
-    # Its labels stay a column.
-    assert (one.rows, three.rows) == (0, 3)
-
-
->>>>>>> trimrest
 def test_csv_and_tensorboard_logs_are_written(whole):
     folder, epochs, _ = whole
     with (folder / "log.csv").open() as file:
@@ -347,30 +318,6 @@ def test_the_named_step_is_the_first_with_that_loss(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.glob("checkpoints/*.index")] == ["ckpt-1.index"]
 
 
-<<<<<<< HEAD
-=======
-def test_a_batch_of_a_service_is_not_asked_for_again():
-    watch = non_finite.StopAtNonFiniteLoss(10, None, lambda: 2)
-    watch.on_epoch_begin(1)
-    message = "nan at step 15 .*came from a tf.data service and cannot be had again"
-    with pytest.raises(non_finite.NonFiniteLoss, match=message):
-        watch.on_train_batch_end(3, {"loss": float("nan")})
-
-
-def test_what_is_not_finite_in_a_batch_is_named():
-    x, y = np.zeros((4, 2, 2), "float32"), np.zeros((4, 3), "float32")
-    x[[1, 3], 0, 1] = np.nan, np.inf
-    assert non_finite.non_finite((x, y)) == [
-        "the features of its batch: 2 of 4 examples are not finite, the first in row 1"
-    ]
-    x[[1, 3], 0, 1], y[2, 1] = 0, -np.inf
-    assert non_finite.non_finite((tf.cast(x, tf.bfloat16), y)) == [
-        "the labels of its batch: 1 of 4 examples are not finite, the first in row 2"
-    ]
-    assert non_finite.non_finite((np.zeros((4, 2), "uint8"), np.arange(4))) == []
-
-
->>>>>>> trimrest
 # In a process of its own: TensorFlow numbers the collectives of each strategy from 100
 # on, so those of other tests' strategies would meet them.
 MIRRORED = """
