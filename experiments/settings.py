@@ -11,6 +11,7 @@ A field says its bounds and its role once. The role decides what hangs on it:
 
 import argparse
 import dataclasses
+import functools
 import math
 from typing import Literal
 
@@ -22,28 +23,22 @@ class Refusal(Exception):
 
 
 def field(default, role=None, **bounds):
-    """A field of settings.
+    """A field of settings, which says what the field of this name before does not say.
 
-    A class that extends another need not say again what its field of this name says.
-
-    Args:
-        default: Its default.
-        role: As above.
-        **bounds: `least`, 0 by default, or `above`, and `below`, of its numbers, which
-            are finite; `among`, what its entries may be; `empty`, whether a list may
-            be empty.
+    Bounds are `least`, 0 by default, or `above`, and `below`, of its numbers, which are
+    finite; `among`, what its entries may be; `empty`, whether a list may be empty.
     """
-    said = {**bounds, **({} if role is None else {"role": role})}
-    return dataclasses.field(default=default, metadata=said)
+    metadata = bounds if role is None else {**bounds, "role": role}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def said(settings_class, name, what):
-    """What a class or one that it extends says of a field, or None."""
+def said(settings_class, name, what, otherwise=None):
+    """What a class or one that it extends says of a field."""
     for base in settings_class.__mro__:
         one = getattr(base, "__dataclass_fields__", {}).get(name)
         if one is not None and what in one.metadata:
             return one.metadata[what]
-    return None
+    return otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +95,9 @@ class Settings:
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
             self._check(one.name, getattr(self, one.name))
+        workers = self.strategy == "multi_worker"
         if self.data_service and (
-            self.deterministic
-            or self.checkpoint_steps
-            or self.strategy == "multi_worker"
+            self.deterministic or self.checkpoint_steps or workers
         ):
             raise invalid(
                 "data_service",
@@ -113,10 +107,7 @@ class Settings:
             )
 
     def _check(self, name, value):
-        def bound(what, default=None):
-            found = said(type(self), name, what)
-            return default if found is None else found
-
+        bound = functools.partial(said, type(self), name)
         entries = value if isinstance(value, tuple) else (value,)
         if len(set(entries)) < len(entries):
             raise invalid(name, "entries that are all different", value)
@@ -125,18 +116,15 @@ class Settings:
         among = bound("among", entries)
         if set(entries) - set(among):
             raise invalid(name, f"some of {list(among)}", value)
-        least, above, below = (
-            bound("least", 0),
-            bound("above"),
-            bound("below", math.inf),
-        )
+        least, above = bound("least", 0), bound("above")
+        below = bound("below", math.inf)
         text = f">= {least}" if above is None else f"> {above}"
         text += "" if below == math.inf else f" and < {below:g}"
         for number in entries:
-            if type(number) in (int, float) and not (
-                (least <= number if above is None else above < number)
-                and number < below
-            ):
+            if type(number) not in (int, float):
+                continue
+            high_enough = least <= number if above is None else above < number
+            if not (high_enough and number < below):
                 what = "finite numbers" if entries is value else "a finite number"
                 raise invalid(name, f"{what} {text}", value)
 
@@ -169,7 +157,7 @@ def names(settings_class, *roles):
     return [
         one.name
         for one in dataclasses.fields(settings_class)
-        if (said(settings_class, one.name, "role") or "setting") in roles
+        if said(settings_class, one.name, "role", "setting") in roles
     ]
 
 
@@ -186,14 +174,7 @@ def invalid(name, expected, received):
 def parse(settings_class, presets, flags, prog):
     """Settings from flags, over those of the preset that they name.
 
-    Args:
-        settings_class: A frozen dataclass that extends `Settings`.
-        presets: Dict of preset names to dicts of settings.
-        flags: List of strings.
-        prog: The command, for the help.
-
-    Returns:
-        An instance. A wrong flag ends the process with status 2 and a message.
+    A wrong flag ends the process with status 2 and a message.
     """
     first = argparse.ArgumentParser(add_help=False, prog=prog)
     first.add_argument("--preset", default="cpu", choices=sorted(presets))

@@ -359,19 +359,3 @@ def test_choice_is_uniform():
 
     chosen = [int(choose(tf.constant(step))) for step in range(900)]
     assert scipy.stats.chisquare(np.bincount(chosen, minlength=3)).pvalue > 1e-3
-
-
-def test_further_partners_by_roll_are_further_off():
-    found = sampling.partners_of(keys.make_key(1), 5, 4, "roll")
-    expected = [[4, 0, 1, 2, 3], [3, 4, 0, 1, 2], [2, 3, 4, 0, 1]]
-    np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize("labels", [[True, False, True, False], [[1], [0], [1], [0]]])
-def test_pairs_of_one_class_by_a_column_or_by_booleans(labels):
-    draw = [
-        keras_mixup.sample_partner(4, 1, step, pairing="same_class", labels=labels)
-        for step in range(8)
-    ]
-    assert {tuple(row) for row in np.array(draw) % 2} == {(0, 1, 0, 1)}
-    assert len({tuple(row) for row in np.array(draw)}) > 1

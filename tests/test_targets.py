@@ -166,28 +166,6 @@ def test_weights_of_both_signs_weigh_the_sum(count):
     np.testing.assert_array_equal(total, [np.nan, 0])
 
 
-def test_without_a_number_of_classes_integers_are_chosen():
-    parts = [tf.constant(part) for part in np.arange(18).reshape(3, 3, 2)]
-    chosen = [tf.constant(row) for row in np.eye(3, dtype="float32")]
-    found = targets.select_target(parts, chosen)
-    np.testing.assert_array_equal(found, [[0, 1], [8, 9], [16, 17]])
-    for k in range(3):
-        found = targets.select_target(parts, [row[k] for row in chosen])
-        np.testing.assert_array_equal(found, parts[k])
-
-
-def test_an_ignored_class_weighs_nothing_whatever_its_weight():
-    labels = tf.constant([[[0], [255]], [[2], [1]], [[255], [0]]], tf.uint8)
-    found = targets.valid_weights(labels, 255)
-    np.testing.assert_array_equal(found, [[1, 0], [1, 1], [0, 1]])
-    found = targets.valid_weights(labels, 255, tf.constant([3.0, 4.0, 5.0]))
-    np.testing.assert_array_equal(found, [[3, 0], [4, 4], [0, 5]])
-    weights = tf.constant([[2, np.nan], [3, 4], [np.inf, 5]], tf.float64)
-    found = targets.valid_weights(labels, 255, weights)
-    np.testing.assert_array_equal(found, [[2, 0], [3, 4], [0, 5]])
-    assert found.dtype == tf.float32
-
-
 @pytest.mark.parametrize(("mode", "bad"), [("eager", np.nan), ("map", -1.0)])
 def test_the_pipeline_refuses_weights_that_no_row_can_say(mode, bad):
     weights = np.array([1, bad] * 4, "float32")

@@ -160,6 +160,8 @@ def test_equal_recipes_are_one_training_and_no_others_are(preset):
         planned += len(plan)
         for folder, claim in engine.claims_of(chosen, plan).items():
             assert found.setdefault(folder, claim) == claim
+            # A network of the settings' own width depends on that.
+            assert claim["width"] > 0
     pairs = itertools.combinations(found.values(), 2)
     assert all(one != other for one, other in pairs)
     # 30 + 18 + 6 + 36 + 6 + 44 on two cores.
