@@ -62,7 +62,8 @@ def _resolver():
         raise NoCluster(
             "--strategy multi_worker needs to know its workers. Expected TF_CONFIG, "
             'such as {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": '
-            f'{{"type": "worker", "index": 0}}}}, or a Slurm step. Received: TF_CONFIG={text!r}'
+            '{"type": "worker", "index": 0}}, or a Slurm step. '
+            f"Received: TF_CONFIG={text!r}"
         )
     return resolvers.TFConfigClusterResolver()
 
