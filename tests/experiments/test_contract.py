@@ -144,10 +144,12 @@ class Smoke:
 
         def analyze(records, data, chosen):
             # Of each method what the first run had.
-            known = {
-                run["method"]: run["epochs"] for run in reversed(self.result["runs"])
+            known = {run["method"]: run for run in reversed(self.result["runs"])}
+            looks = {
+                method: {"group": run["group"], "epochs": run["epochs"]}
+                for method, run in known.items()
             }
-            return [{**one, "epochs": known[one["method"]]} for one in records]
+            return [{**one, **looks[one["method"]]} for one in records]
 
         own = {"train": train, "analyze": analyze}
         return dataclasses.replace(self.experiment, **own)

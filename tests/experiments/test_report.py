@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
+import types
 
 import pytest
 
@@ -23,6 +24,7 @@ from experiments.report import (
 )
 from experiments.report import page as report
 from experiments.report.report_page import Markup
+from experiments.settings import Settings, field
 
 
 def paired(mean, error, seeds):
@@ -122,11 +124,15 @@ def test_a_preset_with_other_settings_is_not_full():
 def test_a_result_is_whole_unless_what_its_runs_are_was_changed(
     monkeypatch, role, whole
 ):
-    says = dataclasses.field(default=1, metadata={"role": role} if role else {})
-    settings = dataclasses.make_dataclass("Settings", [("any", int, says)])
-    monkeypatch.setattr(commands, "_usual", lambda result: settings())
-    assert commands.is_whole({"settings": {"any": 1}})
-    assert commands.is_whole({"settings": {"any": 2}}) is whole
+    says = field(1, role)
+    settings = dataclasses.make_dataclass(
+        "Settings", [("any", int, says)], bases=(Settings,), frozen=True
+    )
+    experiment = types.SimpleNamespace(settings=settings, presets={"cpu": {}})
+    monkeypatch.setattr(commands.catalog, "load", lambda name: experiment)
+    made = {"experiment": "made", "preset": "cpu"}
+    assert commands.is_whole({**made, "settings": {"any": 1}})
+    assert commands.is_whole({**made, "settings": {"any": 2}}) is whole
 
 
 def test_a_command_has_the_flags_that_its_preset_does_not_give():
