@@ -21,8 +21,10 @@ SPECIFICATION = pathlib.Path(__file__).parents[3] / "shared" / "spec" / "paper.m
 NAMES = list(catalog.EXPERIMENTS)
 POOL = [name for name in NAMES if catalog.load(name).pool]
 ROLES = {"setting", "analysis", "plan", "place", "compute"}
-# Rows of large plans, of which all are run by the slow tests.
+# Parts of large plans, which the slow tests run whole; and XLA, which test_gan.py has.
 FEW = {
+    "table1_imagenet": ("--methods", "mixup"),
+    "figure5_gan": ("--nojit_compile",),
     "table5_ablation": ("--rows", "ERM", "mixup, AC + RP", "smoothing 0.1"),
     "discussion": ("--rows", "ERM", "two loaders"),
     "alpha_tradeoff": ("--alphas", 0, 1),
