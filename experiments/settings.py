@@ -109,8 +109,11 @@ class Settings:
     def _check(self, name, value):
         bound = functools.partial(said, type(self), name)
         entries = value if isinstance(value, tuple) else (value,)
-        if len(set(entries)) < len(entries):
-            raise invalid(name, "entries that are all different", value)
+        # As tables and folders name them: what looks alike would be one row.
+        shown = {f"{one:g}" if type(one) is float else str(one) for one in entries}
+        if len(shown) < len(entries):
+            digits = "" if len(set(entries)) < len(entries) else " in six digits"
+            raise invalid(name, f"entries that are all different{digits}", value)
         if not entries and not bound("empty"):
             raise invalid(name, "at least one entry", value)
         among = bound("among", entries)

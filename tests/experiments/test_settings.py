@@ -111,6 +111,9 @@ def test_help_shows_presets_flags_and_their_meaning(capsys):
         ("kinds", ("a", "c"), "some of ['a', 'b']"),
         ("kinds", (), "at least one entry"),
         ("sizes", (3, 3), "entries that are all different"),
+        ("alphas", (1, 1.0), "entries that are all different"),
+        # Both are "mixup 0.1", of which one would be dropped.
+        ("alphas", (0.1, 0.10000001), "entries that are all different in six digits"),
         ("sizes", (3, -1), "finite numbers >= 0"),
     ],
 )
@@ -126,6 +129,8 @@ def test_what_is_out_of_bounds_is_refused(name, value, expected):
 
 def test_what_is_on_a_bound_is_taken():
     taken = {"epochs": 1, "rate": 0.0, "share": 1e-9, "level": 1.0, "sizes": (0,)}
+    # Whole numbers are shown with all of their digits.
+    taken["seeds"] = (1_000_000, 1_000_001)
     found = Settings(**taken, kinds=("b", "a"))
     assert {name: getattr(found, name) for name in taken} == taken
     assert Settings().sizes == ()
