@@ -48,7 +48,7 @@ class Settings:
     # Named set of settings; flags given beside it win.
     preset: str = field("cpu", "plan")
     # Seeds of the runs, one run of each method for each.
-    seeds: tuple[int, ...] = field((0,), "plan")
+    seeds: tuple[int, ...] = field((0,), "plan", below=2**32)
     # Folder for runs, which are not committed.
     run_dir: str = field("runs", "place")
     # Copy result and pictures to experiments/results of the checkout.
@@ -122,7 +122,7 @@ class Settings:
         least, above = bound("least", 0), bound("above")
         below = bound("below", math.inf)
         text = f">= {least}" if above is None else f"> {above}"
-        text += "" if below == math.inf else f" and < {below:g}"
+        text += "" if below == math.inf else f" and < {below}"
         for number in entries:
             if type(number) not in (int, float):
                 continue

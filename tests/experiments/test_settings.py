@@ -108,6 +108,8 @@ def test_help_shows_presets_flags_and_their_meaning(capsys):
         ("share", 1.0, "a finite number > 0 and < 1"),
         ("level", 0.9, "a finite number >= 1 and < 3"),
         ("level", 3.0, "a finite number >= 1 and < 3"),
+        # NumPy takes no larger seed.
+        ("seeds", (0, 2**32), "finite numbers >= 0 and < 4294967296"),
         ("kinds", ("a", "c"), "some of ['a', 'b']"),
         ("kinds", (), "at least one entry"),
         ("sizes", (3, 3), "entries that are all different"),
