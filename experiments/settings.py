@@ -13,9 +13,12 @@ import argparse
 import dataclasses
 import functools
 import math
+import typing
 from typing import Literal
 
 import simple_parsing
+
+ROLES = ("setting", "analysis", "plan", "place", "compute")
 
 
 class Refusal(Exception):
@@ -28,6 +31,9 @@ def field(default, role=None, **bounds):
     Bounds are `least`, 0 by default, or `above`, and `below`, of its numbers, which are
     finite; `among`, what its entries may be; `empty`, whether a list may be empty.
     """
+    unknown = {*bounds} - {"least", "above", "below", "among", "empty"}
+    if unknown or role not in (None, *ROLES):
+        raise invalid("field", f"known bounds, a role of {ROLES}", (role, *unknown))
     metadata = bounds if role is None else {**bounds, "role": role}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -94,7 +100,7 @@ class Settings:
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
-            self._check(one.name, getattr(self, one.name))
+            self._check(one.name, one.type, getattr(self, one.name))
         workers = self.strategy == "multi_worker"
         if self.data_service and (
             self.deterministic or self.checkpoint_steps or workers
@@ -106,7 +112,7 @@ class Settings:
                 self.data_service,
             )
 
-    def _check(self, name, value):
+    def _check(self, name, kind, value):
         bound = functools.partial(said, type(self), name)
         entries = value if isinstance(value, tuple) else (value,)
         # As tables and folders name them: what looks alike would be one row.
@@ -116,7 +122,9 @@ class Settings:
             raise invalid(name, f"entries that are all different{digits}", value)
         if not entries and not bound("empty"):
             raise invalid(name, "at least one entry", value)
-        among = bound("among", entries)
+        # Flags are checked by the parser, presets here.
+        is_literal = typing.get_origin(kind) is Literal
+        among = bound("among", typing.get_args(kind) if is_literal else entries)
         if set(entries) - set(among):
             raise invalid(name, f"some of {list(among)}", value)
         least, above = bound("least", 0), bound("above")

@@ -108,6 +108,9 @@ def test_help_shows_presets_flags_and_their_meaning(capsys):
         ("share", 1.0, "a finite number > 0 and < 1"),
         ("level", 0.9, "a finite number >= 1 and < 3"),
         ("level", 3.0, "a finite number >= 1 and < 3"),
+        # As a preset might have it; that of a flag is refused by the parser.
+        ("mix_in", "pipelin", "some of ['train_step', 'pipeline']"),
+        ("strategy", "mirorred", "some of ['one', 'mirrored', 'multi_worker']"),
         # NumPy takes no larger seed.
         ("seeds", (0, 2**32), "finite numbers >= 0 and < 4294967296"),
         ("kinds", ("a", "c"), "some of ['a', 'b']"),
@@ -127,6 +130,12 @@ def test_what_is_out_of_bounds_is_refused(name, value, expected):
         f"Invalid value received for `{name}`. Expected {expected}. "
         f"Received: {received}"
     )
+
+
+@pytest.mark.parametrize("wrong", [{"role": "analyis"}, {"leats": 1}])
+def test_a_field_of_an_unknown_role_or_bound_is_refused(wrong):
+    with pytest.raises(ValueError, match="`field`. Expected known bounds, a role of"):
+        field(1, **wrong)
 
 
 def test_what_is_on_a_bound_is_taken():
