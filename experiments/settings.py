@@ -111,6 +111,10 @@ class Settings:
                 "cannot be repeated, nor beside --strategy multi_worker",
                 self.data_service,
             )
+        if self.deterministic and self.jit_compile:
+            # Else it would go on without, and the result would say True.
+            expected = "False beside --deterministic: Keras does not have both"
+            raise invalid("jit_compile", expected, self.jit_compile)
 
     def _check(self, name, kind, value):
         bound = functools.partial(said, type(self), name)

@@ -157,6 +157,13 @@ def test_a_data_service_goes_with_nothing_that_needs_its_order(beside):
     assert Settings(data_service="grpc://a:1").data_service == "grpc://a:1"
 
 
+def test_xla_is_refused_where_keras_would_go_on_without_it():
+    with pytest.raises(ValueError, match="`jit_compile`. Expected False beside"):
+        Settings(jit_compile=True, deterministic=True)
+    assert Settings(jit_compile=True).jit_compile
+    assert Settings(deterministic=True).deterministic
+
+
 @dataclasses.dataclass(frozen=True)
 class Measured(settings.Settings):
     """Gives roles, which others inherit."""
