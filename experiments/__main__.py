@@ -46,7 +46,9 @@ def main(arguments):
         print(f"\n{error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
+        # The second of two is the one that was to be written.
+        place = error.filename2 or error.filename
+        where = f" {place}" if place else ""
         print(
             f"\nCannot use{where}: {error.strerror or error}. What was finished before "
             "is as it was; the same command goes on from there.",

@@ -241,6 +241,29 @@ def test_a_damaged_result_is_named_and_the_page_before_stays(tmp_path, content, 
     assert output.read_text() == "before"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"experiment": "mine"}, {"preset": "laptop"}, {"experiment": 3}, {"settings": []}],
+)
+def test_a_result_of_what_is_not_listed_is_named(tmp_path, changed, capsys):
+    whole = result_file.read(result_file.RESULTS / "quickstart" / "cpu.json")
+    result_file.write(tmp_path / "mine" / "cpu.json", {**whole, **changed})
+    flags = ["--output", str(tmp_path / "page.html"), "--results", str(tmp_path)]
+    assert main(["report", *flags]) == 2
+    assert "mine/cpu.json" in capsys.readouterr().err
+    result_file.write(tmp_path / "mine" / "cpu.json", whole)
+    assert main(["report", *flags]) == 0
+
+
+def test_a_folder_of_results_that_does_not_exist_is_named(tmp_path, capsys):
+    output = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as end:
+        main(["report", "--output", str(output), "--results", str(tmp_path / "none")])
+    assert end.value.code == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert not output.exists()
+
+
 def test_text_is_escaped():
     hostile = '<script>alert("x")</script>&'
     escaped = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;"
