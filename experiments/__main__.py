@@ -42,7 +42,11 @@ def main(arguments):
         return 2
     try:
         return carry_out()
-    except settings.Refusal as error:
+    except (settings.Refusal, ValueError) as error:
+        # The library refuses arguments in Keras's words; another ValueError is a fault.
+        refused = isinstance(error, settings.Refusal)
+        if not (refused or str(error).startswith("Invalid value received for ")):
+            raise
         print(f"\n{error}", file=sys.stderr)
         return 2
     except OSError as error:
