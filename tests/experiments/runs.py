@@ -138,6 +138,30 @@ def trained(experiment, run, data, monkeypatch, folder, *flags):
     return call
 
 
+def planned(experiment, monkeypatch, data, *flags):
+    """The runs of a command, and the (make_model, course) that each gives `fit`."""
+    calls, chosen = without_training(monkeypatch), parse(experiment, *flags)
+    found = experiment.runs(chosen, data)
+    for run in found:
+        experiment.train(run, data, chosen, None)
+    return found, [(call.make_model, call.course) for call in calls]
+
+
+def kept_models(monkeypatch):
+    """The models that `fit` trains from now on, as it always does."""
+    models, real_fit = [], fit.fit
+
+    def kept(make_model, *arguments):
+        def make():
+            models.append(make_model())
+            return models[-1]
+
+        return real_fit(make, *arguments)
+
+    monkeypatch.setattr(fit, "fit", kept)
+    return models
+
+
 def tiny_networks(monkeypatch):
     """Replaces every network by a tiny one; gives the arguments of each."""
     built = []

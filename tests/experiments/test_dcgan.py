@@ -1,20 +1,21 @@
 """The DCGAN on images: what its runs measure, and how one goes on inside an epoch."""
 
 import base64
+import functools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import gan, settings
+from experiments import gan
 from experiments.beyond import dcgan
 from experiments.engine import run as engine
+from tests.experiments.runs import parse
 
 EXPERIMENT = dcgan.EXPERIMENT
 
 
-def parse(*flags):
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, prog="prog")
+parse = functools.partial(parse, EXPERIMENT)
 
 
 def recorded(folder, *flags):

@@ -1,5 +1,6 @@
 """Figure 1b: what its runs are, and what is kept of them."""
 
+import functools
 import math
 
 import keras
@@ -8,31 +9,13 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import classifier, settings
-from experiments.engine import fit
+from experiments import classifier
 from experiments.paper import surfaces
 from experiments.paper.figure1_toy import EXPERIMENT
+from tests.experiments.runs import parse, planned
 
-
-def parse(*flags):
-    flags = [str(flag) for flag in flags]
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, "prog")
-
-
-def planned(monkeypatch, *flags):
-    """The runs, and what each gives `fit`, which trains nothing."""
-    calls = []
-
-    def without_training(make_model, course, settings, folder):
-        calls.append((make_model, course))
-        return []
-
-    monkeypatch.setattr(fit, "fit", without_training)
-    chosen = parse(*flags)
-    runs = EXPERIMENT.runs(chosen, None)
-    for run in runs:
-        EXPERIMENT.train(run, None, chosen, None)
-    return runs, calls
+parse = functools.partial(parse, EXPERIMENT)
+planned = functools.partial(planned, EXPERIMENT)
 
 
 def smoke(folder, method, place="train_step"):
@@ -108,7 +91,7 @@ def test_the_surface_kept_is_that_of_whatever_seed_is_first():
 
 
 def test_the_runs_are_of_both_shapes_and_train_by_adam(monkeypatch):
-    runs, calls = planned(monkeypatch, "--preset", "paper")
+    runs, calls = planned(monkeypatch, None, "--preset", "paper")
     assert [(run.group, run.seed, run.method) for run in runs] == [
         (shape, seed, method)
         for shape in ("circles", "moons")
@@ -135,7 +118,7 @@ def test_the_runs_are_of_both_shapes_and_train_by_adam(monkeypatch):
 
 def test_batches_run_through_the_points_and_over_the_ends_of_passes(monkeypatch):
     flags = ["--preset", "smoke", "--steps_per_epoch", 3]
-    _, ((_, course), _) = planned(monkeypatch, *flags)
+    _, ((_, course), _) = planned(monkeypatch, None, *flags)
     batches = list(course.batches(0).take(75).as_numpy_iterator())
     assert {(x.shape, y.shape) for x, y in batches} == {((128, 2), (128, 1))}
     # 75 batches are 32 passes over the 300 points.

@@ -12,7 +12,6 @@ import tensorflow_datasets as tfds
 
 from experiments import classifier
 from experiments.data import images, sources
-from experiments.engine import fit
 from experiments.paper import figure3_cifar
 from experiments.paper.figure3_cifar import EXPERIMENT
 from tests import oracles
@@ -218,16 +217,7 @@ def test_the_preset_of_the_paper_trains_its_networks(
 ):
     keras.backend.clear_session()
     gc.collect()
-    models, fitted = [], fit.fit
-
-    def keeping(make_model, *arguments):
-        def make():
-            models.append(make_model())
-            return models[-1]
-
-        return fitted(make, *arguments)
-
-    monkeypatch.setattr(fit, "fit", keeping)
+    models = runs.kept_models(monkeypatch)
     flags = ["--preset", "paper", "--datasets", dataset, "--networks", network]
     flags += ["--methods", "mixup", "--batch_size", 2, "--max_steps", 2]
     flags += ["--checkpoint_every", 0, "--notensorboard", "--run_dir", tmp_path]

@@ -1,5 +1,6 @@
 """Figure 4: what the runs of the paper are, and where their examples are mixed."""
 
+import functools
 import math
 
 import keras
@@ -8,19 +9,17 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
-from experiments import settings
 from experiments.data import sources, speech_commands
-from experiments.engine import fit
 from experiments.paper.figure4_speech import EXPERIMENT
 from keras_mixup import keys
+from tests.experiments.runs import kept_models, parse, planned
 
 STEPS = 511  # 51,088 / 100, rounded up
 WORDS = ("bed", "cat", "happy")
 
 
-def parse(*flags):
-    flags = [str(flag) for flag in flags]
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, "prog")
+parse = functools.partial(parse, EXPERIMENT)
+planned = functools.partial(planned, EXPERIMENT)
 
 
 def utterances(counts, names, waveforms, labels):
@@ -29,22 +28,6 @@ def utterances(counts, names, waveforms, labels):
         (tf.constant(waveforms, tf.float32), tf.constant(labels, tf.int64))
     )
     return speech_commands.Utterances(dict.fromkeys(counts, data), counts, names)
-
-
-def planned(monkeypatch, data, *flags):
-    """The runs, and what each gives `fit`, which trains nothing."""
-    calls = []
-
-    def without_training(make_model, course, settings, folder):
-        calls.append((make_model, course))
-        return []
-
-    monkeypatch.setattr(fit, "fit", without_training)
-    chosen = parse(*flags)
-    runs = EXPERIMENT.runs(chosen, data)
-    for run in runs:
-        EXPERIMENT.train(run, data, chosen, None)
-    return runs, calls
 
 
 def cross_entropy(logits, labels):
@@ -292,12 +275,7 @@ def test_the_preset_of_the_paper_trains_its_networks(
     keras.backend.clear_session()
     folder = tmp_path / speech_commands.NAME
     speech_commands.write_tones(folder, speech_commands.WORDS, per_split=1)
-    models, real_fit = [], fit.fit
-
-    def kept(make_model, *arguments):
-        return real_fit(lambda: models.append(make_model()) or models[0], *arguments)
-
-    monkeypatch.setattr(fit, "fit", kept)
+    models = kept_models(monkeypatch)
     chosen = parse(
         *("--preset", "paper", "--networks", network, "--methods", "mixup"),
         *("--alphas", 0.2, "--batch_size", 2, "--max_steps", 2),

@@ -1,15 +1,15 @@
 """Figure 5: its plan of runs, what is refused, its measures, its pictures."""
 
+import functools
+
 import pytest
 
-from experiments import settings
 from experiments.engine import run as engine
 from experiments.paper.figure5_gan import EXPERIMENT
 from experiments.report import gan_figures
+from tests.experiments.runs import parse
 
-
-def parse(*flags):
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, prog="prog")
+parse = functools.partial(parse, EXPERIMENT)
 
 
 def planned(*flags):

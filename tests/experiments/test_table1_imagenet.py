@@ -1,5 +1,6 @@
 """Table 1: what the runs of the paper are, and what their networks see."""
 
+import functools
 import math
 
 import keras
@@ -9,10 +10,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 import keras_mixup
-from experiments import settings
 from experiments.data import images, sources
-from experiments.engine import fit
 from experiments.paper.table1_imagenet import EXPERIMENT, drops
+from tests.experiments.runs import kept_models, parse, planned
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NETWORKS = {
@@ -24,9 +24,8 @@ NETWORKS = {
 STEPS = 1_252  # 1,281,167 / 1,024, rounded up
 
 
-def parse(*flags):
-    flags = [str(flag) for flag in flags]
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, "prog")
+parse = functools.partial(parse, EXPERIMENT)
+planned = functools.partial(planned, EXPERIMENT)
 
 
 def images_of(train, test, count, classes):
@@ -40,22 +39,6 @@ def images_of(train, test, count, classes):
     counts = {"train": count, "validation": len(test)}
     names = tuple(map(str, range(classes)))
     return images.Images(encoded, lambda *x: x, counts, names, (None, None, 3))
-
-
-def planned(monkeypatch, data, *flags):
-    """The runs, and what each gives `fit`, which trains nothing."""
-    calls = []
-
-    def without_training(make_model, course, settings, folder):
-        calls.append((make_model, course))
-        return []
-
-    monkeypatch.setattr(fit, "fit", without_training)
-    chosen = parse(*flags)
-    runs = EXPERIMENT.runs(chosen, data)
-    for run in runs:
-        EXPERIMENT.train(run, data, chosen, None)
-    return runs, calls
 
 
 def test_the_final_numbers_by_hand():
@@ -247,12 +230,7 @@ def test_the_preset_of_the_paper_trains_its_networks(
     keras.backend.clear_session()
     for name in images.ARCHIVES:
         (tmp_path / name).touch()
-    models, real_fit = [], fit.fit
-
-    def kept(make_model, *arguments):
-        return real_fit(lambda: models.append(make_model()) or models[0], *arguments)
-
-    monkeypatch.setattr(fit, "fit", kept)
+    models = kept_models(monkeypatch)
     chosen = parse(
         *("--preset", "paper", "--networks", network, "--lengths", length),
         *("--methods", "mixup", "--batch_size", 2, "--max_steps", 2),

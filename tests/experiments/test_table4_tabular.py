@@ -1,13 +1,14 @@
 """Table 4: what the runs of the paper are, and where they mix."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
-from experiments import settings
 from experiments.data import sources, uci
-from experiments.engine import fit
 from experiments.paper.table4_tabular import EXPERIMENT
+from tests.experiments.runs import parse, planned
 
 # Columns and classes of UCI's tables; a sex is three columns.
 SIZES = {
@@ -21,12 +22,10 @@ SIZES = {
 ALPHAS = (0.0, 0.1, 0.2, 0.4, 1.0)
 
 
-def parse(*flags):
-    flags = [str(flag) for flag in flags]
-    return settings.parse(EXPERIMENT.settings, EXPERIMENT.presets, flags, "prog")
+parse = functools.partial(parse, EXPERIMENT)
 
 
-def planned(monkeypatch, *flags):
+def planned_tables(monkeypatch, *flags):
     """The runs on tables of 40 random rows, and what each gives `fit`."""
 
     def load_table(name, places):
@@ -35,20 +34,9 @@ def planned(monkeypatch, *flags):
         features = generator.normal(size=(40, columns)).astype("float32")
         return features, generator.integers(0, classes, 40, "int32"), classes
 
-    calls = []
-
-    def without_training(make_model, course, settings, folder):
-        calls.append((make_model, course))
-        return []
-
     monkeypatch.setattr(uci, "load_table", load_table)
-    monkeypatch.setattr(fit, "fit", without_training)
-    chosen = parse(*flags)
-    data = EXPERIMENT.load(chosen)
-    runs = EXPERIMENT.runs(chosen, data)
-    for run in runs:
-        EXPERIMENT.train(run, data, chosen, None)
-    return runs, calls
+    data = EXPERIMENT.load(parse(*flags))
+    return planned(EXPERIMENT, monkeypatch, data, *flags)
 
 
 def test_the_final_number_is_of_the_last_epoch():
@@ -57,7 +45,7 @@ def test_the_final_number_is_of_the_last_epoch():
 
 
 def test_the_plan_is_all_tables_with_ten_seeds_and_four_alphas(monkeypatch):
-    runs, calls = planned(monkeypatch, "--preset", "paper")
+    runs, calls = planned_tables(monkeypatch, "--preset", "paper")
     assert [(run.group, run.seed, run.settings["alpha"]) for run in runs] == [
         (table, seed, alpha)
         for table in SIZES
@@ -69,7 +57,7 @@ def test_the_plan_is_all_tables_with_ten_seeds_and_four_alphas(monkeypatch):
 
 
 def test_the_runs_of_the_paper_train_by_adam_on_halves(monkeypatch):
-    runs, calls = planned(monkeypatch, "--preset", "paper", "--seeds", 7)
+    runs, calls = planned_tables(monkeypatch, "--preset", "paper", "--seeds", 7)
     for run, (make_model, course) in zip(runs, calls, strict=True):
         # Of 40 examples 20 are tested on, and 20 are two mini-batches of up to 16.
         assert (course.epochs, course.steps_per_epoch, course.count) == (10, 2, 20)
@@ -98,7 +86,7 @@ def test_the_runs_of_the_paper_train_by_adam_on_halves(monkeypatch):
 
 def test_each_seed_splits_anew_and_each_method_alike(monkeypatch):
     flags = ["--tables", "iris", "--seeds", 0, 1, "--alphas", 1]
-    _, calls = planned(monkeypatch, *flags)
+    _, calls = planned_tables(monkeypatch, *flags)
     tested = [
         np.concatenate([x for x, _ in course.sets["test"].as_numpy_iterator()])
         for _, course in calls
