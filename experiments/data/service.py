@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 service = tf.data.experimental.service
-# Of examples in memory; a worker that dies takes no more than one with it.
+# Of examples in memory: what a dispatcher hands out at a time.
 CHUNKS = 256
 
 

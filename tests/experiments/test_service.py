@@ -173,9 +173,10 @@ def test_a_worker_that_comes_back_repeats_nothing(own_cluster):
     assert len(ends) >= 1
     first = numbers[: ends[-1]]
     assert len(set(first)) == len(first)
+    # A worker fills its shuffle buffer before its first batch: what it had taken is its
+    # share of the epoch, which is a half where two take turns.
     lost = COUNT - len(first)
-    print(f"{lost} of {COUNT} examples lost with the worker")
-    assert lost < COUNT / 2
+    assert lost < 0.75 * COUNT, f"{lost} of {COUNT} examples lost with the worker"
 
 
 @pytest.mark.slow
