@@ -16,6 +16,8 @@ from typing import Literal
 
 import simple_parsing
 
+from experiments import processor
+
 
 class Refusal(Exception):
     """What the user can put right: shown as one sentence, without a traceback."""
@@ -80,8 +82,12 @@ class Settings:
     data_service: str = field("", "place")
     # Seconds without a batch of it after which the run ends with an error.
     data_service_timeout: float = field(300.0, "place")
-    # Keras's dtype policy.
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Keras's dtype policy; auto for bfloat16 where the processor multiplies it.
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = field(
+        "float32", "compute"
+    )
+    # Processes that do the runs, on as many cores each as there are for it.
+    processes: int = field(1, "place", least=1)
     # Repeat a run bit for bit, at some cost of speed on a GPU.
     deterministic: bool = field(False, "compute")
     # Epochs between checkpoints; 0 for none, where a run takes seconds.
@@ -97,6 +103,11 @@ class Settings:
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
             _check(one, getattr(self, one.name))
+        object.__setattr__(self, "precision", processor.precision(self.precision))
+        if self.processes > (most := processor.cores()):
+            raise invalid("processes", f"at most {most}, the cores", self.processes)
+        if self.processes > 1 and self.strategy != "one":
+            raise invalid("processes", "1 beside --strategy", self.processes)
         if self.data_service and (
             self.deterministic
             or self.checkpoint_steps
