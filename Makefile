@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all lint format mutants bench docs dist clean
+.PHONY: install demo test test-all lint format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
@@ -37,6 +37,12 @@ format: install
 # Breaks the library on purpose, one way at a time, and counts the tests that see it.
 mutants: install
 	$(BIN)/python -m tests.mutants
+
+# Breaks the pure modules in every small way there is; takes hours. See the survivors by
+# `.venv/bin/mutmut results` and one of them by `.venv/bin/mutmut show NAME`.
+mutation: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[mutation]"
+	$(BIN)/mutmut run
 
 # With the peers, which need PyTorch: a table without them is no comparison.
 bench: install

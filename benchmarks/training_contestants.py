@@ -14,8 +14,7 @@ def keras_loop(width):
     import tensorflow as tf
 
     import keras_mixup
-    from experiments import image_classifier
-    from experiments.data import pipeline
+    from experiments.data import image_batches, pipeline
 
     generator = tf.random.Generator.from_seed(0)
     images = tf.cast(generator.uniform([COUNT, 32, 32, 3], 0, 256, tf.int32), tf.uint8)
@@ -23,7 +22,7 @@ def keras_loop(width):
     batches = pipeline.training_batches(
         tf.data.Dataset.from_tensor_slices((images, labels)),
         *(COUNT, BATCH, 0),
-        augment=lambda batch, key: (image_classifier.augment(batch[0], key), batch[1]),
+        augment=lambda batch, key: (image_batches.augment(batch[0], key), batch[1]),
     )
     network = keras_mixup.models.build(
         "preact_resnet18",

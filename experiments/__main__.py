@@ -1,5 +1,6 @@
 """Lists the experiments, or runs one."""
 
+import functools
 import os
 import sys
 
@@ -26,22 +27,35 @@ def main(arguments):
     if name == "report":
         from experiments.report import page
 
-        return _unless_refused(lambda: page.main(flags))
-    if name not in catalog.EXPERIMENTS:
+        carry_out = functools.partial(page.main, flags)
+    elif name in catalog.EXPERIMENTS:
+        experiment = catalog.load(name)
+        prog = f"python -m experiments {name}"
+        chosen = settings.parse(experiment.settings, experiment.presets, flags, prog)
+        carry_out = functools.partial(_run, experiment, chosen)
+    else:
         print(
             f"Unknown experiment. Expected one of {sorted([*catalog.EXPERIMENTS, 'report'])}. "
             f"Received: {name!r}",
             file=sys.stderr,
         )
         return 2
-    experiment = catalog.load(name)
-    chosen = settings.parse(
-        experiment.settings,
-        experiment.presets,
-        flags,
-        prog=f"python -m experiments {name}",
-    )
-    return _unless_refused(lambda: _run(experiment, chosen))
+    try:
+        return carry_out()
+    except settings.Refusal as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(
+            f"\nCannot use{where}: {error.strerror or error}. What was finished before is "
+            "as it was; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        return 130
 
 
 def _run(experiment, chosen):
@@ -51,29 +65,6 @@ def _run(experiment, chosen):
     distribution.strategy_of(chosen)
     run.run(experiment, chosen)
     return 0
-
-
-def _unless_refused(function):
-    """The function's status; what the user can put right is one sentence."""
-    try:
-        return function()
-    except settings.Refusal as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"\n{_of_the_system(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
-        return 130
-
-
-def _of_the_system(error):
-    where = f" {error.filename}" if error.filename else ""
-    return (
-        f"Cannot use{where}: {error.strerror or error}. What was finished before is as "
-        "it was; the same command goes on from there."
-    )
 
 
 if __name__ == "__main__":

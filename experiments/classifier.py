@@ -1,8 +1,9 @@
-"""One run of a classifier: batches, network, mixing and optimizer come together here."""
+"""One run of a classifier: batches, network, mixing and optimizer come together."""
 
 import dataclasses
 import functools
 import math
+from typing import Literal
 
 import keras
 
@@ -10,18 +11,30 @@ import keras_mixup
 from experiments.data import pipeline
 from experiments.engine import fit
 from experiments.engine.course import Epochs
-from experiments.settings import Settings
+from experiments.settings import MethodSettings, Settings, field
+
+
+@dataclasses.dataclass(frozen=True)
+class MLPSettings(MethodSettings):
+    """What the experiments on multilayer perceptrons share, whose runs take seconds."""
+
+    # Units of each hidden layer.
+    width: int = field(128, least=1)
+    # Learning rate of Adam.
+    learning_rate: float = field(1e-3, above=0)
+    checkpoint_every: int = 0
+    tensorboard: bool = False
+    progress: Literal["auto", "bar", "line", "none"] = "none"
 
 
 @dataclasses.dataclass(frozen=True)
 class Mixing:
     """How a run mixes: in the train step, or as the last stage of its pipeline.
 
-    In the pipeline labels become rows of probabilities, so the network is compiled
-    for rows and the evaluated sets have to be one-hot (`rows`). "top_1" of mixed
-    batches then counts the heavier partner alone. Smoothed labels have to be rows, and
-    partners from outside of the batch come through the pipeline: both mix there,
-    whatever the settings say.
+    The pipeline makes rows of probabilities of the labels, so the network is compiled
+    for rows, the evaluated sets are one-hot, and "top_1" of mixed batches counts the
+    heavier partner alone. It mixes, whatever the settings say, where labels are
+    smoothed or partners come from outside of the batch.
 
     Attributes:
         alpha: A number or a schedule.
@@ -68,15 +81,15 @@ class Mixing:
         """The network with its train step, compiled for logits."""
         mixup = keras_mixup.MixUp(0) if self.on_host else self._mixup()
         mix_at = "input" if self.on_host else self.mix_at
-        metrics = keras.metrics
+        metrics, losses = keras.metrics, keras.losses
         if self.num_classes == 1:
-            loss = keras.losses.BinaryCrossentropy(from_logits=True)
+            loss = losses.BinaryCrossentropy(from_logits=True)
             top_1 = functools.partial(metrics.MeanMetricWrapper, hits)
         elif self.rows:
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+            loss = losses.CategoricalCrossentropy(from_logits=True)
             top_1, top_k = metrics.CategoricalAccuracy, metrics.TopKCategoricalAccuracy
         else:
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = losses.SparseCategoricalCrossentropy(from_logits=True)
             top_1 = metrics.SparseCategoricalAccuracy
             top_k = metrics.SparseTopKCategoricalAccuracy
         model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
@@ -94,43 +107,39 @@ class Mixing:
 
 def hits(y, logits):
     """Whether the class above 1/2 is that of the label, or of its heavier part."""
-    return keras.ops.mean(
-        keras.ops.cast(keras.ops.equal(logits > 0, y > 0.5), "float32"), axis=-1
-    )
+    hit = keras.ops.equal(logits > 0, y > 0.5)
+    return keras.ops.mean(keras.ops.cast(hit, "float32"), axis=-1)
 
 
-def of_examples(examples, count, sets, seed, settings, mixing, evaluated):
+def of_examples(examples, count, sets, mixing, evaluated):
     """What `train` needs of examples that are taken as they are, by name.
 
     Args:
         examples: `tf.data.Dataset` of (features, label), to train on.
         count: Number of its examples.
         sets: Dict from names, such as "test", to such datasets, for evaluation.
-        seed: Integer.
-        settings: `settings.Settings`.
         mixing: `Mixing`.
         evaluated: Examples in a batch of evaluation.
     """
-
-    def batches(first_epoch):
-        return pipeline.training_batches(
-            *(examples, count, settings.batch_size, seed, first_epoch),
+    settings = mixing.settings
+    return {
+        "batches": lambda first_epoch: pipeline.training_batches(
+            *(examples, count, settings.batch_size, mixing.seed, first_epoch),
             mix=mixing.in_pipeline,
             service=settings.data_service,
-        )
-
-    sets = {
-        name: pipeline.evaluation_batches(part, evaluated, one_hot=mixing.rows)
-        for name, part in sets.items()
+        ),
+        "count": count,
+        "sets": {
+            name: pipeline.evaluation_batches(part, evaluated, one_hot=mixing.rows)
+            for name, part in sets.items()
+        },
     }
-    return {"batches": batches, "count": count, "sets": sets}
 
 
 def train(
-    settings,
     folder,
-    *,
     mixing,
+    *,
     batches,
     count,
     sets,
@@ -145,9 +154,8 @@ def train(
     """One run: the record of its epochs, and the number of training examples seen.
 
     Args:
-        settings: `settings.Settings` with `learning_rate`.
         folder: The run's folder.
-        mixing: `Mixing`.
+        mixing: `Mixing`, of settings that have a `learning_rate`.
         batches: Function from the first epoch to endless training batches.
         count: Number of training examples in an epoch.
         sets: Dict from names, such as "test", to batches for evaluation.
@@ -160,31 +168,28 @@ def train(
         at_end: Function of the trained network that gives a dict of what is measured
             once, after the last epoch, or None.
     """
+    settings = mixing.settings
     steps = math.ceil(count / settings.batch_size)
     rate = keras_mixup.LearningRateDrops(
         settings.learning_rate, drops, steps, **(warm_up or {})
     )
     course = Epochs(
-        batches,
-        count,
-        settings.batch_size,
-        sets,
-        rate,
-        epochs,
-        settings.max_steps,
-        at_end,
+        *(batches, count, settings.batch_size, sets, rate),
+        *(epochs, settings.max_steps, at_end),
     )
-    record = fit.fit(
-        lambda: mixing.compiled(network(), optimizer(rate), top_5),
-        course,
-        settings,
-        folder,
-    )
-    return record, course.examples_seen
+
+    def compiled():
+        return mixing.compiled(network(), optimizer(rate), top_5)
+
+    return fit.fit(compiled, course, settings, folder), course.examples_seen
 
 
 def sgd(settings, nesterov=False):
-    """Stochastic gradient descent with momentum, as a function of its learning rate."""
+    """Stochastic gradient descent with momentum, as a function of its learning rate.
+
+    Keras keeps the learning rate inside the momentum; PyTorch keeps it outside, and
+    Goyal et al. (2017) correct for it: for a few steps after a change they differ.
+    """
     return lambda rate: keras.optimizers.SGD(rate, settings.momentum, nesterov=nesterov)
 
 

@@ -13,13 +13,8 @@ import tensorflow as tf
 
 import keras_mixup
 from experiments import classifier, measures
-from experiments.data import (
-    augmentation,
-    corruption,
-    image_batches,
-    partners,
-    pipeline,
-)
+from experiments.data import augmentation, corruption, image_batches, partners
+from experiments.data.pipeline import evaluation_batches
 from experiments.engine import trained_network
 from experiments.experiment import Experiment, Run
 from experiments.recipes import Recipe
@@ -27,16 +22,11 @@ from experiments.recipes import Recipe
 
 @dataclasses.dataclass(frozen=True)
 class ImageArrays:
-    """Images in memory.
-
-    Attributes:
-        train: uint8 images (n, height, width, 3) and their integer labels (n,).
-        test: The same, for testing.
-        names: Names of the classes.
-    """
+    """Images in memory, uint8 (n, height, width, 3), with their integer labels (n,)."""
 
     train: tuple
     test: tuple
+    # Of the classes.
     names: tuple
 
     @property
@@ -48,10 +38,7 @@ class ImageArrays:
 def experiment(rows, **arguments):
     """An `Experiment` on the classifiers of the pool.
 
-    Args:
-        rows: Function of the settings that gives a `Recipe` for each row of the table,
-            by (group, method).
-        **arguments: What else `Experiment` is given.
+    `rows` gives for settings a `Recipe` for each row of the table, by (group, method).
     """
     return Experiment(
         load=load,
@@ -63,11 +50,7 @@ def experiment(rows, **arguments):
 
 
 def load(settings):
-    """The images of `recipes.RecipeSettings`, decoded.
-
-    Raises:
-        UnknownData: where the images differ in size.
-    """
+    """The images of `recipes.RecipeSettings`, decoded."""
     found = settings.load(settings.dataset)
     train, test = (
         next(data.batch(found.counts[split]).as_numpy_iterator())
@@ -78,26 +61,15 @@ def load(settings):
 
 def runs(rows, settings, data):
     """A run for each row and seed, seeds innermost; equal recipes are one training."""
-    return [
-        Run(
-            group,
-            method,
-            seed,
-            _settings_of(recipe),
-            data.counts,
-            title=f"{settings.dataset}, {recipe.title}",
-        )
-        for (group, method), recipe in rows.items()
-        for seed in settings.seeds
-    ]
-
-
-def _settings_of(recipe):
-    """A recipe as the settings of a run: where its width is 0, theirs is the width."""
-    settings = dataclasses.asdict(recipe)
-    if not recipe.width:
-        del settings["width"]
-    return settings
+    found = []
+    for (group, method), recipe in rows.items():
+        own, title = dataclasses.asdict(recipe), f"{settings.dataset}, {recipe.title}"
+        if not recipe.width:
+            # The width is that of the settings.
+            del own["width"]
+        for seed in settings.seeds:
+            found.append(Run(group, method, seed, own, data.counts, title))
+    return found
 
 
 def network_of(record):
@@ -135,7 +107,7 @@ def train(run, data, settings, folder):
         options=recipe.mixup_options,
         between=recipe.partners != "batch",
     )
-    test = pipeline.evaluation_batches(
+    test = evaluation_batches(
         tf.data.Dataset.from_tensor_slices(data.test),
         500,
         one_hot=mixing.rows,
@@ -143,16 +115,13 @@ def train(run, data, settings, folder):
     )
 
     def errors_in_training(network):
-        return {
-            "train": keras_mixup.evaluation.memorization(
-                network, image_batches.normalize(x).numpy(), given, corrupted
-            )
-        }
+        clean = image_batches.normalize(x).numpy()
+        errors = keras_mixup.evaluation.memorization(network, clean, given, corrupted)
+        return {"train": errors}
 
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
+        mixing,
         batches=partners.batches_of(recipe, run.seed, (x, given), settings, mixing),
         count=len(x),
         sets={"test": test},

@@ -46,18 +46,21 @@ class GANSettings(MethodSettings):
             expected = f"iterations from 1 to {self.iterations}"
             raise invalid("snapshots", expected, self.snapshots)
         if self.checkpoint_steps:
-            raise invalid(
-                "checkpoint_steps",
-                "0: a GAN is saved at each of its measurements, of which `every` says "
-                "how many there are",
-                self.checkpoint_steps,
-            )
+            expected = "0: a GAN is saved where it is measured, as `every` says"
+            raise invalid("checkpoint_steps", expected, self.checkpoint_steps)
         if self.mix_in == "pipeline":
-            raise invalid(
-                "mix_in",
-                "train_step: what is generated is not in the pipeline",
-                self.mix_in,
-            )
+            expected = "train_step: what is generated is not in the pipeline"
+            raise invalid("mix_in", expected, self.mix_in)
+
+    def of_gan(self, alpha, mode, seed):
+        """The arguments of `MixUpGAN` beside its networks."""
+        return {
+            "alpha": alpha,
+            "mode": mode,
+            "discriminator_steps": self.discriminator_steps,
+            "generator_loss": self.generator_loss,
+            "seed": seed,
+        }
 
     def examples_per_step(self, alpha, mode):
         """Real examples in an iteration; mode author_code mixes two batches."""
@@ -69,11 +72,10 @@ def check_weights(name, alphas):
     """Raises unless mode author_code can draw its weights with these alphas."""
     wrong = [alpha for alpha in alphas if alpha > 1]
     if wrong:
-        raise invalid(
-            name,
-            "numbers in (0, 1] in mode author_code, whose weights are below alpha",
-            wrong,
+        expected = (
+            "numbers in (0, 1] in mode author_code, whose weights are below alpha"
         )
+        raise invalid(name, expected, wrong)
 
 
 def train(settings, folder, *, make_gan, batches, examples_per_step, measure):
@@ -106,9 +108,7 @@ def indices(done, replicas=1):
 
     It stands there once for each replica.
     """
-    numbers = tf.data.Dataset.counter(done).map(
-        lambda index: tf.fill([replicas], index)
-    )
+    numbers = tf.data.Dataset.counter(done).map(lambda n: tf.fill([replicas], n))
     # With it the end of `fit` waits for seconds on a thread that has nothing to tune.
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -83,11 +83,7 @@ def make_gan(data_set, alpha, mode, seed, settings):
             "gan_generator", latent_dim=settings.latent_dim, **sizes
         ),
         discriminator=models.build("gan_discriminator", **sizes),
-        alpha=alpha,
-        mode=mode,
-        discriminator_steps=settings.discriminator_steps,
-        generator_loss=settings.generator_loss,
-        seed=seed,
+        **settings.of_gan(alpha, mode, seed),
     )
     gan.compile(adam(), adam(), jit_compile=settings.jit_compile)
     return gan

@@ -1,8 +1,7 @@
 """Recipes: how one image classifier is trained, as a configuration.
 
 A row of the paper's Tables 2 and 5, and of the analyses beside them, is a recipe: it
-says what `keras_mixup.MixUp`, `MixUpModel`, the network and the labels are given. No
-row has code of its own.
+says what `keras_mixup.MixUp`, `MixUpModel`, the network and the labels are given.
 """
 
 import dataclasses
@@ -53,17 +52,12 @@ class Recipe:
     @property
     def title(self):
         """What differs from ERM, in words: equal recipes have equal titles."""
-        fields = dataclasses.fields(self)
-        changed = {f.name: getattr(self, f.name) for f in fields}
-        changed = {
-            f.name: changed[f.name] for f in fields if changed[f.name] != f.default
-        }
-        words = [
-            f"{name.replace('_', ' ')} {value:g}"
-            if isinstance(value, int | float)
-            else f"{name.replace('_', ' ')} {value}"
-            for name, value in changed.items()
-        ]
+        words = []
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                text = f"{value:g}" if isinstance(value, int | float) else value
+                words.append(f"{one.name.replace('_', ' ')} {text}")
         return ", ".join(words) or "ERM"
 
     @property
@@ -71,11 +65,6 @@ class Recipe:
         """The arguments of `keras_mixup.MixUp` beside alpha and the seed."""
         names = ("per", "pairing", "examples", "targets", "label_smoothing")
         return {name: getattr(self, name) for name in names}
-
-    @property
-    def label(self):
-        """ERM, or mixup with its alpha, as tables say it."""
-        return method_name(self.alpha)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +87,19 @@ class RecipeSettings(ImageSettings):
     neighbors: int = field(200, least=1)
 
 
+@dataclasses.dataclass(frozen=True)
+class PairSettings(RecipeSettings):
+    """What the analyses of two trained networks share: ERM's, and that of mixup."""
+
+    seeds: tuple[int, ...] = field((0, 1, 2))
+    # Alpha of the mixup network.
+    alpha: float = field(1.0, "analysis", above=0)
+    checkpoint_every: int = field(1, least=1)
+
+
 def erm_and_mixup(settings):
-    """The recipes of two networks, ERM's and that of mixup with `settings.alpha`."""
-    both = (Recipe(), Recipe(alpha=settings.alpha))
-    return {("", recipe.label): recipe for recipe in both}
+    """The recipes of the two networks of `PairSettings`."""
+    return {("", method_name(a)): Recipe(alpha=a) for a in (0.0, settings.alpha)}
 
 
 # What two cores can do in about an hour and a half for all analyses together.

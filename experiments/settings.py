@@ -11,6 +11,7 @@ A field says its bounds and its role once. The role decides what hangs on it:
 
 import argparse
 import dataclasses
+import functools
 import math
 from typing import Literal
 
@@ -23,26 +24,23 @@ class Refusal(Exception):
     """What the user can put right: shown as one sentence, without a traceback."""
 
 
-def field(
-    default, role=None, *, least=None, above=None, below=None, among=None, empty=False
-):
-    """A field of settings.
+def field(default, role=None, **bounds):
+    """A field of settings, which says what the field of this name before does not say.
 
-    Args:
-        default: Its default.
-        role: As above. A class that extends another may leave it out: the role of a
-            name stays what it was.
-        least: Least number; 0 where neither this nor `above` is given.
-        above: Number that it has to be above.
-        below: Number that it has to be below; all numbers are finite.
-        among: What its entries may be.
-        empty: Whether a list may be empty.
+    Bounds are `least`, 0 by default, or `above`, and `below`, of its numbers, which are
+    finite; `among`, what its entries may be; `empty`, whether a list may be empty.
     """
-    bounds = {"least": least, "above": above, "below": below, "among": among}
-    metadata = {"bounds": bounds, "empty": empty}
-    if role is not None:
-        metadata["role"] = role
+    metadata = bounds if role is None else {**bounds, "role": role}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def said(settings_class, name, what, otherwise=None):
+    """What a class or one that it extends says of a field."""
+    for base in settings_class.__mro__:
+        one = getattr(base, "__dataclass_fields__", {}).get(name)
+        if one is not None and what in one.metadata:
+            return one.metadata[what]
+    return otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,16 +100,15 @@ class Settings:
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
-            _check(one, getattr(self, one.name))
+            self._check(one.name, getattr(self, one.name))
         object.__setattr__(self, "precision", processor.precision(self.precision))
         if self.processes > (most := processor.cores()):
             raise invalid("processes", f"at most {most}, the cores", self.processes)
         if self.processes > 1 and self.strategy != "one":
             raise invalid("processes", "1 beside --strategy", self.processes)
+        workers = self.strategy == "multi_worker"
         if self.data_service and (
-            self.deterministic
-            or self.checkpoint_steps
-            or self.strategy == "multi_worker"
+            self.deterministic or self.checkpoint_steps or workers
         ):
             raise invalid(
                 "data_service",
@@ -119,6 +116,28 @@ class Settings:
                 "cannot be repeated, nor beside --strategy multi_worker",
                 self.data_service,
             )
+
+    def _check(self, name, value):
+        bound = functools.partial(said, type(self), name)
+        entries = value if isinstance(value, tuple) else (value,)
+        if len(set(entries)) < len(entries):
+            raise invalid(name, "entries that are all different", value)
+        if not entries and not bound("empty"):
+            raise invalid(name, "at least one entry", value)
+        among = bound("among", entries)
+        if set(entries) - set(among):
+            raise invalid(name, f"some of {list(among)}", value)
+        least, above = bound("least", 0), bound("above")
+        below = bound("below", math.inf)
+        text = f">= {least}" if above is None else f"> {above}"
+        text += "" if below == math.inf else f" and < {below:g}"
+        for number in entries:
+            if type(number) not in (int, float):
+                continue
+            high_enough = least <= number if above is None else above < number
+            if not (high_enough and number < below):
+                what = "finite numbers" if entries is value else "a finite number"
+                raise invalid(name, f"{what} {text}", value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +168,7 @@ def names(settings_class, *roles):
     return [
         one.name
         for one in dataclasses.fields(settings_class)
-        if _role(settings_class, one.name) in roles
+        if said(settings_class, one.name, "role", "setting") in roles
     ]
 
 
@@ -166,14 +185,7 @@ def invalid(name, expected, received):
 def parse(settings_class, presets, flags, prog):
     """Settings from flags, over those of the preset that they name.
 
-    Args:
-        settings_class: A frozen dataclass that extends `Settings`.
-        presets: Dict of preset names to dicts of settings.
-        flags: List of strings.
-        prog: The command, for the help.
-
-    Returns:
-        An instance. A wrong flag ends the process with status 2 and a message.
+    A wrong flag ends the process with status 2 and a message.
     """
     first = argparse.ArgumentParser(add_help=False, prog=prog)
     first.add_argument("--preset", default="cpu", choices=sorted(presets))
@@ -189,39 +201,3 @@ def parse(settings_class, presets, flags, prog):
         return parser.parse_args(flags).settings
     except ValueError as error:
         return parser.error(str(error))
-
-
-def _role(settings_class, name):
-    for base in settings_class.__mro__:
-        one = getattr(base, "__dataclass_fields__", {}).get(name)
-        if one is not None and "role" in one.metadata:
-            return one.metadata["role"]
-    return "setting"
-
-
-def _check(one, value):
-    several = isinstance(value, tuple)
-    entries = value if several else (value,)
-    if several and len(set(value)) < len(value):
-        raise invalid(one.name, "entries that are all different", value)
-    if several and not value and not one.metadata.get("empty"):
-        raise invalid(one.name, "at least one entry", value)
-    bounds = one.metadata.get("bounds", {})
-    among = bounds.get("among")
-    if among is not None and set(entries) - set(among):
-        raise invalid(one.name, f"some of {list(among)}", value)
-    numbers = [n for n in entries if type(n) in (int, float)]
-    above, below = bounds.get("above"), bounds.get("below") or math.inf
-    least = bounds.get("least") or 0
-    if above is None and not all(least <= n < below for n in numbers):
-        raise invalid(one.name, f"{_number(several)} >= {least}{_under(below)}", value)
-    if above is not None and not all(above < n < below for n in numbers):
-        raise invalid(one.name, f"{_number(several)} > {above}{_under(below)}", value)
-
-
-def _number(several):
-    return "finite numbers" if several else "a finite number"
-
-
-def _under(below):
-    return "" if below == math.inf else f" and < {below:g}"

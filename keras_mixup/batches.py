@@ -208,7 +208,7 @@ def _names(read):
     weights = [
         f"sample_weight of {n}" for n, w in zip(names, read.weights) if w is not None
     ]
-    return features + names + weights + sorted(read.boxes or {})
+    return features + names + weights + list(read.boxes or {})
 
 
 def check_names(batch, policy, further=()):

@@ -100,14 +100,7 @@ def half_table(a, b):
         def log_probability(logit):
             """Log P at a logit, and what logit x rises by for each unit of it."""
             log_x, log_rest = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
-            probability = law.cdf(np.exp(log_x)).numpy()
-            # Where P is below what a float64 holds, its first term is all of it.
-            known = probability > 1e-290
-            log_p = np.where(
-                known,
-                np.log(np.where(known, probability, 1.0)),
-                a * log_x - np.log(a) - log_beta,
-            )
+            log_p = np.log(law.cdf(np.exp(log_x)).numpy())
             # d P / d logit x = x (1 - x) p(x).
             return log_p, np.exp(log_p - (a * log_x + b * log_rest - log_beta))
 

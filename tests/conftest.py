@@ -20,30 +20,25 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("graphs")
 
-# Graphs and networks are millions of objects that live as long as their test: to look
-# through them all so often as Python does took a sixth of the run. The end of each test
-# file looks through them instead.
-gc.set_threshold(100_000, 20, 20)
-
-
-def pytest_collection_finish():
-    """What is imported by now stays: no collection has to look through it."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _freed():
-    """Graphs and networks refer to themselves, so only a collection frees them."""
-    yield
-    keras.utils.clear_session()
-
 
 # Two CPUs, so that a MirroredStrategy has two replicas.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+def pytest_collection_finish():
+    """Keeps what is imported out of all later collections, which it made slow."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _freed():
+    """Frees the graphs and networks of a file, which refer to themselves."""
+    yield
+    keras.utils.clear_session()
 
 
 @pytest.fixture(autouse=True)

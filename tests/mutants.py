@@ -87,21 +87,21 @@ MUTANTS = {
     ),
     "a damaged checkpoint is taken": (
         "experiments/engine/checkpoint_files.py",
-        "if _digest(path.with_name(name)) != digest:",
-        "if not digest:",
-        "tests/experiments/test_checkpoints.py",
+        "if digest(path.with_name(name)) != expected:",
+        "if not expected:",
+        "tests/experiments/test_state.py",
     ),
     "what a kill left of a checkpoint is taken for damage": (
-        "experiments/engine/checkpoints.py",
+        "experiments/engine/state.py",
         "if not checkpoint_files.is_finished(path):",
         "if False:",
         "tests/experiments/test_killed_operations.py",
     ),
     "the open epoch's metrics start anew": (
-        "experiments/engine/checkpoints.py",
+        "experiments/engine/state.py",
         "            variable.assign(value.reshape(variable.shape))\n",
         "            value.reshape(variable.shape)\n",
-        "tests/experiments/test_checkpoints.py",
+        "tests/experiments/test_state.py",
     ),
     "two standard errors are enough": (
         "experiments/report/verdicts.py",

@@ -75,6 +75,57 @@ def test_the_weight_of_what_passes_passes():
     np.testing.assert_allclose(w["a"], mixed_by_loop(W), atol=1e-6)
 
 
+def test_the_form_of_the_batch_stays():
+    assert len(policy().at_step(0, (X, Y))) == 2
+    mixed = policy().at_step(0, (X, Y, None))
+    assert len(mixed) == 3 and mixed[2] is None
+    # The weight of a single target is a tensor, as Keras takes it.
+    weight = policy().at_step(0, (X, {"a": Y}, W))[2]
+    np.testing.assert_allclose(weight, mixed_by_loop(W), atol=1e-6)
+    batch = {"images": X, "labels": {"a": Y, "id": np.arange(6)}, "path": "p"}
+    assert [*policy(passthrough=["id", "path"]).at_step(0, batch)] == [*batch]
+
+
+def test_ignored_positions_are_weights_where_none_were_given():
+    y = {"a": np.array([0, 255, 1, 2, 255, 0]), "id": np.arange(6)}
+    settings = {"num_classes": {"a": 3}, "ignore_class": 255, "passthrough": "id"}
+    w = policy(**settings).at_step(0, (X, y))[2]
+    np.testing.assert_allclose(w["a"], mixed_by_loop(y["a"] != 255), atol=1e-6)
+    assert w["id"] is None
+
+
+@pytest.mark.parametrize(
+    ("batch", "received"),
+    [((X,), "tuple of length 1"), ([X, Y, W, V], "list of length 4"), (X, "ndarray")],
+)
+def test_what_is_no_batch(batch, received):
+    with pytest.raises(ValueError, match=f"Invalid batch. .*Received: {received}$"):
+        batches.read_batch(batch)
+
+
+def test_a_list_of_settings_for_one_target_is_refused():
+    with pytest.raises(ValueError, match="needs a list of targets"):
+        policy(num_classes=[3]).at_step(0, (X, np.arange(6) % 3))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ([X, X], Y, W),
+        (X, {"a": Y}, W),
+        (X, Y),
+        (X[:, :3], Y, W),
+        (X.astype("float64"), Y, W),
+        (X, Y[:, :2], W),
+        (X[:5], Y[:5], W[:5]),
+    ],
+)
+def test_two_batches_that_are_not_alike(other):
+    with pytest.raises(ValueError, match="the same structure|same shapes and dtypes"):
+        policy().between((X, Y, W), other)
+    batches.check_alike(*[batches.read_batch((X, Y, W)) for _ in range(2)])
+
+
 @pytest.mark.parametrize(
     ("batch", "message"),
     [

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 import keras_mixup
+from keras_mixup import batches
+from keras_mixup import boxes as boxes_module
 from tests import oracles
 
 GENERATOR = np.random.default_rng(0)
@@ -208,6 +210,58 @@ def test_further_entries_of_each_dtype_go_along(mode, is_ragged):
         np.testing.assert_allclose(found["weights"][i][:count], weights, atol=1e-6)
 
 
+def test_a_box_of_weight_zero_is_padding():
+    parts = [{"boxes": BOXES, "labels": CLASSES}, {"boxes": -BOXES, "labels": CLASSES}]
+    parts = [boxes_module.read_boxes(part) for part in parts]
+    lam = tf.constant([1.0, 0.0, 0.25])
+    found = boxes_module.mix_boxes(parts, [lam, 1 - lam])
+    np.testing.assert_array_equal(found["labels"][0], [1, 2, *[-1] * 6])
+    np.testing.assert_array_equal(found["labels"][1], [0, *[-1] * 7])
+    np.testing.assert_array_equal(found["boxes"][1, 0], -BOXES[1, 0])
+    np.testing.assert_array_equal(found["labels"][2], [3, 3, 1, 2] * 2)
+    weights = [[1] * 2 + [0] * 6, [1] + [0] * 7, [0.25] * 4 + [0.75] * 4]
+    np.testing.assert_array_equal(found["weights"], weights)
+
+
+def test_boxes_between_two_batches_and_a_weight_of_the_image():
+    weight = np.array([1.0, 2.0, 4.0], "float32")
+    entries = {"boxes": BOXES, "labels": CLASSES}
+    batch = {"images": IMAGES, "bounding_boxes": entries, "sample_weight": weight}
+    other = {**batch, "images": IMAGES[::-1], "sample_weight": weight[::-1]}
+    mixed = keras_mixup.MixUp(1.0, seed=1).between(batch, other, step=0)
+    lam = float(keras_mixup.sample_lambda(1.0, (), seed=1))
+    expected = lam * weight + (1 - lam) * weight[::-1]
+    np.testing.assert_allclose(mixed["sample_weight"], expected, rtol=1e-6)
+    expected = lam * IMAGES + (1 - lam) * IMAGES[::-1]
+    np.testing.assert_allclose(mixed["images"], expected, atol=1e-6)
+    np.testing.assert_array_equal(
+        mixed["bounding_boxes"]["labels"][2], [3, 3, 1, 2] * 2
+    )
+    alone = {"images": IMAGES, "bounding_boxes": entries}
+    mixed = keras_mixup.MixUp(1.0, seed=1).between(alone, alone, step=0)
+    assert mixed["bounding_boxes"]["boxes"].shape == (3, 8, 4)
+
+
+def test_boxes_of_another_number_of_images_are_refused():
+    few = {"boxes": BOXES[:2], "labels": CLASSES[:2]}
+    with pytest.raises(ValueError, match="Batch sizes differ.*'boxes': 2"):
+        keras_mixup.MixUp(1.0)({"images": IMAGES, "bounding_boxes": few})
+
+
+def test_what_a_compiler_does_not_take():
+    dense = {"boxes": BOXES, "classes": CLASSES.astype("float32")}
+    ragged = {
+        name: tf.RaggedTensor.from_tensor(value, ragged_rank=1)
+        for name, value in dense.items()
+    }
+    names = {**dense, "name": CLASSES.astype(str)}
+    for entries, expected in ((dense, False), (ragged, True), (names, True)):
+        batch = {"images": IMAGES, "bounding_boxes": entries}
+        read = batches.read_batch(batch)
+        assert read.has_boxes_for_no_compiler() == expected
+    assert not batches.read_batch((IMAGES, IMAGES)).has_boxes_for_no_compiler()
+
+
 def test_entries_of_none_stay_none():
     boxes = {"boxes": BOXES, "labels": CLASSES, "confidence": None}
     policy = keras_mixup.MixUp(1.0, pairing="roll", seed=1)
@@ -239,6 +293,7 @@ def test_weights_that_were_there_are_multiplied(mode):
         ({"labels": CLASSES.astype(str)}, "signed integers.*string"),
         ({"labels": CLASSES[..., None]}, r"\(batch_size, boxes\).*\(3, 4, 1\)"),
         ({"labels": tf.ragged.constant([[1], [2], [3]])}, "all dense, or all ragged"),
+        ({"size": tf.sparse.eye(3, 4)}, "all dense, or all ragged.*SparseTensor"),
     ],
 )
 def test_entries_that_are_not_one_a_box(changed, message):

@@ -1,9 +1,5 @@
 """Exports of each task, served by TensorFlow alone, against sums of predictions."""
 
-import json
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -26,7 +22,7 @@ def trained(network, loss, x, y, **options):
     return model
 
 
-def outputs(model, x):
+def answers_of(model, x):
     """What `predict` gives, without the graph that it traces."""
     return keras.tree.map_structure(np.asarray, model(x, training=False))
 
@@ -43,7 +39,7 @@ def test_independent_labels_are_served_as_sigmoids(tmp_path):
     model = trained(dense(3), loss, ROWS, y)
     path = export_saved_model(model, tmp_path / "1", labels=["red", "wet", "old"])
     served = serve(path, inputs=ROWS)
-    expected = sigmoid(outputs(model, ROWS).astype("float64"))
+    expected = sigmoid(answers_of(model, ROWS).astype("float64"))
     np.testing.assert_allclose(served["probabilities"], expected, rtol=1e-5)
     np.testing.assert_array_equal(served["present"], expected > 0.5)
     assert 0 < served["present"].mean() < 1
@@ -63,7 +59,7 @@ def test_a_regression_is_served_as_its_value(tmp_path, shape):
     path = export_saved_model(model, tmp_path / "1")
     served = serve(path, inputs=ROWS)
     assert list(served) == ["value"]
-    np.testing.assert_allclose(served["value"], outputs(model, ROWS), rtol=1e-6)
+    np.testing.assert_allclose(served["value"], answers_of(model, ROWS), rtol=1e-6)
     assert "calibration" not in (path / "model_card.md").read_text(encoding="utf-8")
 
 
@@ -85,7 +81,7 @@ def test_a_segmentation_is_served_as_its_map(tmp_path, channels):
         model, tmp_path / "1", labels=["sky", "sea", "land"][: max(channels, 2)]
     )
     served = serve(path, inputs=images)
-    logits = outputs(model, images).astype("float64")
+    logits = answers_of(model, images).astype("float64")
     if channels == 1:
         logits = np.concatenate([0 * logits, logits], axis=-1)
     expected = softmax(logits)
@@ -113,7 +109,7 @@ def test_several_outputs_are_served_each_by_its_name(tmp_path, in_dict):
         model, tmp_path / "1", labels={"kind": {0: "a", 1: "b", 2: "c"}}
     )
     served = serve(path, inputs=ROWS)
-    predicted = outputs(model, ROWS)
+    predicted = answers_of(model, ROWS)
     price, kind = (
         (predicted["price"], predicted["kind"]) if in_dict else tuple(predicted)
     )
@@ -164,7 +160,7 @@ def test_a_subclassed_network_that_was_trained(tmp_path):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model = trained(Subclassed(), loss, ROWS, np.arange(6) % 3)
     path = export_saved_model(model, tmp_path / "1", labels=list("abc"))
-    expected = softmax(outputs(model, ROWS).astype("float64"))
+    expected = softmax(answers_of(model, ROWS).astype("float64"))
     # Batches of another size than the one that built it.
     served = serve(path, inputs=ROWS[:4])["probabilities"]
     np.testing.assert_allclose(served, expected[:4], rtol=1e-5)
@@ -189,34 +185,5 @@ def test_averaged_weights_are_served_as_they_predict(tmp_path):
     model = trained(dense(2), "mse", ROWS, ROWS[:, :2], optimizer=optimizer)
     path = export_saved_model(model, tmp_path / "1")
     np.testing.assert_allclose(
-        serve(path, inputs=ROWS)["value"], outputs(model, ROWS), rtol=1e-6
+        serve(path, inputs=ROWS)["value"], answers_of(model, ROWS), rtol=1e-6
     )
-
-
-# In this process an import of keras or keras_mixup fails.
-CLIENT = """
-import json, sys
-sys.modules["keras"] = sys.modules["keras_mixup"] = None
-import numpy, tensorflow as tf
-model = tf.saved_model.load("1").signatures["serving_default"]
-served = model(inputs=tf.constant(numpy.load("rows.npy")))
-print(json.dumps(served["probabilities"].numpy().tolist()))
-"""
-
-
-def test_a_process_without_keras_serves_sigmoids(tmp_path):
-    network = dense(3)
-    network.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
-    export_saved_model(network, tmp_path / "1")
-    np.save(tmp_path / "rows.npy", ROWS)
-    answer = subprocess.run(
-        [sys.executable, "-I", "-c", CLIENT],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    kernel, bias = network.get_weights()
-    found = json.loads(answer.stdout.splitlines()[-1])
-    np.testing.assert_allclose(found, sigmoid(ROWS @ kernel + bias), rtol=1e-4)

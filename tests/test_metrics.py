@@ -60,7 +60,18 @@ def test_the_configuration_makes_the_round_trip():
 
 
 @pytest.mark.parametrize(
-    "form", ["integers", "column", "floats", "one-hot", "binary", "no column", "signs"]
+    "form",
+    [
+        "integers",
+        "column",
+        "floats",
+        "one-hot",
+        "integer rows",
+        "boolean rows",
+        "binary",
+        "no column",
+        "signs",
+    ],
 )
 def test_clean_accuracy_reads_the_form_of_the_targets(form):
     y, p = {
@@ -68,6 +79,8 @@ def test_clean_accuracy_reads_the_form_of_the_targets(form):
         "column": (Y[:, None], P),
         "floats": (Y.astype("float32"), P),
         "one-hot": (ROWS, P),
+        "integer rows": (ROWS.astype("int32"), P),
+        "boolean rows": (ROWS.astype("bool"), P),
         "binary": ((Y > 1).astype("float32"), (P[:, :1] > 0).astype("float32")),
         "no column": (Y > 1, (P[:, 0] > 0).astype("float32")),
         "signs": (2 * (Y > 1) - 1, (P[:, 0] > 0).astype("float32")),

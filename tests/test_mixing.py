@@ -36,6 +36,13 @@ def test_floats_keep_their_dtype_and_are_summed_in_float32_at_least(dtype):
     assert (difference <= TOLERANCE[dtype] * np.maximum(1, np.abs(expected))).all()
 
 
+def test_float32_sums_are_those_of_float32():
+    x = np.random.default_rng(0).normal(size=(4, 50)).astype("float32")
+    lam = LAM[:, np.newaxis]
+    expected = lam * x + (1 - lam) * x[PARTNER]
+    np.testing.assert_array_equal(keras_mixup.mix(x, LAM, PARTNER), expected)
+
+
 def test_float64_sums_do_not_pass_through_float32():
     x = np.array([[1.0], [1.0 + 1e-12], [1.0], [1.0]])
     mixed = keras_mixup.mix(x, 0.5, [1, 1, 1, 1])
@@ -47,6 +54,11 @@ def test_uint8_becomes_float32_and_does_not_wrap():
     mixed = keras_mixup.mix(x, 0.5, [1, 0, 3, 2])
     assert mixed.dtype == tf.float32
     np.testing.assert_allclose(mixed, [[130], [130], [127.5], [127.5]])
+
+
+def test_the_dtype_of_what_is_mixed():
+    assert mixing.mixed_dtype(tf.uint8) == tf.float32
+    assert mixing.mixed_dtype(tf.float16) == tf.float16
 
 
 def test_lambda_one_and_zero_give_input_and_partner_exactly():
@@ -119,6 +131,43 @@ def test_ragged_and_sparse_tensors_raise():
         keras_mixup.mix(ragged, 0.5, PARTNER)
 
 
+def test_sizes_that_only_the_graph_knows_do_not_broadcast():
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 2]), *[tf.TensorSpec([None])] * 2]
+    )
+    def mix(x, lam, partner):
+        return keras_mixup.mix(x, lam, tf.cast(partner, tf.int32))
+
+    x, lam, partner = tf.eye(3, 2), tf.constant([0.25, 1.0, 0.5]), [2.0, 0.0, 1.0]
+    expected = oracles.mix(x, lam, [2, 0, 1])
+    np.testing.assert_allclose(mix(x, lam, partner), expected, atol=1e-6)
+    for changed in ((x, lam[:1], partner), (x, lam, [2.0])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Batch sizes differ"):
+            mix(*changed)
+
+
+def test_two_sizes_that_only_the_graph_knows_are_named():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
+    def check(one, other):
+        mixing.check_batch_sizes([one, other], ["one", "other"])
+        return mixing.batch_size_of(other)
+
+    assert check(tf.ones((3, 2)), tf.ones(3)) == 3
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="differ.*other sizes for one and other"
+    ):
+        check(tf.ones((3, 2)), tf.ones(2))
+
+
+def test_rows_and_the_way_back():
+    x = tf.reshape(tf.range(120.0), (2, 3, 4, 5))
+    for axes, shape in ((1, (2, 60)), (2, (2, 3, 20)), (3, x.shape), (4, x.shape)):
+        rows = mixing.flattened(x, axes)
+        np.testing.assert_array_equal(rows, np.reshape(x, shape))
+        np.testing.assert_array_equal(mixing.shaped_like(rows, x), x)
+    assert mixing.flattened(x).shape == (2, 60)
+
+
 def test_a_row_of_2_to_the_31_numbers_has_its_size():
     # Traced and not run, since it takes 2 GB: an int32 product would be negative.
     spec = tf.TensorSpec([None, 2**16, 2**15], tf.uint8)
@@ -141,6 +190,16 @@ def test_what_weighs_zero_leaves_no_trace(mode, count):
         return mixing.convex_combination(parts, coefficients)
 
     np.testing.assert_array_equal(oracles.run(mode, combine, parts, coefficients), kept)
+
+
+def test_a_single_part_passes():
+    part = np.array([[250, 3], [0, 7]], "uint8")
+    found = mixing.convex_combination([tf.constant(part)], [tf.constant(1.0)])
+    assert found.dtype == tf.float32
+    np.testing.assert_array_equal(found, part)
+    part = tf.constant([np.inf, np.nan, 1e-30], tf.float64)
+    found = mixing.convex_combination([part], [tf.constant(1.0)])
+    np.testing.assert_array_equal(found, part)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

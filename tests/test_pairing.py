@@ -99,9 +99,26 @@ def test_further_partners_of_a_derangement_are_all_different():
 
 
 def test_further_partners_of_a_permutation_are_independent():
-    first, second = sampling.partners_of(keys.make_key(1), 50, 3)
-    assert (first.numpy() != second.numpy()).mean() > 0.8
-    np.testing.assert_array_equal(first, keras_mixup.sample_partner(50, seed=1))
+    partners = [p.numpy() for p in sampling.partners_of(keys.make_key(1), 50, 5)]
+    for one, other in itertools.combinations(partners, 2):
+        assert (one != other).mean() > 0.8
+    np.testing.assert_array_equal(partners[0], keras_mixup.sample_partner(50, seed=1))
+
+
+def test_further_partners_by_roll_are_further_off():
+    found = sampling.partners_of(keys.make_key(1), 5, 4, "roll")
+    expected = [[4, 0, 1, 2, 3], [3, 4, 0, 1, 2], [2, 3, 4, 0, 1]]
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("labels", [[True, False, True, False], [[1], [0], [1], [0]]])
+def test_pairs_of_one_class_by_a_column_or_by_booleans(labels):
+    draw = [
+        keras_mixup.sample_partner(4, 1, step, pairing="same_class", labels=labels)
+        for step in range(8)
+    ]
+    assert {tuple(row) for row in np.array(draw) % 2} == {(0, 1, 0, 1)}
+    assert len({tuple(row) for row in np.array(draw)}) > 1
 
 
 def test_an_unknown_pairing_raises_with_the_names():

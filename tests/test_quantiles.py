@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import special
+from scipy import special, stats
 
 import keras_mixup
 from keras_mixup import quantiles
@@ -40,6 +40,16 @@ def test_a_law_near_its_end_is_right_inside_of_its_jump(a, ratio):
     found = quantiles.beta_quantile(tf.constant(u), a, ratio).numpy()
     assert ((found > 0) & (found < 1)).all()
     np.testing.assert_allclose(special.betainc(a, ratio * a, found), u, atol=2e-13)
+
+
+@pytest.mark.parametrize(
+    ("a", "ratio", "error"), [(1.01e5, 1, 3e-9), (1.01e5, 7, 3e-7), (1e6, 7, 1e-8)]
+)
+def test_the_normal_law_is_corrected_for_skewness_and_kurtosis(a, ratio, error):
+    """To the error, in standard deviations; without kurtosis it is 2e-5 and more."""
+    found = quantiles.beta_quantile(tf.constant(U), a, ratio).numpy()
+    difference = np.abs(found - special.betaincinv(a, ratio * a, U))
+    assert difference.max() <= error * stats.beta(a, ratio * a).std()
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 7])

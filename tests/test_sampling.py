@@ -230,6 +230,18 @@ def test_draws_are_the_same_in_every_mode(seed, step, replica, alpha, size):
         np.testing.assert_allclose(lam, draws[0][0], atol=1e-7)
 
 
+def test_the_defaults_are_the_first_step_of_the_first_replica():
+    first = {"seed": 1, "step": 0, "replica": 0}
+    for draw, arguments in (
+        (keras_mixup.sample_lambda, (1.0, 5)),
+        (keras_mixup.sample_weights, (1.0, 5)),
+        (keras_mixup.sample_partner, (5,)),
+    ):
+        expected = draw(*arguments, **first)
+        np.testing.assert_array_equal(draw(*arguments, seed=1), expected)
+    assert keras_mixup.sample_weights(1.0, 5).shape == (5, 3)
+
+
 def test_seed_step_and_replica_each_change_the_draw():
     base = {"seed": 1, "step": 2, "replica": 3}
     draws = [keras_mixup.sample_lambda(1.0, 20, **base)]
@@ -268,6 +280,15 @@ def test_shapes_may_be_integers_tuples_or_tensors():
     assert keras_mixup.sample_lambda(1.0, ()).shape == ()
 
 
+def test_shapes_that_only_the_graph_knows():
+    draw = tf.function(lambda shape: keras_mixup.sample_lambda(1.0, shape, seed=1))
+    for shape in (6, [6], [2, 3]):
+        expected = keras_mixup.sample_lambda(1.0, shape, seed=1)
+        np.testing.assert_array_equal(draw(tf.constant(shape)), expected)
+    with pytest.raises(ValueError, match=r"`shape`. Expected integers >= 0"):
+        draw(tf.constant([2.0]))
+
+
 @pytest.mark.parametrize("shape", [-1, (2, -1), 2.0, (None,), tf.constant([2.0])])
 def test_a_wrong_shape_raises(shape):
     with pytest.raises(ValueError, match=r"`shape`. Expected integers >= 0"):
@@ -286,6 +307,25 @@ def test_alpha_can_be_a_tensor_that_moves_without_retracing():
         expected = keras_mixup.sample_lambda(alpha, 4, seed=1)
         np.testing.assert_allclose(draw(tf.constant(alpha)), expected, atol=1e-7)
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int32"])
+def test_dtypes_of_an_alpha_that_only_the_graph_knows(dtype):
+    draw = tf.function(lambda alpha: keras_mixup.sample_lambda(alpha, 40, seed=1))
+    expected = keras_mixup.sample_lambda(1.0, 40, seed=1)
+    np.testing.assert_allclose(draw(tf.constant(1, dtype)), expected, atol=1e-6)
+    assert np.all(draw(tf.constant(0, dtype)) == 1)
+    if dtype != "int32":
+        least = tf.bitcast(
+            tf.constant(1, {2: "int16", 4: "int32"}[tf.as_dtype(dtype).size]), dtype
+        )
+        assert set(draw(least).numpy()) == {0, 1}
+
+
+@pytest.mark.parametrize("alpha", [-1.0, -0.5, float("nan"), float("inf")])
+def test_what_is_no_alpha_gives_nan_where_only_the_graph_knows_it(alpha):
+    draw = tf.function(lambda alpha: keras_mixup.sample_lambda(alpha, 4, seed=1))
+    assert np.isnan(draw(tf.constant(alpha))).all()
 
 
 @pytest.mark.parametrize("alpha", [-1.0, float("nan"), float("inf"), "1", None, [1.0]])
@@ -312,7 +352,10 @@ def test_apply_has_the_stated_probability():
     assert scipy.stats.binomtest(int(applied.sum()), COUNT, 0.3).pvalue > 1e-3
 
 
-@pytest.mark.slow
 def test_choice_is_uniform():
-    chosen = [int(sampling.choice_of(keys.make_key(1, s), 3)) for s in range(900)]
+    @tf.function
+    def choose(step):
+        return sampling.choice_of(keys.make_key(1, step), 3)
+
+    chosen = [int(choose(tf.constant(step))) for step in range(900)]
     assert scipy.stats.chisquare(np.bincount(chosen, minlength=3)).pvalue > 1e-3

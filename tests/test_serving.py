@@ -10,25 +10,40 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import export_saved_model
-from tests.served_models import IMAGES, NAMES, linear, linear_network, serve, softmax
+from tests.served_models import (
+    IMAGES,
+    NAMES,
+    linear,
+    linear_network,
+    serve,
+    sigmoid,
+    softmax,
+)
 
 # In this process an import of keras or keras_mixup fails.
 CLIENT = """
 import json, sys
 sys.modules["keras"] = sys.modules["keras_mixup"] = None
 import numpy, tensorflow as tf
-model = tf.saved_model.load("1")
-inputs = tf.constant(numpy.load("images.npy"))
-served = model.signatures["serving_default"](inputs=inputs)
-labels = [label.decode() for label in served["label"].numpy()]
-print(json.dumps([served["probabilities"].numpy().tolist(), labels]))
+def served(version):
+    signature = tf.saved_model.load(version).signatures["serving_default"]
+    return signature(inputs=tf.constant(numpy.load(version + ".npy")))
+classes, tags = served("1"), served("2")
+labels = [label.decode() for label in classes["label"].numpy()]
+of_classes = classes["probabilities"].numpy().tolist()
+print(json.dumps([of_classes, labels, tags["probabilities"].numpy().tolist()]))
 """
 
 
-def test_a_process_without_keras_serves_the_model(tmp_path):
+def test_a_process_without_keras_serves_classes_and_independent_labels(tmp_path):
     network = linear_network()
     export_saved_model(network, tmp_path / "1", labels=NAMES, from_logits=True)
-    np.save(tmp_path / "images.npy", IMAGES.astype("float32"))
+    np.save(tmp_path / "1.npy", IMAGES.astype("float32"))
+    tagger = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    tagger.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    export_saved_model(tagger, tmp_path / "2")
+    rows = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    np.save(tmp_path / "2.npy", rows)
     answer = subprocess.run(
         [sys.executable, "-I", "-c", CLIENT],
         cwd=tmp_path,
@@ -37,10 +52,12 @@ def test_a_process_without_keras_serves_the_model(tmp_path):
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
-    probabilities, labels = json.loads(answer.stdout.splitlines()[-1])
+    probabilities, labels, tags = json.loads(answer.stdout.splitlines()[-1])
     expected = softmax(linear(network, IMAGES))
     np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
     assert labels == [NAMES[index] for index in expected.argmax(axis=-1)]
+    kernel, bias = tagger.get_weights()
+    np.testing.assert_allclose(tags, sigmoid(rows @ kernel + bias), rtol=1e-4)
 
 
 def warm_up_requests(path):

@@ -79,12 +79,12 @@ settings experiment report.result_file report.tables report.figures
 data.sources data.raw_files data.splits data.digits data.corruption data.uci
 data.speech_commands data.spectrograms data.image_files data.augmentation data.images
 data.service data.pipeline data.image_batches data.partners
-engine.non_finite engine.checkpoint_files engine.trained_network engine.distribution
+engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
 engine.state engine.record engine.course engine.fit engine.run_folder engine.run
 measures classifier recipes classifiers gan mixtures
 report.analysis_figures report.gan_figures
 paper.surfaces paper beyond catalog
-report.report_page report.claims report.captions report.commands report.verdicts
+report.report_page report.commands report.claims report.captions report.verdicts
 report.page __main__
 """
 

@@ -1,10 +1,9 @@
 """Image augmentation: functions of a batch and a key, and nothing kept between calls.
 
-Keras's and KerasCV's random layers hold a stateful generator, whose numbers depend on
-the order in which a parallel `Dataset.map` happens to run and cannot be resumed; and
-`keras.layers.RandomCrop` draws one offset for a whole batch. Here every random number
-comes from the `key` (`keras_mixup.keys.make_key`), one draw per image: the same key
-gives the same images in eager mode, in a graph, in a map and under XLA.
+The random layers of Keras and KerasCV hold a stateful generator, whose numbers depend
+on the order in which a parallel `Dataset.map` runs and cannot be resumed. Here they come
+from the `key` (`keras_mixup.keys.make_key`), a draw for each image: the same key gives
+the same images in eager mode, in a graph, in a map and under XLA.
 
 `images` is a batch of shape (n, height, width, channels), of any dtype, with numbers
 from 0 to 255; one image of any size is a batch of 1.
@@ -35,19 +34,15 @@ class Stream(enum.IntEnum):
 def pad_and_crop(images, key, padding=4):
     """Shifts every image by up to `padding` pixels, as torchvision's `RandomCrop`.
 
-    The image is padded by zeros on all four sides, and a window of its own size cut out
-    at an offset drawn uniformly from {0, ..., 2 padding}, vertically and horizontally.
-
-    Shape and dtype stay.
+    A window of its own size is cut out of the image padded by zeros. Shape and dtype
+    stay.
     """
-    _check_size("padding", padding, 0)
     images, (count, height, width) = _sized(images)
     sides = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    padded = tf.pad(images, sides)
     offsets = shifts(key, count, padding)
     rows = offsets[:, :1] + tf.range(height)
     columns = offsets[:, 1:] + tf.range(width)
-    cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
+    cropped = tf.gather(tf.pad(images, sides), rows, axis=1, batch_dims=1)
     cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
     return tf.ensure_shape(cropped, images.shape)
 
@@ -71,12 +66,8 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
 
     The boxes are those of `random_boxes`. Bilinear, without antialiasing: the `size`
     samples of a side lie evenly between the centers of the box's first and last pixels.
-
-    Returns:
-        Tensor of shape (n, size, size, channels): uint8, rounded, for uint8 images,
-        otherwise float32.
+    Images of uint8 stay so, rounded; others become float32.
     """
-    _check_size("size", size)
     images, (count, height, width) = _sized(images)
     boxes = random_boxes(key, count, height, width, area, aspect)
     # Float64: graphs multiply by reciprocals, which in float32 shows in the images.
@@ -89,19 +80,14 @@ def random_resized_crop(images, key, size, area=(0.08, 1.0), aspect=(3 / 4, 4 / 
 
 
 def random_boxes(key, count, height, width, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
-    """Boxes for `random_resized_crop`, after torchvision's `RandomResizedCrop`.
+    """Boxes (top, left, height, width) in pixels, as torchvision's `RandomResizedCrop`.
 
     A share s of the image's area is drawn uniformly from `area`, and width / height
     r log-uniformly from `aspect`: the box is `round(sqrt(s H W r))` wide and
     `round(sqrt(s H W / r))` high. The first of ten tries that fits into the image is
     placed uniformly; if none does, the box is central and the largest whose aspect
     is as near to the image's as the limits allow.
-
-    Returns:
-        int32 of shape (count, 4): top, left, height, width, in pixels.
     """
-    _check_range("area", area, 1)
-    _check_range("aspect", aspect, float("inf"))
     height, width = tf.cast(height, tf.float64), tf.cast(width, tf.float64)
     share = keys.uniform(key, Stream.AREA, [count, TRIES])
     share = area[0] + (area[1] - area[0]) * share
@@ -127,12 +113,9 @@ def central_crop(images, size, resize=None):
     """The middle of every image, for testing; shape and dtype as `random_resized_crop`.
 
     The image is scaled (bilinear, without antialiasing) until its shorter side has
-    `resize` pixels, by default `round(size * 256 / 224)`; of that the central square of
-    `size` pixels is cut.
+    `resize` pixels; of that the central square of `size` pixels is cut.
     """
-    _check_size("size", size)
     resize = round(size * 256 / 224) if resize is None else resize
-    _check_size("resize", resize, size)
     images, (_, height, width) = _sized(images)
     sides = tf.stack([height, width]) * resize // tf.minimum(height, width)
     scaled = tf.image.resize(images, sides)
@@ -149,17 +132,9 @@ def normalize(images, mean, std):
 
 def _sized(images):
     """A batch as a tensor, and (n, height, width): integers where they are known."""
-    if len(images.shape) != 4:
-        raise ValueError(
-            "Invalid value received for argument `images`. Expected the shape "
-            f"(n, height, width, channels). Received: images.shape={images.shape}"
-        )
     images = tf.convert_to_tensor(images)
-    found = tf.shape(images)
-    return images, [
-        found[axis] if size is None else size
-        for axis, size in enumerate(images.shape[:3])
-    ]
+    known, found = images.shape[:3], tf.shape(images)
+    return images, [found[n] if size is None else size for n, size in enumerate(known)]
 
 
 def _squares(cropped, images, size):
@@ -168,19 +143,3 @@ def _squares(cropped, images, size):
     if images.dtype != tf.uint8:
         return cropped
     return tf.cast(tf.round(tf.clip_by_value(cropped, 0, 255)), tf.uint8)
-
-
-def _check_size(name, value, least=1):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected an integer of "
-            f"at least {least}. Received: {name}={value!r}"
-        )
-
-
-def _check_range(name, value, largest):
-    if len(value) != 2 or not 0 < value[0] <= value[1] <= largest:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected two numbers "
-            f"with 0 < smallest <= largest <= {largest}. Received: {name}={value!r}"
-        )

@@ -4,14 +4,10 @@ import numpy as np
 
 
 def corrupt_labels(labels, share, num_classes, seed):
-    """Replaces labels by random ones (the protocol of Zhang et al., 2017).
+    """Labels and the mask of the replaced (the protocol of Zhang et al., 2017).
 
-    Each label is replaced with probability `share`, by one drawn uniformly from
-    all classes, its own among them: about `share / num_classes` of all labels
-    are chosen and stay right.
-
-    Returns:
-        Labels of the same shape (n,) and dtype, and the boolean mask of the chosen.
+    Each label is replaced with probability `share`, by one drawn uniformly from all
+    classes, its own among them: about `share / num_classes` are chosen and stay right.
     """
     generator = np.random.default_rng(seed)
     chosen = generator.random(len(labels)) < share

@@ -8,14 +8,9 @@ TRAIN, TEST, CLASSES = 1200, 597, 10
 
 
 def load_digits():
-    """Images and labels, split once for all runs (stratified, fixed seed).
-
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 images of shape
-        (n, 8, 8, 1), the scanner's 17 gray levels spread over 0 to 255, and
-        int32 labels.
-    """
+    """`(x_train, y_train), (x_test, y_test)`, split once for all runs (stratified)."""
     digits = sklearn.datasets.load_digits()
+    # The scanner's 17 gray levels are spread over 0 to 255.
     images = np.round(digits.images * (255 / 16)).astype("uint8")[..., np.newaxis]
     labels = digits.target.astype("int32")
     x_train, x_test, y_train, y_test = train_test_split(

@@ -20,44 +20,39 @@ class ImageSettings(Settings):
     learning_rate: float = field(0.1, above=0)
     momentum: float = 0.9
 
-    def load(self, name):
-        """The two splits of an image set.
+    def read(self, name, size=None):
+        """The two splits of an image set, as it is, or scaled and cut to a size."""
+        splits = (self.train_split, self.test_split)
+        return images.load_images(name, splits, sources.places_of(self), size)
 
-        Raises:
-            UnknownData: where the images differ in size, and none is given.
-        """
-        splits, size = (self.train_split, self.test_split), self.image_size or None
-        found = images.load_images(name, splits, sources.places_of(self), size)
+    def load(self, name):
+        """The two splits of an image set, of one size, or else `UnknownData`."""
+        found = self.read(name, self.image_size or None)
         images.check_one_size(found, name)
         return found
 
 
-def of_images(images, seed, settings, augment, transform, mixing):
+def of_images(images, augment, transform, mixing):
     """What `classifier.train` needs of the data, by name.
 
     Args:
         images: `images.Images` of two splits: the first is trained on, and the second
             tested.
-        seed: Integer.
-        settings: Settings with `batch_size`, `cache`, `shuffle_buffer`, `data_service`.
         augment: Function of (images, key) for training images.
         transform: Function of images for test images.
-        mixing: `classifier.Mixing`.
+        mixing: `classifier.Mixing`, of settings with `cache` and `shuffle_buffer`.
     """
+    settings = mixing.settings
     examples, test = images.encoded.values()
     count = next(iter(images.counts.values()))
     # Where sizes differ, images are cut to one size before they are batched.
     alone = images.shape[0] is None
+    shared = {"decode": images.decode, "cache": settings.cache}
 
     def batches(first_epoch):
         return pipeline.training_batches(
-            examples,
-            count,
-            settings.batch_size,
-            seed,
-            first_epoch,
-            decode=images.decode,
-            cache=settings.cache,
+            *(examples, count, settings.batch_size, mixing.seed, first_epoch),
+            **shared,
             augment_alone=alone,
             augment=lambda batch, key: (augment(batch[0], key), batch[1]),
             mix=mixing.in_pipeline,
@@ -66,10 +61,8 @@ def of_images(images, seed, settings, augment, transform, mixing):
         )
 
     tested = pipeline.evaluation_batches(
-        test,
-        settings.batch_size,
-        decode=images.decode,
-        cache=settings.cache,
+        *(test, settings.batch_size),
+        **shared,
         transform_alone=alone,
         one_hot=mixing.rows,
         transform=lambda pixels, labels: (transform(pixels), labels),
@@ -84,14 +77,31 @@ def normalize(images):
     )
 
 
+def of_imagenet(size):
+    """The augmentation for ImageNet, as Goyal et al. (2017) have it, and the test's crop.
+
+    Two functions to images of so many pixels: of (images, key), and of images.
+    """
+
+    def normalized(images):
+        mean, std = augmentation.IMAGENET_MEAN, augmentation.IMAGENET_STD
+        return augmentation.normalize(images, mean, std)
+
+    def augmented(images, key):
+        images = augmentation.random_resized_crop(images, key, size)
+        return normalized(augmentation.flip(images, key))
+
+    def cropped(images):
+        return normalized(augmentation.central_crop(images, size))
+
+    return augmented, cropped
+
+
 def augment(images, key, padding=4):
     """The paper's augmentation for CIFAR: random crops, flips, normalized.
 
-    Args:
-        images: uint8 images of shape (n, height, width, channels).
-        key: As `keras_mixup.keys.make_key` gives it.
-        padding: Pixels by which the image is padded before it is cropped; 0 for
-            neither crops nor flips.
+    `padding` is by how many pixels images are padded before they are cropped; 0 for
+    neither crops nor flips.
     """
     if padding:
         images = augmentation.pad_and_crop(images, key, padding)

@@ -10,7 +10,8 @@ import tensorflow as tf
 from experiments.data.sources import CorruptData, MissingData
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
-# Pixels of one image; ImageNet's largest has less than half of that.
+# Pixels of one image; ImageNet's largest has less than half of that. A file of a few
+# kilobytes can claim pictures that no memory holds.
 LARGEST = 2**27
 
 
@@ -23,10 +24,10 @@ def find_folder(name, data_dir):
         if any(_is_image(path) for path in folder.glob("*/*/*")):
             return folder
     if "/" in name or os.sep in name:
+        searched = ", ".join(map(str, tried))
         raise MissingData(
-            f"No image folder found for {name!r}. Searched: "
-            f"{', '.join(map(str, tried))}. Expected images in "
-            f"<folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
+            f"No image folder found for {name!r}. Searched: {searched}. Expected images "
+            f"in <folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
         )
     return None
 
@@ -54,10 +55,7 @@ def decoded(path, check=False):
 
 
 def _checked(content):
-    """The bytes of a JPEG or PNG file with a header of at most `LARGEST` pixels.
-
-    A file of a few kilobytes can claim pictures that no memory holds.
-    """
+    """The bytes of a JPEG or PNG file, of `LARGEST` pixels at most by its header."""
     is_png = tf.strings.substr(content, 0, 8) == b"\x89PNG\r\n\x1a\n"
     is_jpeg = tf.strings.substr(content, 0, 3) == b"\xff\xd8\xff"
 
@@ -78,10 +76,8 @@ def _checked(content):
 
 def shapes_of(paths, folder, skip_corrupt):
     """Shapes of images by path; those that cannot be decoded are refused or skipped."""
-    if len(paths) > 50_000:
-        print(
-            f"Decoding {len(paths)} images of {folder} once, to know that they can be."
-        )
+    if (count := len(paths)) > 50_000:
+        print(f"Decoding {count} images of {folder} once, to know that they can be.")
     data = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string)).map(
         lambda path: (path, tf.shape(decoded(path, check=True))),
         num_parallel_calls=tf.data.AUTOTUNE,

@@ -22,22 +22,18 @@ ARCHIVES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """A set of labeled images.
+    """A set of labeled images."""
 
-    Attributes:
-        encoded: For every split asked for, a `tf.data.Dataset` of examples as they
-            are kept, always in the same order: small, and so cheap to shuffle.
-        decode: Function of such an example that gives (image, label): uint8 of shape
-            (height, width, 3) and int64.
-        counts: For every split, its number of images.
-        names: Names of the classes: label `i` stands for `names[i]`.
-        shape: (height, width, 3), or (None, None, 3) where sizes differ.
-    """
-
+    # For every split a `tf.data.Dataset` of examples as they are kept, always in the
+    # same order: small, and so cheap to shuffle.
     encoded: dict
+    # From such an example to its image, uint8 of this shape, and its label, int64.
     decode: Callable
+    # For every split, its number of images.
     counts: dict
+    # Names of the classes: label `i` stands for `names[i]`.
     names: tuple
+    # (height, width, 3), or (None, None, 3) where sizes differ.
     shape: tuple
 
     @property
@@ -50,29 +46,19 @@ class Images:
 
 
 def load_images(name, splits, places, size=None):
-    """Loads splits of an image set.
+    """Loads splits of an image set as `Images`; gray ones get three equal channels.
 
     Args:
         name: "digits" (scikit-learn's, enlarged from 8 to 32 pixels by repeating
-            pixels; splits "train" and "test"); a TFDS name such as "cifar10"; or an
-            image folder `<root>/<split>/<class>/*.JPEG` (also .jpg, .jpeg, .png),
-            absolute, relative to `places.data_dir` or to the working directory. Every
-            image of a split of a folder is decoded once, to know that it can be.
-        splits: Tuple of names of splits, which may share no example; slices as in
-            TFDS: "train[:20000]", "train[:80%]", "train+val". Folders are in a fixed
-            random order, so that a slice holds all classes.
+            pixels), a TFDS name, or an image folder `<root>/<split>/<class>/*.JPEG`
+            (also .jpg, .jpeg, .png), absolute, relative to `places.data_dir` or to the
+            working directory, whose images are each decoded once.
+        splits: Tuple of splits that share no example, as TFDS writes them: "train",
+            "train[:80%]", "train+val". Folders are in a fixed random order, so that a
+            slice holds all classes.
         places: `sources.Places`.
-        size: None for the images as they are. Otherwise their shorter side is
-            resized to so many pixels and the central square taken.
-
-    Returns:
-        `Images`. Gray images have three equal channels.
-
-    Raises:
-        UnknownData: for an unknown name or split.
-        CorruptData: for files that cannot be decoded, unless `places.skip_corrupt`
-            leaves them out (and prints them).
-        MissingData: where the data are not on disk; it says what to put where.
+        size: Pixels to which their shorter side is resized, before the central square
+            is taken; None for the images as they are.
     """
     try:
         if name == "digits":
@@ -129,14 +115,13 @@ def _from_tfds(name, splits, places):
             f"Received: name={name!r}, and no image folder of that name in "
             f"{places.data_dir or 'the working directory'} (--data_dir)"
         ) from error
-    if not {"image", "label"} <= {*getattr(features, "keys", tuple)()}:
+    if not {"image", "label"} <= set(getattr(features, "keys", tuple)()):
         raise sources.UnknownData(
             "Invalid value received for argument `name`. Expected a set with the "
             f"features 'image' and 'label'. Received: name={name!r}"
         )
     raw, archives, expected = None, None, "Put what TFDS prepared into --data_dir."
-    by_hand = name == "imagenet2012"
-    if by_hand:
+    if by_hand := name == "imagenet2012":
         expected = (
             "ImageNet has to be downloaded by hand from image-net.org (registration): "
             f"put {' and '.join(ARCHIVES)} into --data_dir, and they will be prepared."
@@ -184,13 +169,11 @@ def _from_folder(folder, splits, skip_corrupt):
 
     encoded, counts = {}, {}
     for split, files in chosen.items():
-        files = [(path, labels[label]) for path, label in files if path in shapes]
+        files = [(path, label) for path, label in files if path in shapes]
+        kept = tf.constant([path for path, _ in files], tf.string)
+        numbers = tf.constant([labels[label] for _, label in files], tf.int64)
+        encoded[split] = tf.data.Dataset.from_tensor_slices((kept, numbers))
         counts[split] = len(files)
-        tensors = (
-            tf.constant([path for path, _ in files], tf.string),
-            tf.constant([label for _, label in files], tf.int64),
-        )
-        encoded[split] = tf.data.Dataset.from_tensor_slices(tensors)
     return Images(encoded, decode, counts, tuple(labels), shape)
 
 

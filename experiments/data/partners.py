@@ -25,7 +25,6 @@ def batches_of(recipe, seed, examples, settings, mixing):
     count = len(examples[1])
     padding = round(examples[0].shape[1] / 8) if settings.augment else 0
     examples = tuple(map(tf.convert_to_tensor, examples))
-
     steps_per_epoch = -(-count // settings.batch_size)
 
     def augmented(batch, key):
@@ -34,10 +33,7 @@ def batches_of(recipe, seed, examples, settings, mixing):
     def loader(first_epoch, examples, seed=seed, augment=augmented, mix=None):
         return pipeline.training_batches(
             tf.data.Dataset.from_tensor_slices(examples),
-            count,
-            settings.batch_size,
-            seed,
-            first_epoch,
+            *(count, settings.batch_size, seed, first_epoch),
             augment=augment,
             mix=mix,
             service=settings.data_service,
@@ -46,15 +42,13 @@ def batches_of(recipe, seed, examples, settings, mixing):
     if recipe.partners == "batch":
         return lambda first: loader(first, examples, mix=mixing.in_pipeline)
     if recipe.partners == "loader":
+
+        def zipped(first):
+            seeds = (seed, seed + SECOND_LOADER)
+            return tf.data.Dataset.zip(tuple(loader(first, examples, n) for n in seeds))
+
         return lambda first: pipeline.at_steps(
-            tf.data.Dataset.zip(
-                (
-                    loader(first, examples),
-                    loader(first, examples, seed + SECOND_LOADER),
-                )
-            ),
-            first * steps_per_epoch,
-            mixing.in_pipeline,
+            zipped(first), first * steps_per_epoch, mixing.in_pipeline
         )
     own_class = recipe.partners == "class_neighbors"
     table = keras_mixup.neighbors.nearest_neighbors(

@@ -1,10 +1,9 @@
 """The input pipeline, in order of cost: what is cheap to keep is done once.
 
 Decode, cache, shuffle, repeat, batch, augment, mix, prefetch; where the decoded
-examples do not fit in memory, they are shuffled encoded and decoded afterwards.
-Nothing depends on what was read before: the order of an epoch is that of (seed,
-epoch), the augmentation of a batch that of (seed, step). So a run that is resumed
-sees what it would have seen.
+examples do not fit in memory, they are shuffled encoded and decoded afterwards. The
+order of an epoch is that of (seed, epoch), the augmentation of a batch that of (seed,
+step): a run that is resumed sees what it would have seen.
 """
 
 import tensorflow as tf
@@ -30,25 +29,15 @@ def training_batches(
 ):
     """Endless shuffled batches, from the start of an epoch on.
 
-    Args:
-        examples: Finite `tf.data.Dataset` of examples.
-        count: Number of its examples.
-        batch_size: Examples a batch; the last batch of an epoch may be smaller.
-        seed: Integer.
-        first_epoch: The epoch that the first batch belongs to, from 0.
-        decode: Function of an example, or None.
-        cache: Whether decoded examples are kept in memory.
-        augment: Function of (batch, key), with a key of `keras_mixup.keys`, or None.
-        augment_alone: Whether it is given examples one by one, as batches of one, since
-            their sizes differ before.
-        mix: Function of (step, batch), with a `keras_mixup.Step` counted from the first
-            epoch on, such as `at_step` of a seeded `keras_mixup.MixUp`, or None.
-        shuffle_buffer: Examples that are shuffled at a time; all by default.
-        service: Address of a tf.data service that makes the batches, or None. Then
-            nothing is cached, and the order cannot be foreseen.
+    `ceil(count / batch_size)` of them are an epoch, whose last may be smaller.
 
-    Returns:
-        A `tf.data.Dataset`; `ceil(count / batch_size)` batches are an epoch.
+    `decode` is a function of an example, `augment` of (batch, key), with a key of
+    `keras_mixup.keys`; with `augment_alone` it is given examples one by one, as batches
+    of one, since their sizes differ before. `mix` is a function of (step, batch), with a
+    `keras_mixup.Step` counted from the first epoch on, such as `at_step` of a seeded
+    `keras_mixup.MixUp`. `cache` keeps decoded examples in memory. `shuffle_buffer`
+    examples are shuffled at a time, all by default. `service` is the address of a
+    tf.data service that makes the batches: then nothing is cached.
     """
     cache = cache and not service
     examples = in_chunks(examples, count) if service else examples
@@ -71,13 +60,13 @@ def training_batches(
         if decode is not None and not cache:
             shuffled = shuffled.map(decode, tf.data.AUTOTUNE)
         if augment is not None and augment_alone:
-            shuffled = _numbered(shuffled, service).map(
-                lambda index, example: alone(
-                    lambda batch: augment(batch, keys.make_key(seed, epoch, index)),
-                    example,
-                ),
-                tf.data.AUTOTUNE,
-            )
+
+            def augmented(index, example):
+                key = keys.make_key(seed, epoch, index)
+                return alone(lambda batch: augment(batch, key), example)
+
+            numbered = _numbered(shuffled, service)
+            shuffled = numbered.map(augmented, tf.data.AUTOTUNE)
         batches = shuffled.batch(batch_size)
         if service:
             batches = _numbered(batches, service).map(
@@ -110,16 +99,10 @@ def evaluation_batches(
     transform_alone=False,
     one_hot=0,
 ):
-    """All examples in their order, in batches, each decoded and changed alike.
+    """All examples (features, label) in their order, in batches, each changed alike.
 
-    Args:
-        examples: Finite `tf.data.Dataset` of (features, label).
-        batch_size: Examples a batch.
-        decode: Function of an example, or None.
-        cache: Whether the batches are kept in memory.
-        transform: Function of a batch, or None.
-        transform_alone: Whether it is given examples one by one, as batches of one.
-        one_hot: Number of classes, where labels are to become rows.
+    `transform` is a function of a batch, or with `transform_alone` of each example as a
+    batch of one; `one_hot` the number of classes, where labels are to become rows.
     """
     if decode is not None:
         examples = examples.map(decode, tf.data.AUTOTUNE)

@@ -31,9 +31,8 @@ def locate(source, name):
                 with zipfile.ZipFile(archive) as opened:
                     names = opened.namelist()
             except DAMAGED as error:
-                raise CorruptData(
-                    f"The file {archive} is damaged: {error} (not a zip file?)"
-                ) from error
+                damage = f"The file {archive} is damaged: {error} (not a zip file?)"
+                raise CorruptData(damage) from error
             for member in names:
                 if pathlib.PurePosixPath(member).name == name:
                     return archive, member
@@ -44,9 +43,8 @@ def text(source, name, sha256):
     """The text of a raw file; a zip file's member is read without unpacking it."""
     found = locate(source, name)
     if found is None:
-        raise MissingData(
-            f"Expected the raw file {name} in {source}, or in its zip file"
-        )
+        expected = f"Expected the raw file {name} in {source}, or in its zip file"
+        raise MissingData(expected)
     path, member = found
     try:
         content = _content(path, member)
@@ -77,10 +75,7 @@ def _content(path, member):
 def members(source, largest):
     """Names and readers of the files of a .tar.gz, each to be read before the next."""
     try:
-        with (
-            gzip.open(source) as packed,
-            tarfile.open(fileobj=packed, mode="r|") as archive,
-        ):
+        with gzip.open(source) as packed, tarfile.open(None, "r|", packed) as archive:
             for member in archive:
                 path = pathlib.PurePosixPath(member.name)
                 inside = not path.is_absolute() and ".." not in path.parts

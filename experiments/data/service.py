@@ -5,9 +5,8 @@
     python -m experiments figure3_cifar --data_service grpc://HOST:5000
 
 An epoch is a job of its own. The dispatcher hands out the examples, files or chunks of
-memory, as workers ask for them. So each is seen once as long as nothing dies, in an
-order that nobody can foresee: what is drawn for a batch follows from the seed and from
-the batch itself.
+memory, as workers ask for them: each is seen once as long as nothing dies, in an order
+that nobody can foresee. What is drawn for a batch follows from the seed and the batch.
 The dispatcher's folder outlives it: started again with the same port, it goes on.
 """
 
@@ -27,10 +26,9 @@ CHUNKS = 256
 
 
 def distributed(batches, address, batch_size):
-    """The batches of one epoch, made by the workers of a service, without this process.
+    """The batches of one epoch, made by the workers of the dispatcher at this address.
 
-    The address is the dispatcher's, as "grpc://host:port". Each worker's last batch may
-    be smaller; these are put together.
+    Each worker's last batch may be smaller; these are put together.
     """
     sent = batches.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
     return sent.rebatch(batch_size)
@@ -39,8 +37,8 @@ def distributed(batches, address, batch_size):
 def in_chunks(examples, count):
     """Examples in memory as a dataset that a dispatcher hands out many at a time.
 
-    It is asked for each element of a dataset's source, 0.8 ms each; those of slices of
-    memory are single examples. Those of files are files, and are left alone.
+    It hands out the elements of a dataset's source, 0.8 ms each: of slices of memory
+    single examples. Those of files are files, and are left alone.
     """
     if not isinstance(examples, type(tf.data.Dataset.from_tensor_slices([0]))):
         return examples
@@ -59,9 +57,9 @@ def fingerprint(batch):
 class StopWithoutInput(keras.callbacks.Callback):
     """Ends the process when no batch of an epoch is done for so long.
 
-    A worker of the service that does not come back leaves TensorFlow waiting for ever,
-    where no exception can reach it. Put before callbacks that evaluate or save at the
-    end of an epoch, which is not watched. The wait includes compiling.
+    A worker that does not come back leaves TensorFlow waiting for ever, where no
+    exception can reach it. Put before callbacks that evaluate or save at the end of an
+    epoch, which is not watched. The wait includes compiling.
     """
 
     def __init__(self, seconds):
@@ -118,9 +116,8 @@ def main():
     worker.add_argument("--host", default="localhost", help="as seen by trainers")
     flags = parser.parse_args()
     if flags.part == "dispatcher":
-        config = service.DispatcherConfig(
-            port=flags.port, work_dir=flags.work_dir, fault_tolerant_mode=True
-        )
+        place = {"port": flags.port, "work_dir": flags.work_dir}
+        config = service.DispatcherConfig(**place, fault_tolerant_mode=True)
         server = service.DispatchServer(config)
     else:
         address = f"{flags.host}:{flags.port}"

@@ -24,15 +24,7 @@ class CorruptData(Refusal, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Folders that are searched for data, and whether more may be fetched.
-
-    Attributes:
-        data_dir: Folder of sets that TFDS prepared (in it or in its `tfds`), image
-            folders, or raw files as published; only read. None for nowhere.
-        prepared_dir: Folder into which TFDS writes what it prepares or downloads.
-        download: Whether data that are missing are downloaded.
-        skip_corrupt: Whether files that cannot be decoded are left out and named.
-    """
+    """Where data are looked for, and whether more may be fetched: as `Settings` says."""
 
     data_dir: str | None = None
     prepared_dir: str = "runs/tfds"
@@ -50,13 +42,9 @@ def prepared_builder(
     names and sizes, so that other files are prepared anew; downloaded before, into
     `prepared_dir`; a download, if it is allowed.
 
-    Args:
-        make_builder: Function from a folder (TFDS's `data_dir`) to a builder.
-        places: `Places`.
-        raw_dir: Folder of the raw files, the builder's manual folder, or None.
-        raw_files: The raw files or folders of them, by default `raw_dir`.
-        expected: What to put where, for the `MissingData` that is raised otherwise.
-        by_hand: Whether the data cannot be downloaded by a program.
+    `make_builder` makes one for a folder (TFDS's `data_dir`); `raw_dir` is the folder of
+    the raw files, which are all in it unless `raw_files` names them; `expected` says what
+    to put where; `by_hand`, that no program can download the data.
     """
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)
@@ -72,7 +60,7 @@ def prepared_builder(
         if builder.is_prepared():
             return builder
     if raw_dir is None and (by_hand or not places.download):
-        searched = ", ".join(str(folder) for folder in found)
+        searched = ", ".join(map(str, found))
         fetch = "" if by_hand else " Or give --download to have TFDS fetch them."
         raise MissingData(
             f"No data found for {builder.info.full_name}. Searched: {searched}. "
@@ -105,9 +93,5 @@ def fingerprint(paths):
 
 def places_of(settings):
     """Where the data of these settings are looked for."""
-    return Places(
-        settings.data_dir,
-        settings.prepared_dir,
-        settings.download,
-        settings.skip_corrupt,
-    )
+    names = (one.name for one in dataclasses.fields(Places))
+    return Places(*(getattr(settings, name) for name in names))

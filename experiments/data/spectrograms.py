@@ -8,25 +8,14 @@ BINS = FRAME // 2 + 1
 
 
 def log_spectrogram(waveforms):
-    """`log(1 + |STFT|)` of waveforms at 16 kHz.
+    """`log(1 + |STFT|)` of waveforms (batch, samples) at 16 kHz, of any dtype.
 
-    Frames of 20 ms every 10 ms under a periodic Hamming window; the waveform is
-    padded by half a frame of zeros at both ends, so that frame `t` is centered at
-    `10 t` ms. This is what adiyoss/GCommandsPytorch computes with librosa, which at
-    the ends mirrors the waveform instead.
-
-    Args:
-        waveforms: Tensor of shape (batch, samples), any dtype; 16,000 samples give
-            just 101 frames. More frames are cut off, missing ones are zero.
-
-    Returns:
-        float32 of shape (batch, 161, 101, 1): frequency in steps of 50 Hz, time.
+    Frames of 20 ms every 10 ms under a periodic Hamming window; the waveform is padded
+    by half a frame of zeros at both ends, so that frame `t` is centered at `10 t` ms.
+    (adiyoss/GCommandsPytorch does it with librosa, which mirrors the ends instead.)
+    More than 101 frames are cut off, missing ones are zero: float32 of shape
+    (batch, 161, 101, 1), frequency in steps of 50 Hz by time.
     """
-    if len(waveforms.shape) != 2:
-        raise ValueError(
-            "Invalid value received for argument `waveforms`. Expected the shape "
-            f"(batch, samples). Received: waveforms.shape={waveforms.shape}"
-        )
     waveforms = tf.cast(waveforms, tf.float32)
     half = FRAME // 2
     padded = tf.pad(waveforms, [[0, 0], [half, half]])

@@ -78,10 +78,9 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"{NAME}.tar.gz, or what it unpacks to."
 
     def _info(self):
+        form = {"dtype": np.int16, "encoding": tfds.features.Encoding.BYTES}
         features = {
-            "audio": tfds.features.Tensor(
-                shape=(None,), dtype=np.int16, encoding=tfds.features.Encoding.BYTES
-            ),
+            "audio": tfds.features.Tensor(shape=(None,), **form),
             "label": tfds.features.ClassLabel(names=list(WORDS)),
             "file": tfds.features.Text(),
         }
@@ -106,9 +105,8 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
             if name not in listed:
                 raise sources.MissingData(f"Expected a file {name} in {source}")
             split_of.update(dict.fromkeys(listed[name].decode().split(), split))
-        return {
-            name: self._generate_examples(source, name, split_of) for name in SPLITS
-        }
+        generate = self._generate_examples
+        return {name: generate(source, name, split_of) for name in SPLITS}
 
     def _generate_examples(self, source, split, split_of):
         for name, read in _files(source):
@@ -128,10 +126,9 @@ class SpeechCommandsV001(tfds.core.GeneratorBasedBuilder):
 
 @dataclasses.dataclass(frozen=True)
 class Utterances:
-    """Waveforms with labels.
+    """By split float32 waveforms of one length, in [-1, 1), with int64 labels.
 
-    Each split has a `tf.data.Dataset` of float32 waveforms of one length, in [-1, 1),
-    and int64 labels, always in the same order, and their number. Names are the words.
+    They are always in the same order. The names of the labels are the words.
     """
 
     datasets: dict
@@ -139,27 +136,22 @@ class Utterances:
     names: tuple[str, ...]
 
 
-def _check_known(argument, received, known):
-    different = set(received) & set(known)
-    if not different or len(different) < len(received):
+def _check_known(words):
+    if not set(words) <= set(WORDS):
         raise sources.UnknownData(
-            f"Invalid value received for argument `{argument}`. Expected different "
-            f"names out of {known}. Received: {argument}={received!r}"
+            "Invalid value received for argument `words`. Expected different names out "
+            f"of {WORDS}. Received: words={words!r}"
         )
 
 
 def load_utterances(splits, places, words=None, length=RATE):
-    """Reads `Utterances`; `sources.MissingData` says where the archive is to be put.
+    """Reads `Utterances` from the archive in `data_dir`, unpacked or not.
 
-    Args:
-        splits: Names out of `SPLITS`.
-        places: `sources.Places`; the archive is in its `data_dir`, unpacked or not.
-        words: Words to keep, labeled 0, 1, ... in this order, or None for all 30.
-        length: Number of samples: shorter ones are filled by zeros, longer ones cut.
+    `words` are kept and labeled 0, 1, ... in their order, or all 30; waveforms shorter
+    than `length` samples are filled by zeros, longer ones cut.
     """
     names = WORDS if words is None else tuple(words)
-    _check_known("splits", splits, SPLITS)
-    _check_known("words", names, WORDS)
+    _check_known(names)
     config = "skip_corrupt" if places.skip_corrupt else "all"
     folder = places.data_dir and pathlib.Path(places.data_dir)
     source = folder and find_source(folder)
@@ -197,12 +189,12 @@ def load_utterances(splits, places, words=None, length=RATE):
 
 
 def write_tones(folder, words=("bed", "cat", "happy"), per_split=4, seed=0):
-    """Writes tones in the archive's layout: another pitch for each word.
+    """Writes tones in the archive's layout, `per_split` files a word and split.
 
-    Each word has `per_split` files in each split. Their lengths (half a second to one),
-    phases and noise come from the seed.
+    Each word has its pitch. Lengths (half a second to one), phases and noise come from
+    the seed.
     """
-    _check_known("words", words, WORDS)
+    _check_known(words)
     folder = pathlib.Path(folder)
     generator = np.random.default_rng(seed)
     listed = {split: [] for split in SPLITS}

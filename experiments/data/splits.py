@@ -30,10 +30,7 @@ def choose(splits, parts):
 
 
 def disjoint(splits, sizes):
-    """The parts of each split; raises where two share examples, or one has none.
-
-    What is tested on must not be trained on; the message names the two.
-    """
+    """The parts of each split; raises where two share examples, or one has none."""
     found = [(split, ranges(split, sizes)) for split in splits]
     for split, parts in found:
         if not any(indices for _, indices in parts):

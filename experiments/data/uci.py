@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from experiments.data import raw_files, sources
-from keras_mixup import arguments
 
 SCALINGS = {
     "min_max": MinMaxScaler,
@@ -68,15 +67,13 @@ def _arff(text):
 
 @dataclasses.dataclass
 class Table:
-    """How the raw files of a table are read.
-
-    The labels are as the files write them, in the order of the classes; `parse` makes
-    rows and labels of the files' texts.
-    """
+    """How the raw files of a table are read."""
 
     columns: int
+    # As the files write them, in the order of the classes.
     labels: tuple[str, ...]
     files: tuple[str, ...]
+    # From the files' texts to rows and labels.
     parse: Callable = _comma_separated
 
 
@@ -133,34 +130,22 @@ class UciTables(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, source):
         table = TABLES[self.builder_config.name]
-        rows, labels = table.parse(
-            *(raw_files.text(source, name, DIGESTS[name]) for name in table.files)
-        )
+        texts = (raw_files.text(source, name, DIGESTS[name]) for name in table.files)
+        rows, labels = table.parse(*texts)
         for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
             fields = ["nan" if field == "?" else field for field in row]
             yield number, {"features": np.array(fields, "float32"), "label": label}
 
 
 def load_table(name, places):
-    """Reads a table; `sources.MissingData` says where its files are to be put.
+    """Float32 features, NaN where a value is missing, int32 labels, number of classes.
 
-    Args:
-        name: Name of one of `TABLES`, or "iris_bundled": scikit-learn's own copy of
-            the irises (without UCI's two slips), which needs nothing on disk.
-        places: `sources.Places`; raw files are in `uci/<name>` of its `data_dir`.
-
-    Returns:
-        float32 features of shape (n, d), NaN where a value is missing, int32 labels
-        of shape (n,), and the number of classes.
+    Raw files are in `uci/<name>` of `data_dir`. "iris_bundled" is scikit-learn's own
+    copy of the irises, without UCI's two slips; it needs nothing on disk.
     """
     if name == "iris_bundled":
         x, y = sklearn.datasets.load_iris(return_X_y=True)
         return x.astype("float32"), y.astype("int32"), 3
-    if name not in TABLES:
-        raise sources.UnknownData(
-            "Invalid value received for argument `name`. Expected one of "
-            f"{[*TABLES, 'iris_bundled']}. Received: name={name!r}"
-        )
     files = TABLES[name].files
     folder = pathlib.Path(places.data_dir or "<data_dir>", "uci", name)
     complete = places.data_dir and all(raw_files.locate(folder, f) for f in files)
@@ -177,29 +162,12 @@ def load_table(name, places):
 
 
 def split_and_scale(features, labels, seed, test_share=0.5, scaling="min_max"):
-    """Splits a table at random, then fills and scales it by its training part.
+    """`(x_train, y_train), (x_test, y_test)`, filled and scaled by the training part.
 
     A missing value (NaN) becomes its column's mean over the training part, or 0 where
-    the training part has no value in that column.
-
-    Args:
-        features: Float array of shape (n, d).
-        labels: Array of shape (n,).
-        seed: Integer; the same seed gives the same split.
-        test_share: Share of the examples that are held out, between 0 and 1.
-        scaling: "min_max" (training part to [0, 1]), "standard" (to mean 0 and
-            variance 1) or "none". A constant column is only shifted.
-
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`, features as float32.
+    there is none. `scaling` is "min_max" (training part to [0, 1]), "standard" (to mean
+    0 and variance 1) or "none"; a constant column is only shifted.
     """
-    arguments.check_choice("scaling", scaling, SCALINGS)
-    # An integer would be scikit-learn's number of examples.
-    if not 0 < test_share < 1:
-        raise ValueError(
-            "Invalid value received for argument `test_share`. Expected a number "
-            f"between 0 and 1. Received: test_share={test_share!r}"
-        )
     features = np.asarray(features, "float64")
     x_train, x_test, y_train, y_test = train_test_split(
         features, labels, test_size=test_share, random_state=seed

@@ -1,15 +1,16 @@
 """The files of a run's checkpoints: which are finished, which are whole, which may go.
 
 Beside a checkpoint lies a list of its files with their SHA-256, written last and removed
-first. So a kill between any two of these steps leaves either a finished checkpoint or
-files without a list, which count for nothing and go with the next that is written.
+first: a kill leaves a finished checkpoint, or files without a list, which count for
+nothing and go with the next that is written.
 """
 
-import hashlib
+import pathlib
 import re
 import shutil
 import warnings
 
+from experiments.engine.trained_network import digest
 from experiments.report import result_file
 from keras_mixup.whole_file import to_disk
 
@@ -50,14 +51,11 @@ def begin(path):
 
 def finish(path):
     """Makes a checkpoint of the files that were written."""
-    files = sorted(
-        file
-        for file in path.parent.glob(f"{path.name}.*")
-        if file != _list_of(path) and file.is_file()
-    )
+    files = set(path.parent.glob(f"{path.name}.*")) - {_list_of(path)}
+    files = sorted(filter(pathlib.Path.is_file, files))
     for file in files:
         to_disk(file)
-    result_file.write(_list_of(path), {file.name: _digest(file) for file in files})
+    result_file.write(_list_of(path), {file.name: digest(file) for file in files})
 
 
 def check(path):
@@ -65,8 +63,8 @@ def check(path):
     digests = result_file.read(_list_of(path))
     if not digests:
         raise ValueError(f"{_list_of(path).name} does not list its files")
-    for name, digest in digests.items():
-        if _digest(path.with_name(name)) != digest:
+    for name, expected in digests.items():
+        if digest(path.with_name(name)) != expected:
             raise ValueError(f"{name} is not as it was written")
 
 
@@ -77,11 +75,8 @@ def remove_others(newest):
     """
     ended = finished(newest.parent)
     kept = {path.name for path in ended[: ended.index(newest) + 1][-KEPT:]}
-    others = [
-        file
-        for file in newest.parent.glob("*ckpt-*")
-        if file.name.partition(".")[0] not in kept
-    ]
+    files = newest.parent.glob("*ckpt-*")
+    others = [file for file in files if file.name.partition(".")[0] not in kept]
     try:
         for file in sorted(others, key=lambda file: file.suffix != ".json"):
             shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
@@ -96,8 +91,3 @@ def remove_others(newest):
 
 def _list_of(path):
     return path.with_name(f"{path.name}.sha256.json")
-
-
-def _digest(file):
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -17,41 +17,30 @@ from experiments.engine.non_finite import StopAtNonFiniteLoss
 
 @dataclasses.dataclass
 class Epochs:
-    """The course of a classifier: it is evaluated after each epoch.
+    """The course of a classifier: it is evaluated after each epoch."""
 
-    Attributes:
-        batches: Function from the first epoch to endless training batches.
-        count: Number of training examples.
-        batch_size: Examples in a training batch.
-        sets: Dict from names, such as "test", to batches for evaluation.
-        learning_rate: The schedule that the optimizer follows, for the record.
-        epochs: Number of epochs.
-        max_steps: Steps after which the run, and each evaluation, stops (whole epochs
-            where they are more than one); 0 for the whole run.
-        at_end: Function of the trained network that gives a dict of what is measured
-            once, after the last epoch, or None.
-    """
-
+    # From the first epoch to endless training batches.
     batches: Callable[[int], tf.data.Dataset]
+    # Training examples, and those in a batch.
     count: int
     batch_size: int
+    # Batches for evaluation by name, such as "test".
     sets: dict[str, tf.data.Dataset]
+    # The schedule that the optimizer follows, for the record.
     learning_rate: Callable
     epochs: int
+    # As in `settings.Settings`.
     max_steps: int = 0
+    # From the trained network to a dict of what is measured after the last epoch.
     at_end: Callable | None = None
 
     def __post_init__(self):
         """Shortens what `max_steps` shortens."""
-        self.steps_per_epoch = math.ceil(self.count / self.batch_size)
-        self.steps = self.steps_per_epoch
-        if self.max_steps:
-            self.epochs = min(self.epochs, math.ceil(self.max_steps / self.steps))
-            self.steps = min(self.steps, self.max_steps)
-            self.sets = {
-                name: batches.take(self.max_steps)
-                for name, batches in self.sets.items()
-            }
+        self.steps = self.steps_per_epoch = math.ceil(self.count / self.batch_size)
+        if most := self.max_steps:
+            self.epochs = min(self.epochs, math.ceil(most / self.steps))
+            self.steps = min(self.steps, most)
+            self.sets = {name: part.take(most) for name, part in self.sets.items()}
 
     @property
     def examples_seen(self):
@@ -94,10 +83,8 @@ class Epochs:
     def callbacks(self, state, settings, clock):
         """What measures, and what stops a run that is lost."""
         again = None if settings.data_service else self.batches
-        return [
-            record.RecordEpochs(state, self, clock),
-            StopAtNonFiniteLoss(self.steps_per_epoch, again, lambda: state.batch),
-        ]
+        stop = StopAtNonFiniteLoss(self.steps_per_epoch, again, lambda: state.batch)
+        return [record.RecordEpochs(state, self, clock), stop]
 
     def logs(self, state, settings, folder):
         """What writes the run's logs."""
@@ -124,16 +111,13 @@ class Points:
 
     An iteration is one train step: the steps of the discriminator and one of the
     generator.
-
-    Attributes:
-        batches: Function from the number of iterations done to the batches that follow.
-        points: Increasing numbers of iterations after which it is measured; the last
-            one ends the run.
-        measure: Function of (gan, iteration) that gives a dict of dicts for the record.
     """
 
+    # From the number of iterations done to the batches that follow.
     batches: Callable[[int], tf.data.Dataset]
+    # Increasing iterations after which it is measured; the last one ends the run.
     points: list[int]
+    # (gan, iteration) -> dict of dicts for the record.
     measure: Callable
 
     @property
@@ -154,11 +138,8 @@ class Points:
 
     def begin(self, model, state, folder):
         """Says where a run is resumed."""
-        if self.done(state):
-            print(
-                f"Resuming after iteration {self.done(state)} of {self.steps}.",
-                flush=True,
-            )
+        if done := self.done(state):
+            print(f"Resuming after iteration {done} of {self.steps}.", flush=True)
 
     def callbacks(self, state, settings, clock):
         """What measures."""

@@ -1,8 +1,8 @@
 """Where a run's replicas are: on this device, this machine, or several machines.
 
-Several machines find each other by TF_CONFIG, or by what Slurm says. All of them run the
-same command on the same, shared `--run_dir`: all read there, and the chief, worker 0,
-writes. What hangs on the state of that folder is decided by the chief for all.
+Several machines find each other by TF_CONFIG, or by what Slurm says. All run the same
+command on one shared `--run_dir`: all read there, and the chief, worker 0, writes and
+decides what hangs on the state of that folder.
 """
 
 import functools
@@ -23,12 +23,10 @@ class NoCluster(Refusal, ValueError):
 def strategy_of(settings):
     """The `tf.distribute` strategy of the settings; one a process, however often asked.
 
-    That of several workers has to be made before TensorFlow computes anything, which
-    `python -m experiments` does.
+    That of several workers has to be made before TensorFlow computes anything.
     """
     makers = {"mirrored": mirrored, "multi_worker": multi_worker}
-    maker = makers.get(settings.strategy, tf.distribute.get_strategy)
-    return maker()
+    return makers.get(settings.strategy, tf.distribute.get_strategy)()
 
 
 @functools.cache
@@ -45,11 +43,7 @@ def mirrored():
 
 @functools.cache
 def multi_worker():
-    """The one `MultiWorkerMirroredStrategy`; waits until all workers are there.
-
-    Raises:
-        NoCluster: where neither TF_CONFIG nor Slurm describes one.
-    """
+    """The one `MultiWorkerMirroredStrategy`; waits until all workers are there."""
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver())
 
 

@@ -1,7 +1,4 @@
-"""One training run, of a classifier or a GAN: Keras's fit with what users expect of it.
-
-What differs between the two is their course: when they are measured, and of what.
-"""
+"""One training run, of a classifier or a GAN: Keras's fit with what users expect of it."""
 
 import contextlib
 import time
@@ -17,21 +14,14 @@ from experiments.engine.state import RunState
 def fit(make_model, course, settings, folder):
     """Trains a model, or goes on where its folder says that it was left.
 
-    Args:
-        make_model: Function without arguments that gives a compiled model; called in
-            the scope of the strategy and under the dtype policy.
-        course: `course.Epochs` or `course.Points`.
-        settings: `settings.Settings`.
-        folder: The run's folder, for logs, checkpoints and the trained networks.
+    `make_model` gives a compiled model, in the scope of the strategy and under the dtype
+    policy; `course` is `course.Epochs` or `course.Points`.
 
     Returns:
         The record: a list of dicts, one for each epoch or point, with "epoch", "train",
         one dict for each set that is measured, and "seconds". That of an epoch has
         "learning_rate" (of its last step), that of a point "iteration"; the last of a
         classifier has "end", with the reliability of its predictions on each set.
-
-    Raises:
-        NonFiniteLoss: where the loss is not finite, with the step.
     """
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -51,8 +41,7 @@ def fit(make_model, course, settings, folder):
     if chief:
         callbacks[1:1] = course.logs(state, settings, folder)
     every, inside = settings.checkpoint_every, settings.checkpoint_steps
-    if every or inside:
-        callbacks.append(record.SaveState(state, every, inside, course.steps, clock))
+    callbacks.append(record.SaveState(state, every, inside, course.steps, clock))
     if settings.data_service:
         # Before all others: what they do at an epoch's end is not waiting.
         callbacks.insert(0, StopWithoutInput(settings.data_service_timeout))

@@ -17,10 +17,9 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     Args:
         steps_per_epoch: Integer.
-        batches: Function from an epoch to its batches, asked for the one that is to
-            blame; None where they cannot be had again.
-        begun: Function without arguments that gives the batches that were done of the
-            open epoch before the run was resumed.
+        batches: From an epoch to its batches, asked for the one that is to blame; None
+            where they cannot be had again.
+        begun: Gives the batches done of the open epoch before the run was resumed.
     """
 
     def __init__(self, steps_per_epoch, batches, begun):
@@ -52,21 +51,16 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
 
 def non_finite(batch):
-    """What in a batch is not finite: a line for each feature or label that is not."""
-    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    """What in a batch is not finite: a line for its features, and one for its labels."""
     lines = []
-    for part, nest in (("feature", x), ("label", y)):
-        for path, tensor in keras.tree.flatten_with_path(nest):
-            tensor = tf.convert_to_tensor(tensor)
-            if not tensor.dtype.is_floating:
-                continue
-            finite = tf.math.is_finite(tensor).numpy()
+    for name, values in zip(("features", "labels"), batch, strict=True):
+        values = tf.convert_to_tensor(values)
+        if values.dtype.is_floating:
+            finite = tf.math.is_finite(values).numpy()
             bad = ~finite.reshape(len(finite), -1).all(axis=1)
             if bad.any():
-                name = "/".join(map(str, path))
-                name = f"{part} {name!r}" if name else f"the {part}s"
                 lines.append(
-                    f"{name} of its batch: {bad.sum()} of {len(bad)} examples are not "
-                    f"finite, the first in row {bad.argmax()}"
+                    f"the {name} of its batch: {bad.sum()} of {len(bad)} examples are "
+                    f"not finite, the first in row {bad.argmax()}"
                 )
     return lines

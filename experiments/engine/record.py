@@ -11,15 +11,10 @@ from keras_mixup.whole_file import whole_file
 
 
 class RecordEpochs(keras.callbacks.Callback):
-    """Evaluates a classifier after each epoch, and keeps the numbers.
+    """Evaluates a classifier after each epoch, and adds the numbers to `state.epochs`.
 
-    What was measured is added to the logs, for the callbacks that follow. The entry of
-    the last epoch has "end" as well: what is measured once.
-
-    Args:
-        state: `state.RunState`, to whose `epochs` the numbers are added.
-        course: `course.Epochs`.
-        clock: Function without arguments that gives the seconds of the run so far.
+    They are added to the logs too, for the callbacks that follow. The entry of the last
+    epoch has "end" as well: what is measured once. `clock` gives the run's seconds.
     """
 
     def __init__(self, state, course, clock):
@@ -51,23 +46,15 @@ class RecordEpochs(keras.callbacks.Callback):
 
     def _end(self):
         network = getattr(self.model, "network", self.model)
-        found = {
-            name: reliability(network, batches)
-            for name, batches in self.course.sets.items()
-        }
-        found = {name: bins for name, bins in found.items() if bins is not None}
-        at_end = self.course.at_end
+        sets, at_end = self.course.sets, self.course.at_end
+        found = {name: reliability(network, batches) for name, batches in sets.items()}
         return {"reliability": found, **(at_end(network) if at_end else {})}
 
 
 class RecordPoints(keras.callbacks.Callback):
-    """Measures a GAN after chosen iterations, and keeps the numbers.
+    """Measures a GAN after chosen iterations, and adds the numbers to `state.epochs`.
 
-    Args:
-        state: `state.RunState`, to whose `epochs` the numbers are added.
-        course: `course.Points`.
-        clock: Function without arguments that gives the seconds of the run so far.
-        shows: Whether a line is printed for each point.
+    `shows` is whether a line is printed for each point; `clock` gives the run's seconds.
     """
 
     def __init__(self, state, course, clock, shows):
@@ -102,12 +89,9 @@ class RecordPoints(keras.callbacks.Callback):
 class SaveState(keras.callbacks.Callback):
     """Saves a run's state after entries of its record, inside of epochs, and at the end.
 
-    Args:
-        state: `state.RunState`.
-        every: Entries of the record between two checkpoints; 0 for none.
-        steps: Steps between two inside of an epoch; 0 for none.
-        steps_per_epoch: Steps of an epoch.
-        clock: Function without arguments that gives the seconds of the run so far.
+    `every` are the entries between two checkpoints, `steps` the steps between two inside
+    of an epoch; 0 for none. Where an epoch was open, it gives the metrics back what they
+    had counted, which a run that saves nothing more needs as well.
     """
 
     def __init__(self, state, every, steps, steps_per_epoch, clock):
@@ -133,15 +117,14 @@ class SaveState(keras.callbacks.Callback):
         self._save_new_entry()
 
     def on_train_end(self, logs=None):
-        """Saves the end, unless that was just done."""
-        if self._saved != len(self.state.epochs):
+        """Saves the end, unless that was just done or nothing is saved."""
+        if (self.every or self.steps) and self._saved != len(self.state.epochs):
             self._save()
 
     def _save_new_entry(self):
         count = len(self.state.epochs)
-        if count > self._seen and (
-            self.steps or (self.every and count % self.every == 0)
-        ):
+        is_time = self.steps or (self.every and count % self.every == 0)
+        if count > self._seen and is_time:
             self._save()
         self._seen = count
 
@@ -151,20 +134,14 @@ class SaveState(keras.callbacks.Callback):
 
 
 def reliability(network, batches):
-    """How often a classifier is right, by how sure it is; None where it is not one.
+    """How often a classifier is right, by how sure it is.
 
-    Args:
-        network: A network that ends in logits: one for two classes, or one a class.
-        batches: Batches of (features, labels): integers, one-hot rows, or for one logit
-            a column of zeros and ones.
+    It ends in logits, one for two classes or one a class. Labels are integers, one-hot
+    rows, or for one logit a column of zeros and ones.
     """
     logits = network.predict(batches, verbose=0).astype("float64")
     labels = np.concatenate([np.asarray(y) for _, y in batches])
-    if logits.ndim != 2:
-        return None
     if logits.shape[-1] == 1:
-        if not np.isin(labels, (0, 1)).all():
-            return None
         # The softmax of (0, logit) has the sigmoid of the logit as its second entry.
         logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
         labels = labels.reshape(-1).astype("int64")

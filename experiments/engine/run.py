@@ -1,4 +1,4 @@
-"""Carries out an experiment: what is done is not done again, what is new is published.
+"""Carries out an experiment: what is done is not done again.
 
 The same command goes on where the one before was stopped, and another seed or method
 is added to what is there.
@@ -22,26 +22,15 @@ from keras_mixup.whole_file import whole_file
 
 
 def run(experiment, settings):
-    """Loads, trains, analyzes, prints the tables and publishes; gives the result.
-
-    Args:
-        experiment: `experiment.Experiment`.
-        settings: Its settings.
-    """
+    """Loads, trains, analyzes, prints the tables and publishes; gives the result."""
     data = experiment.load(settings)
     runs = experiment.runs(settings, data)
-    records = experiment.analyze(
-        train_all(experiment, settings, runs, data), data, settings
-    )
-    return conclude(experiment, settings, records)
+    trained = train_all(experiment, settings, runs, data)
+    return conclude(experiment, settings, experiment.analyze(trained, data, settings))
 
 
 def train_all(experiment, settings, runs, data):
-    """Does the runs that are not done yet; gives a record for each, with its "folder".
-
-    Raises:
-        OtherSettings: where a run's folder belongs to other settings.
-    """
+    """Does the runs that are not done yet; gives a record for each, with its "folder"."""
     # Each network is traced for itself, which TensorFlow would take for a mistake.
     tf.get_logger().setLevel("ERROR")
     root = pathlib.Path(settings.run_dir, experiment.pool or experiment.name)
@@ -71,7 +60,8 @@ def train_all(experiment, settings, runs, data):
     return [
         {
             **records[run.folder_name],
-            **{"group": run.group, "method": run.method},
+            "group": run.group,
+            "method": run.method,
             "folder": str(root / run.folder_name),
         }
         for run in runs
@@ -94,16 +84,12 @@ def _loaded(name, settings):
 
 
 def claims_of(settings, runs):
-    """What each run depends on, by the name of its folder.
-
-    Raises:
-        Refusal: where two different runs would share a folder.
-    """
+    """What each run depends on, by the name of its folder."""
     own = of_settings.names(type(settings), "setting", "compute")
     shared = {name: getattr(settings, name) for name in own}
     if settings.strategy != "one":
-        replicas = distribution.strategy_of(settings).num_replicas_in_sync
-        shared["replicas"] = replicas
+        strategy = distribution.strategy_of(settings)
+        shared["replicas"] = strategy.num_replicas_in_sync
     claims = {}
     for run in runs:
         claim = {**shared, **run.settings, "seed": run.seed, "counts": run.examples}
@@ -148,12 +134,8 @@ def conclude(experiment, settings, records):
     """Makes the result, prints its tables, draws its pictures and publishes them."""
     runs = [{k: v for k, v in run.items() if k != "folder"} for run in records]
     result = result_file.make_result(
-        experiment.name,
-        experiment.item,
-        dataclasses.asdict(settings),
-        experiment.paper(settings),
-        runs,
-        experiment.final,
+        *(experiment.name, experiment.item, dataclasses.asdict(settings)),
+        *(experiment.paper(settings), runs, experiment.final),
     )
     # As it will be read: pictures are made from the file alone.
     result = json.loads(json.dumps(result))

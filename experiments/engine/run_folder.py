@@ -1,8 +1,4 @@
-"""The folder of one run: to whom it belongs, who is at work in it, and its record.
-
-It holds the settings that the run depends on, its logs, its checkpoints while it lasts,
-and the trained network and the record when it is done.
-"""
+"""The folder of one run: to whom it belongs, who is at work in it, and its record."""
 
 import contextlib
 import json
@@ -40,11 +36,12 @@ def compare(folder, claim):
             f"{'keras_mixup 0.1' if layout == 1 else 'another version'}. Expected "
             f"layout {LAYOUT}. Give another --run_dir, or remove the folder."
         )
+    names = sorted({*there, *claim})
+    pairs = [[one.get(name, "nothing") for one in (there, claim)] for name in names]
     differences = [
-        f"{name}: {there.get(name, 'nothing')!r} there, "
-        f"{claim.get(name, 'nothing')!r} now"
-        for name in sorted({*there, *claim})
-        if there.get(name, "nothing") != claim.get(name, "nothing")
+        f"{name}: {begun!r} there, {now!r} now"
+        for name, (begun, now) in zip(names, pairs, strict=True)
+        if begun != now
     ]
     if differences:
         raise OtherSettings(
@@ -66,14 +63,8 @@ def record(folder):
 def do(folder, claim, train):
     """Does a run in its folder, unless it is done, and leaves the record there.
 
-    Args:
-        folder: The folder; other processes are kept out of it meanwhile.
-        claim: Dict of the settings that the run depends on.
-        train: Function without arguments that gives the record.
-
-    Raises:
-        InUse: where another process is at work there.
-        OtherSettings: where the folder belongs to other settings.
+    Other processes are kept out of it meanwhile. `claim` is the dict of the settings
+    that the run depends on; `train` gives the record.
     """
     with _held(folder):
         # A process that held the folder before may have begun or done it meanwhile.
@@ -94,16 +85,13 @@ def remove_checkpoints(folder):
 def _held(folder):
     """Keeps other processes out of a folder; a killed one holds it no longer."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        # The file stays: another process may be about to lock it.
+        held = filelock.FileLock(folder / ".lock").acquire(timeout=0)
     except filelock.Timeout as error:
         raise InUse(
             f"Another process is at work in {folder}. Wait for it, stop it, or give "
             "another --run_dir. (What it had done stays there.)"
         ) from error
-    try:
+    with held:
         yield
-    finally:
-        # The file stays: another process may be about to lock it.
-        lock.release()

@@ -30,21 +30,14 @@ class RunState:
 
     Weights, the optimizer's variables, the state of random layers, the numbers of the
     epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
-    checkpoint, so that they never belong to different steps. The two newest are kept
-    (`checkpoint_files`).
+    checkpoint, so that they never belong to different steps.
 
-    Args:
-        model: A compiled `keras.Model` whose weights are made; one with several
-            optimizers has them in `optimizers`, built. This is called out of the scope
-            of a strategy: the record's text is not to be broadcast.
-        folder: Where the checkpoints are.
-        writes: Whether this process writes; of several workers one does, and all call
-            `save`.
+    `epochs` is the record of the epochs done, `batch` the batches done of the epoch that
+    was open when the state was restored, `seconds` what the run had taken then. It is
+    made out of the scope of a strategy: the record's text is not to be broadcast.
 
-    Attributes:
-        epochs: The record of the epochs done.
-        batch: Batches done of the epoch that was open when the state was restored.
-        seconds: What the run had taken then.
+    The model's weights are made; several optimizers are in its `optimizers`, built. Of
+    several workers one `writes`, and all call `save`.
     """
 
     def __init__(self, model, folder, writes=True):
@@ -59,21 +52,15 @@ class RunState:
         self._record = tf.Variable("{}", dtype=tf.string)
         of_metrics = {id(v) for v in _metric_variables(model)}
         kept = [v for v in model.variables if id(v) not in of_metrics]
-        self._variables = [
-            copy
-            for variable in sum((list(o.variables) for o in optimizers), kept)
-            for copy in _copies(variable.value)
-        ]
-        self._checkpoint = tf.train.Checkpoint(
-            variables=self._variables, record=self._record
-        )
+        every = sum((list(one.variables) for one in optimizers), kept)
+        # Copies on the replicas are all kept: those of moving averages differ.
+        values = (variable.value for variable in every)
+        self._variables = [one for v in values for one in getattr(v, "values", [v])]
+        whole = {"variables": self._variables, "record": self._record}
+        self._checkpoint = tf.train.Checkpoint(**whole)
 
     def restore(self):
-        """Takes up the newest checkpoint that is whole; gives the epochs done.
-
-        Raises:
-            DamagedCheckpoints: where some were finished, and none of these is whole.
-        """
+        """Takes up the newest checkpoint that is whole; gives the epochs done."""
         damaged, unfinished = [], []
         for path in reversed(checkpoint_files.found(self.folder)):
             if not checkpoint_files.is_finished(path):
@@ -109,10 +96,7 @@ class RunState:
     def save(self, batch=0, seconds=0.0):
         """Writes a checkpoint of the epochs done, and of so many batches of the next.
 
-        Raises:
-            NonFiniteLoss: where a weight is not finite: the checkpoint before
-                stays the last.
-            CannotSave: where it cannot be written.
+        Where a weight is not finite, the checkpoint before stays the last.
         """
         several_workers.average_statistics(self.model)
         metrics = _metric_variables(self.model) if batch else []
@@ -121,7 +105,7 @@ class RunState:
             "epochs": self.epochs,
             "batch": batch,
             "seconds": seconds,
-            "metrics": [_encoded(variable) for variable in metrics],
+            "metrics": list(map(_encoded, metrics)),
         }
         self._check_finite()
         if not self.writes:
@@ -144,20 +128,17 @@ class RunState:
 
     def put_metrics_back(self):
         """Gives the metrics of the open epoch what they had counted, once."""
-        for variable, text in zip(
-            _metric_variables(self.model) if self._metrics else [],
-            self._metrics,
-            strict=True,
-        ):
+        variables = _metric_variables(self.model) if self._metrics else []
+        for variable, text in zip(variables, self._metrics, strict=True):
             value = np.frombuffer(base64.b64decode(text), variable.dtype)
             variable.assign(value.reshape(variable.shape))
         self._metrics = []
 
     def _take(self, record):
-        if record.get("format") != FORMAT:
+        if (found := record.get("format")) != FORMAT:
             raise DamagedCheckpoints(
-                f"A checkpoint in {self.folder} is of format {record.get('format')}. "
-                f"Expected {FORMAT}. Remove the folder to start the run anew."
+                f"A checkpoint in {self.folder} is of format {found}. Expected {FORMAT}. "
+                "Remove the folder to start the run anew."
             )
         self.epochs[:] = record["epochs"]
         self.batch, self.seconds = record["batch"], record["seconds"]
@@ -183,15 +164,7 @@ def _encoded(variable):
     return base64.b64encode(value.tobytes()).decode("ascii")
 
 
-def _copies(variable):
-    """A variable, or its copies on the replicas: those of moving averages differ."""
-    return list(getattr(variable, "values", [variable]))
-
-
 def _is_of_room(error):
     """Whether an error says that the disk, or a user's share of it, is full."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return (
-        isinstance(error, tf.errors.ResourceExhaustedError)
-        or getattr(error, "errno", None) in full
-    )
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return full or isinstance(error, tf.errors.ResourceExhaustedError)

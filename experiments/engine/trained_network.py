@@ -16,20 +16,18 @@ def save(network, path):
     """Saves a network, then its SHA-256 beside it; the one before stays until then."""
     with whole_file(path) as scratch:
         network.save(scratch)
-        digest = _digest(scratch)
+        written = digest(scratch)
     with whole_file(_digest_of(path)) as scratch:
-        scratch.write_text(digest)
+        scratch.write_text(written)
 
 
 def load(path):
     """Loads a network that `save` wrote; no code comes with it (Keras's safe mode).
 
-    Raises:
-        DamagedNetwork: where the file is not as it was written. A wrong byte among the
-            weights of a `.keras` file is not seen by Keras.
+    Keras does not see a wrong byte among the weights of a `.keras` file.
     """
     try:
-        expected, found = _digest_of(path).read_text().strip(), _digest(path)
+        expected, found = _digest_of(path).read_text().strip(), digest(path)
     except (OSError, UnicodeDecodeError) as error:
         expected, found = f"a digest beside it ({error})", "none"
     if found != expected:
@@ -45,6 +43,7 @@ def _digest_of(path):
     return path.with_name(f"{path.name}.sha256")
 
 
-def _digest(path):
+def digest(path):
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ network of more capacity suffers less from a large alpha. This is the curve of i
 
     python -m experiments alpha_tradeoff --data_dir DATA                  # two cores
     python -m experiments alpha_tradeoff --data_dir DATA --preset paper   # a GPU
-    python -m experiments alpha_tradeoff --preset smoke                   # a minute
 
 PreAct ResNet-18 at three widths, alpha 0 (ERM), .1, .2, .4, 1, 2, 4, 8, 32 and a
 million, whose weights are .5000 ± .0004: the limit of averages. The training error is

@@ -10,7 +10,6 @@ The paper gives no numbers for them.
 
     python -m experiments discussion --data_dir DATA                  # two cores
     python -m experiments discussion --data_dir DATA --preset paper   # a GPU
-    python -m experiments discussion --preset smoke                   # a minute
 
 Every row but ERM is mixup with alpha 1, the first of them as in the paper: pairs of one
 shuffled batch, one lam a batch. The Dirichlet law of three is symmetric with

@@ -1,29 +1,22 @@
 """Figure 1b: the decision surface of ERM and of mixup on a two-class plane.
 
-The claim: mixup leads to decision boundaries that go linearly from class to class, and
-so to a smoother estimate of uncertainty (section 2). The paper has a picture (green:
+The claim (section 2): mixup leads to decision boundaries that go linearly from class to
+class, and so to a smoother estimate of uncertainty. The paper has a picture (green:
 class 0, orange: class 1, blue: p(y = 1 | x)) and no numbers, so none stand beside ours.
 
     python -m experiments figure1_toy                   # both shapes, three seeds
     python -m experiments figure1_toy --shapes circles
-    python -m experiments figure1_toy --preset smoke    # seconds
 
-From the paper: alpha = 1, and that there are two classes in the plane.
-
-Not in the paper, and set here: all else. The data are scikit-learn's `circles` (300
-points, factor .5, noise .1) and `moons` (noise .1), drawn anew for each seed, and held
-out points of the same law; the network is an MLP 2-512-512-512-1 (the size of the
-paper's GAN, section 3.7) with ReLU and Keras's initial values, trained by Adam at 1e-3
-for 2,000 steps of 128 points on the binary cross-entropy; a batch is mixed by one lam,
-as in Figure 1a. The presets `paper` and `cpu` are the same. An epoch of the record is a
-block of steps; a batch may reach from one pass over the points into the next. What is
-measured when training has ended is in `surfaces.py`.
-
-Numbers are those of all seeds; the picture's surfaces are those of the first.
+From the paper: alpha = 1, and that there are two classes in the plane. Set here: all
+else. The data are scikit-learn's `circles` (factor .5) and `moons`, drawn anew for each
+seed, and held out points of the same law; the network is an MLP 2-512-512-512-1 (the
+size of the paper's GAN) with ReLU and Keras's initial values, trained by Adam on the
+binary cross-entropy; a batch is mixed by one lam, as in Figure 1a. An epoch of the
+record is a block of steps; a batch may reach from one pass into the next. What is
+measured at the end is in `surfaces.py`; its picture's surfaces are the first seed's.
 """
 
 import dataclasses
-from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -31,10 +24,10 @@ import tensorflow as tf
 import keras_mixup
 from experiments import classifier, measures
 from experiments.data import pipeline
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, plan
 from experiments.paper import surfaces
 from experiments.report import figures, tables
-from experiments.settings import MethodSettings, field, invalid
+from experiments.settings import field, invalid
 
 SHAPES = ("circles", "moons")
 # What is measured at the end, and the rest of the table.
@@ -52,7 +45,7 @@ MEASURES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(MethodSettings):
+class Settings(classifier.MLPSettings):
     """Settings of Figure 1b; the defaults are ours, since the paper gives none."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -66,18 +59,12 @@ class Settings(MethodSettings):
     # Steps of training, and how many of them are an epoch of the record.
     steps: int = field(2000, least=1)
     steps_per_epoch: int = field(200, least=1)
-    # Units of each of the three hidden layers.
-    width: int = field(512, least=1)
-    # Learning rate of Adam.
-    learning_rate: float = field(1e-3, above=0)
+    width: int = 512
     # Pairs of points of the two classes whose segments are measured.
     pairs: int = field(500, least=1)
     # Points of the grid in each direction; of the first seed the result keeps it, so
     # that it must not be fine.
     grid: int = field(61, least=2, below=62)
-    checkpoint_every: int = 0
-    tensorboard: bool = False
-    progress: Literal["auto", "bar", "line", "none"] = "none"
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
@@ -89,12 +76,7 @@ class Settings(MethodSettings):
 
 def runs(settings, data):
     """Each shape with each seed and method."""
-    return [
-        Run(shape, method, seed, {"shape": shape, "alpha": alpha})
-        for shape in settings.shapes
-        for seed in settings.seeds
-        for method, alpha in settings.method_alphas().items()
-    ]
+    return plan(settings, {shape: ({"shape": shape}, {}) for shape in settings.shapes})
 
 
 def train(run, data, settings, folder):
@@ -118,9 +100,8 @@ def train(run, data, settings, folder):
 
     test = tf.data.Dataset.from_tensor_slices(test_part)
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
+        mixing,
         batches=batches,
         count=settings.steps_per_epoch * settings.batch_size,
         sets={"test": pipeline.evaluation_batches(test, 1000)},

@@ -2,23 +2,18 @@
 
 The claim (section 3.1): at `x = lam x_i + (1 - lam) x_j` between random training
 examples, a network trained with mixup seldomer predicts a class that is neither y_i nor
-y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves each;
-digitized (section 3.1's figure, ± .4 points and ± .005), at lam = .5: misses 16.4 % for
-ERM and 6.2 % for mixup, gradient norms .177 and .039. All 21 points are in `PAPER`.
+y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves each,
+digitized here (± .4 points and ± .005).
 
     python -m experiments figure2_between --data_dir DATA                  # two cores
     python -m experiments figure2_between --data_dir DATA --preset paper   # a GPU
-    python -m experiments figure2_between --preset smoke                   # a minute
 
 Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1e-4,
 10,000 pairs of different examples, unaugmented, the same for both networks of a seed;
 inference mode; the loss is the cross-entropy against `lam y_i + (1 - lam) y_j`, its
 gradient that of each example alone with respect to the normalized input, its norm
-Euclidean, the mean over pairs. The median over pairs and the gradient of the loss
-against the predicted class stand beside it.
-
-Gradient norms depend on the number of pixels: compare their ratio, not their size. The
-networks are those of `table3_adversarial` and `discussion`, trained once.
+Euclidean, the mean over pairs. Beside it stand the median over pairs, and the gradient
+of the loss against the predicted class.
 """
 
 import dataclasses
@@ -28,8 +23,8 @@ import numpy as np
 from experiments import classifiers, measures
 from experiments.data import image_batches
 from experiments.experiment import LEGEND
-from experiments.recipes import CPU, SMOKE, RecipeSettings, erm_and_mixup
-from experiments.report import analysis_figures, figures, tables
+from experiments.recipes import CPU, SMOKE, PairSettings, erm_and_mixup
+from experiments.report import analysis_figures, figures, result_file, tables
 from experiments.settings import field
 from keras_mixup import evaluation
 
@@ -43,13 +38,9 @@ MEASURES = {
     "last_error": "Test error (%)",
     "calibration_error": "Calibration error (%)",
 }
+NORMS = ("gradient_norm", "gradient_norm_median", "gradient_norm_predicted")
 # Decimals, where there are more than one.
-DIGITS = {
-    "gradient_norm": 3,
-    "gradient_norm_median": 3,
-    "gradient_norm_predicted": 3,
-    "loss": 2,
-}
+DIGITS = {**dict.fromkeys(NORMS, 3), "loss": 2}
 # Digitized at lam 0, .05, ..., .5; the curves are symmetric.
 PAPER = {
     "ERM": {
@@ -70,15 +61,11 @@ PAPER = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(RecipeSettings):
+class Settings(PairSettings):
     """Settings of Figure 2; the defaults are the paper's, and ours where it has none."""
 
     # Random pairs of training examples.
     pairs: int = field(10_000, "analysis", least=1)
-    seeds: tuple[int, ...] = field((0, 1, 2))
-    # Alpha of the second network.
-    alpha: float = field(1.0, "analysis", above=0)
-    checkpoint_every: int = field(1, least=1)
 
 
 def analyze(records, data, settings):
@@ -92,29 +79,21 @@ def analyze(records, data, settings):
 
 
 def curves(network, examples, seed, settings):
-    """The curves of a network over lam: lists of 21 numbers, by measure.
-
-    Args:
-        network: A classifier of normalized images that ends in logits.
-        examples: uint8 images and their integer labels.
-        seed: Integer, for the pairs.
-        settings: `Settings`.
-    """
+    """The curves of a network of normalized images: 21 numbers each, by measure."""
     x, y = examples
     i, j = random_pairs(len(y), settings.pairs, seed)
-    ends = [image_batches.normalize(x[k]).numpy() for k in (i, j)]
-    found = {}
-    for target in ("mixed", "predicted"):
-        found[target] = evaluation.between(
-            network,
-            *(ends[0], y[i], ends[1], y[j]),
+    x_i, x_j = (image_batches.normalize(x[k]).numpy() for k in (i, j))
+    mixed, predicted = (
+        evaluation.between(
+            *(network, x_i, y[i], x_j, y[j]),
             lams=LAMS,
             target=target,
             progress=settings.progress != "none",
         )
-    mixed = {name: found["mixed"][name].tolist() for name in found["mixed"]}
-    predicted = found["predicted"]["gradient_norm"].tolist()
-    return {**mixed, "gradient_norm_predicted": predicted}
+        for target in ("mixed", "predicted")
+    )
+    found = {**mixed, "gradient_norm_predicted": predicted["gradient_norm"]}
+    return {name: curve.tolist() for name, curve in found.items()}
 
 
 def random_pairs(count, pairs, seed):
@@ -126,28 +105,21 @@ def random_pairs(count, pairs, seed):
 
 def final(epochs):
     """The measures at lam = 1/2, and those of the classifier."""
-    between = epochs[-1]["end"]["between"]
-    middle = LAMS.index(0.5)
-    names = [name for name in MEASURES if name in between]
-    return {
-        **{name: between[name][middle] for name in names},
-        **measures.of_classifier(epochs),
-    }
+    middle, between = LAMS.index(0.5), epochs[-1]["end"]["between"]
+    found = {name: between[name][middle] for name in MEASURES if name in between}
+    return {**found, **measures.of_classifier(epochs)}
 
 
 def ratios(result):
     """The ratios of ERM to mixup at lam = 1/2, as Markdown."""
-    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
-    if len(methods) != 2:
-        return []
-    rows = []
+    methods, rows = result_file.methods(result["runs"]), []
     for measure in ("miss", "gradient_norm", "gradient_norm_median"):
-        means = [result["summary"][f"{m}/{measure}"]["mean"] for m in methods]
-        theirs = [result["paper"].get(f"{m}/{measure}") for m in methods]
-        ratio = f"{means[0] / means[1]:.1f}" if means[1] else "-"
-        known = "" if None in theirs else f"{theirs[0] / theirs[1]:.1f}"
-        rows.append([MEASURES[measure], ratio, known])
-    return [tables.markdown(["ERM over mixup, at lam .5", "Ours", "Paper"], rows)]
+        erm, mixup = (result["summary"][f"{m}/{measure}"] for m in methods)
+        ratio = f"{erm['mean'] / mixup['mean']:.1f}" if mixup["mean"] else "-"
+        known = None not in (erm["paper"], mixup["paper"])
+        theirs = f"{erm['paper'] / mixup['paper']:.1f}" if known else ""
+        rows.append([MEASURES[measure], ratio, theirs])
+    return tables.markdown(["ERM over mixup, at lam .5", "Ours", "Paper"], rows)
 
 
 def draw(result, folder):
@@ -180,7 +152,7 @@ EXPERIMENT = classifiers.experiment(
     final=final,
     tables=lambda result: [
         tables.table(result, MEASURES, digits=DIGITS),
-        *ratios(result),
+        ratios(result),
     ],
     draw=draw,
     paper=lambda settings: {

@@ -1,28 +1,18 @@
 """Figure 3: CIFAR-10 and CIFAR-100 by three networks (3a), and error curves (3b).
 
-The claim: mixup lowers the test error of each network, and converges as fast as ERM
-does (section 3.2).
+The claim (section 3.2): mixup lowers the test error of each network, and converges as
+fast as ERM does.
 
     python -m experiments figure3_cifar --data_dir DATA                   # two cores
     python -m experiments figure3_cifar --data_dir DATA --preset paper    # a GPU
-    python -m experiments figure3_cifar --preset smoke                    # seconds
-
-DATA holds what TFDS prepared (`cifar10/3.0.2`), or `--download` fetches it; a folder
-of images may stand in (`--datasets FOLDER`).
 
 The paper's setting, preset `paper`: 200 epochs, batches of 128, SGD with momentum .9
 (not Nesterov's), learning rate 0.1 divided by 10 after epochs 100 and 150 (WRN: 60,
 120, 180), L2 on all parameters as PyTorch's weight decay 1e-4, random crops padded by
-4, flips, no dropout, alpha 1, tested on the test split after each epoch. Known costs:
-PreAct ResNet-18 95 minutes on an RTX 3070 Ti, WRN-28-10 6.6 hours on a GTX 1080 Ti.
+4, flips, no dropout, alpha 1, tested on the test split after each epoch.
 
-The paper does not say which epoch Figure 3a is of: ours is the median of the last ten,
-as its Table 5 has it, with the last and the best (chosen on the test set, an oracle)
-beside it; nor how many runs: assumed one, ours has one for each seed. What `cpu`
-reduces is in README.md beside this folder.
-
-Keras keeps the learning rate inside the momentum, PyTorch outside: for a few steps
-after a drop they differ. Where mixed_float16 skips a step, the schedule waits too.
+Not in the paper: which epoch Figure 3a is of (here the median of the last ten, as in
+its Table 5, with the last and the best, an oracle, beside it), and of how many runs.
 """
 
 import dataclasses
@@ -32,7 +22,7 @@ import keras_mixup
 from experiments import classifier, measures
 from experiments.data import image_batches
 from experiments.data.image_batches import ImageSettings
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, plan
 from experiments.report import figures, tables
 from experiments.settings import MethodSettings, field
 
@@ -85,20 +75,16 @@ class Settings(MethodSettings, ImageSettings):
 
 
 def runs(settings, data):
-    """Each network on each set, with each method and seed."""
-    return [
-        Run(
-            f"{dataset}, {NETWORKS[network]}",
-            method,
-            seed,
-            {"dataset": dataset, "network": network, "alpha": alpha},
+    """Each network on each set, with each seed and method."""
+    rows = {
+        f"{dataset}, {NETWORKS[network]}": (
+            {"dataset": dataset, "network": network},
             data[dataset].counts,
         )
         for dataset in settings.datasets
         for network in settings.networks
-        for seed in settings.seeds
-        for method, alpha in settings.method_alphas().items()
-    ]
+    }
+    return plan(settings, rows)
 
 
 def train(run, data, settings, folder):
@@ -108,21 +94,18 @@ def train(run, data, settings, folder):
     if network == "preact_resnet18":
         arguments["shortcut"] = settings.shortcut
     shares = DROPS_OF_WIDE if network == "wide_resnet28_10" else DROPS
-    mixing = classifier.Mixing(
-        run.settings["alpha"], run.seed, len(found.names), settings
-    )
+    classes = len(found.names)
+    mixing = classifier.Mixing(run.settings["alpha"], run.seed, classes, settings)
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
+        mixing,
         **image_batches.of_images(
-            *(found, run.seed, settings),
-            *(image_batches.augment, image_batches.normalize, mixing),
+            found, image_batches.augment, image_batches.normalize, mixing
         ),
         network=lambda: keras_mixup.models.build(
             network,
             input_shape=found.shape,
-            num_classes=len(found.names),
+            num_classes=classes,
             weight_decay=settings.weight_decay,
             **arguments,
         ),

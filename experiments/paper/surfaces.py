@@ -3,16 +3,14 @@
 What is measured of a trained network, with p(x) = p(y = 1 | x):
 
 - R² of p against lam on the straight segments x = lam x_1 + (1 - lam) x_0 between
-  random training points of the two classes: 1 - sum (p - lam)² / sum (lam - mean lam)²,
-  summed over the pairs and 21 values of lam. It is 1 where p is lam everywhere, 0 for p
-  = 1/2, and it can be negative. Beside it that of the mean curve, p averaged over the
-  pairs at each lam; steps at many places make a line of that as well. A segment between
-  two circles may cross the inner one twice, so 1 is out of reach there.
+  random training points of the two classes, over the pairs and 21 values of lam: 1 where
+  p is lam everywhere, 0 for p = 1/2, and it can be negative. Beside it that of the mean
+  curve, p averaged over the pairs; steps at many places make a line of that as well. A
+  segment between two circles may cross the inner one twice: 1 is out of reach there.
 - The norm of the gradient of p on a grid over the training points' box and a margin:
-  its greatest value is how steep the surface is, or more where it is steepest between
-  the grid's points. Its mean is not: along a line that crosses from class to class the
-  gradient adds up to 1, steep or not, so the mean is the mean length of the level lines
-  of p over the area of the box.
+  its greatest value is how steep the surface is. Its mean is not: along a line that
+  crosses from class to class the gradient adds up to 1, steep or not, so the mean is
+  the mean length of the level lines of p over the area of the box.
 """
 
 import itertools
@@ -21,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn import datasets
 
-from experiments.report import figures
+from experiments.report import figures, result_file
 
 # Values of lam on a segment, and what is left around the points.
 LAMS, MARGIN = 21, 0.25
@@ -32,12 +30,11 @@ def draw_points(shape, count, test_count, noise, seed):
     generator = np.random.RandomState(seed)
 
     def draw_some(count):
+        own = {"noise": noise, "random_state": generator}
         if shape == "circles":
-            x, y = datasets.make_circles(
-                count, factor=0.5, noise=noise, random_state=generator
-            )
+            x, y = datasets.make_circles(count, factor=0.5, **own)
         else:
-            x, y = datasets.make_moons(count, noise=noise, random_state=generator)
+            x, y = datasets.make_moons(count, **own)
         return x.astype("float32"), y.astype("float32")[:, np.newaxis]
 
     return draw_some(count), draw_some(test_count)
@@ -112,7 +109,8 @@ def draw(result, folder):
     for run in result["runs"]:
         cell = ends.setdefault((run["group"], run["method"]), [])
         cell.append(run["epochs"][-1]["end"])
-    shapes, methods = (list(dict.fromkeys(names)) for names in zip(*ends, strict=True))
+    shapes = result_file.groups(result["runs"])
+    methods = result_file.methods(result["runs"])
     picture = figures.figure(3.6 * len(methods) + 4.4, 3.6 * len(shapes) + 0.6)
     axes = picture.subplots(len(shapes), len(methods) + 1, squeeze=False)
     for row, column in itertools.product(range(len(shapes)), range(len(methods))):

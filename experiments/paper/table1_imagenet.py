@@ -1,30 +1,19 @@
 """Table 1: ImageNet by ResNets and ResNeXts, in 90 and in 200 epochs.
 
-The claim: mixup lowers the validation error, and the more, the larger the network and
-the longer the training (section 3.1).
+The claim (section 3.1): mixup lowers the validation error, and the more, the larger the
+network and the longer the training.
 
     python -m experiments table1_imagenet --data_dir DATA                 # two cores
     python -m experiments table1_imagenet --data_dir DATA --preset paper  # many GPUs
-    python -m experiments table1_imagenet --preset smoke                  # seconds
 
-DATA holds `tiny_imagenet_20` (20 classes of Tiny ImageNet, as class folders below
-`train` and `val`), or for `paper` ImageNet-2012, as TFDS prepared it or as its two
-archives; any image folder does (`--dataset FOLDER`).
-
-The paper's setting, preset `paper`: batches of 1,024, learning rate from 0.1 to 0.4 in
-the first 5 epochs, per iteration, then divided by 10 after 30, 60 and 80 epochs of 90,
-or 60, 120 and 180 of 200; alpha 0.2 for ResNets and 0.4 for ResNeXts; random resized
-crops and flips; tested on the central 224 x 224 pixels. Weeks of one GPU (estimated).
+The paper's setting, preset `paper`, is that of the defaults: the learning rate rises per
+iteration, and is divided by 10 after 30, 60 and 80 epochs of 90, or 60, 120 and 180 of
+200; random resized crops and flips; tested on the central square.
 
 Not in the paper, but in its recipe, Goyal et al. (2017): Nesterov momentum .9, weight
 decay 1e-4 on all but batch norms, He-normal convolutions, the last gamma of a block 0.
 Set here: one lam, and one set of batch-norm statistics, for each replica's batch (that
-recipe's is 32 images); images shuffled in a window of 16,384; the last epoch reported,
-with the median of the last ten and the best (on the validation set, an oracle) beside
-it. `cpu` has the drops of 90 epochs in proportion, and a rate in proportion to the batch.
-
-Keras keeps the learning rate inside the momentum, Goyal et al. correct for it: after a
-change they differ for a few steps.
+recipe's is 32 images); images shuffled in a window; the last epoch reported.
 """
 
 import dataclasses
@@ -32,10 +21,9 @@ import itertools
 
 import keras_mixup
 from experiments import classifier, measures
-from experiments.data import augmentation, image_batches, images
+from experiments.data import image_batches
 from experiments.data.image_batches import ImageSettings
-from experiments.data.sources import places_of
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, plan
 from experiments.report import figures, tables
 from experiments.settings import MethodSettings, field, invalid
 
@@ -45,23 +33,17 @@ NETWORKS = {
     "resnext101_32x4d": "ResNeXt-101 32x4d",
     "resnext101_64x4d": "ResNeXt-101 64x4d",
 }
-# Top-1 and top-5 errors (%). Those of ERM in 90 epochs are cited but for ResNeXt-101
-# 32x4d's; that of 64x4d is of 100 epochs.
+# Top-1 and top-5 errors (%) in 90 and in 200 epochs. Those of ERM in 90 are cited but for
+# ResNeXt-101 32x4d's; that of 64x4d is of 100 epochs.
 PAPER = {
-    "ResNet-50, 90 epochs/ERM": (23.5, None),
-    "ResNet-50, 90 epochs/mixup 0.2": (23.3, 6.6),
-    "ResNet-101, 90 epochs/ERM": (22.1, None),
-    "ResNet-101, 90 epochs/mixup 0.2": (21.5, 5.6),
-    "ResNeXt-101 32x4d, 90 epochs/ERM": (21.2, 5.6),
-    "ResNeXt-101 32x4d, 90 epochs/mixup 0.4": (20.7, 5.3),
-    "ResNeXt-101 64x4d, 90 epochs/ERM": (20.4, 5.3),
-    "ResNeXt-101 64x4d, 90 epochs/mixup 0.4": (19.8, 4.9),
-    "ResNet-50, 200 epochs/ERM": (23.6, 7.0),
-    "ResNet-50, 200 epochs/mixup 0.2": (22.1, 6.1),
-    "ResNet-101, 200 epochs/ERM": (22.0, 6.1),
-    "ResNet-101, 200 epochs/mixup 0.2": (20.8, 5.4),
-    "ResNeXt-101 32x4d, 200 epochs/ERM": (21.3, 5.9),
-    "ResNeXt-101 32x4d, 200 epochs/mixup 0.4": (20.1, 5.0),
+    ("resnet50", "ERM"): ((23.5, None), (23.6, 7.0)),
+    ("resnet50", "mixup 0.2"): ((23.3, 6.6), (22.1, 6.1)),
+    ("resnet101", "ERM"): ((22.1, None), (22.0, 6.1)),
+    ("resnet101", "mixup 0.2"): ((21.5, 5.6), (20.8, 5.4)),
+    ("resnext101_32x4d", "ERM"): ((21.2, 5.6), (21.3, 5.9)),
+    ("resnext101_32x4d", "mixup 0.4"): ((20.7, 5.3), (20.1, 5.0)),
+    ("resnext101_64x4d", "ERM"): ((20.4, 5.3),),
+    ("resnext101_64x4d", "mixup 0.4"): ((19.8, 4.9),),
 }
 MEASURES = {
     "last_error": "Top-1 error (%)",
@@ -88,10 +70,10 @@ class Settings(MethodSettings, ImageSettings):
     # Epochs of a run; each network is trained for each.
     lengths: tuple[int, ...] = field((90, 200), "plan", least=1)
     # Values of alpha; none given for the paper's: 0.2 for ResNets, 0.4 for ResNeXts.
-    alphas: tuple[float, ...] = field((), above=0, empty=True)
-    batch_size: int = field(1024, least=1)
+    alphas: tuple[float, ...] = field((), empty=True)
+    batch_size: int = 1024
     # Learning rate after the warm-up.
-    learning_rate: float = field(0.4, above=0)
+    learning_rate: float = 0.4
     # Learning rate of the first step.
     warm_up_from: float = 0.1
     # Epochs of the warm-up.
@@ -112,44 +94,37 @@ class Settings(MethodSettings, ImageSettings):
         if "resnext" in str(self.networks) and any(w % 16 for w in self.widths):
             expected = "multiples of 16, for the groups of ResNeXt"
             raise invalid("widths", expected, self.widths)
-        if not cells(self):
+        if not rows(self):
             expected = "others than 200 for resnext101_64x4d, which the paper lacks"
             raise invalid("lengths", expected, self.lengths)
 
 
-def cells(settings):
-    """What is trained: network, width and length, in the order of the table."""
-    cells = itertools.product(settings.networks, settings.widths, settings.lengths)
-    # The paper trained its largest network for 90 epochs alone.
-    return [cell for cell in cells if cell != ("resnext101_64x4d", 0, 200)]
+def rows(settings):
+    """What each row of the table trains, by its name without the method."""
+    found = {}
+    for row in itertools.product(settings.networks, settings.widths, settings.lengths):
+        network, width, length = row
+        # The paper trained its largest network for 90 epochs alone.
+        if row != ("resnext101_64x4d", 0, 200):
+            name = NETWORKS[network] + (f", width {width}" if width else "")
+            own = {"network": network, "width": width, "length": length}
+            found[f"{name}, {length} epochs"] = own
+    return found
 
 
-def methods(settings, network):
-    """Alpha by name of method, with the paper's alpha where none is given."""
+def with_alphas(settings, network):
+    """The settings with the paper's alpha for a network, where none is given."""
     alphas = settings.alphas or (0.4 if "resnext" in network else 0.2,)
-    return dataclasses.replace(settings, alphas=alphas).method_alphas()
-
-
-def group_name(network, width, length):
-    """A row of the table, without its method."""
-    name = NETWORKS[network] + (f", width {width}" if width else "")
-    return f"{name}, {length} epochs"
+    return dataclasses.replace(settings, alphas=alphas)
 
 
 def runs(settings, data):
     """Each row of the table, with each seed and method."""
-    return [
-        Run(
-            group_name(network, width, length),
-            method,
-            seed,
-            {"network": network, "width": width, "length": length, "alpha": alpha},
-            data.counts,
-        )
-        for network, width, length in cells(settings)
-        for seed in settings.seeds
-        for method, alpha in methods(settings, network).items()
-    ]
+    found = []
+    for group, own in rows(settings).items():
+        of_network = with_alphas(settings, own["network"])
+        found += plan(of_network, {group: (own, data.counts)})
+    return found
 
 
 def train(run, data, settings, folder):
@@ -158,23 +133,10 @@ def train(run, data, settings, folder):
     width = {"width": run.settings["width"]} if run.settings["width"] else {}
     classes = len(data.names)
     mixing = classifier.Mixing(run.settings["alpha"], run.seed, classes, settings)
-
-    def normalize(pixels):
-        mean, std = augmentation.IMAGENET_MEAN, augmentation.IMAGENET_STD
-        return augmentation.normalize(pixels, mean, std)
-
-    def augment(pixels, key):
-        pixels = augmentation.random_resized_crop(pixels, key, size)
-        return normalize(augmentation.flip(pixels, key))
-
-    def transform(pixels):
-        return normalize(augmentation.central_crop(pixels, size))
-
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
-        **image_batches.of_images(data, run.seed, settings, augment, transform, mixing),
+        mixing,
+        **image_batches.of_images(data, *image_batches.of_imagenet(size), mixing),
         network=lambda: keras_mixup.models.build(
             run.settings["network"],
             input_shape=(size, size, 3),
@@ -193,31 +155,25 @@ def train(run, data, settings, folder):
 def drops(length, warm_up=0):
     """The epochs after which the learning rate drops: the paper's, or in proportion."""
     shares = (0.3, 0.6, 0.9) if length == 200 else (30 / 90, 60 / 90, 80 / 90)
-    return tuple(
-        epoch for epoch in classifier.drops_at(length, shares) if epoch > warm_up
-    )
+    return tuple(e for e in classifier.drops_at(length, shares) if e > warm_up)
 
 
 def final(epochs):
     """The row of the table, from the numbers of each epoch."""
-    return {
-        **measures.errors_at_the_end(epochs),
-        **measures.errors_at_the_end(epochs, "top_5_error"),
-        **measures.calibration_at_the_end(epochs),
-    }
+    top_1 = measures.errors_at_the_end(epochs)
+    top_5 = measures.errors_at_the_end(epochs, "top_5_error")
+    return {**top_1, **top_5, **measures.calibration_at_the_end(epochs)}
 
 
 def paper(settings):
     """The paper's value by cell; of two lengths the longer stands for 200."""
-    lengths = sorted(settings.lengths)
-    stands_for = dict(zip(lengths, (90, 200), strict=True)) if len(lengths) == 2 else {}
-    rows = {}
-    for network, width, length in cells(settings):
-        ours = group_name(network, width, length)
-        theirs = group_name(network, 0, stands_for.get(length, length))
-        for method in methods(settings, network):
-            rows[f"{ours}/{method}"] = PAPER.get(f"{theirs}/{method}", ())
-    return measures.cells(rows, MEASURES)
+    lengths = sorted(settings.lengths) if len(settings.lengths) == 2 else [90, 200]
+    found = {}
+    for group, own in rows(settings).items():
+        for method in with_alphas(settings, own["network"]).method_alphas():
+            theirs = dict(zip(lengths, PAPER.get((own["network"], method), ())))
+            found[f"{group}/{method}"] = theirs.get(own["length"], ())
+    return measures.cells(found, MEASURES)
 
 
 EXPERIMENT = Experiment(
@@ -253,11 +209,7 @@ EXPERIMENT = Experiment(
             "cache": True,
         },
     },
-    load=lambda settings: images.load_images(
-        settings.dataset,
-        (settings.train_split, settings.test_split),
-        places_of(settings),
-    ),
+    load=lambda settings: settings.read(settings.dataset),
     runs=runs,
     train=train,
     final=final,

@@ -1,47 +1,41 @@
 """Table 3: adversarial examples by FGSM and I-FGSM, white box and black box.
 
 The claim (section 3.5): networks trained with mixup withstand adversarial examples
-better, without being trained on any.
-The paper has three ResNet-101 on ImageNet (two ERM, one mixup), and epsilon 4 of 255.
-Under I-FGSM in the white box mixup's top-5 error is the worse one.
+better, without being trained on any. The paper has three ResNet-101 on ImageNet (two
+ERM, one mixup); here they are the networks of `figure2_between`, trained once for both.
 
     python -m experiments table3_adversarial --data_dir DATA                  # two cores
     python -m experiments table3_adversarial --data_dir DATA --preset paper   # a GPU
-    python -m experiments table3_adversarial --preset smoke                   # a minute
 
 White box: each network is attacked by its own gradients. Black box: the examples are
-made with the first ERM network and shown to the second one and to mixup's. FGSM is one
-step of epsilon, I-FGSM ten equal steps of epsilon / 10, both along the sign of the
-gradient of the cross-entropy against the true label, kept within epsilon of the image
-and within [0, 255]; every test image is attacked, the misclassified ones too.
-
-Not in the paper, and set here: the step's size, the images. For each seed the first
-ERM network is that of the seed, the second that of the next seed in the list.
-
-Not ImageNet, but the networks of `figure2_between`, PreAct ResNet-18 by ERM and by
-mixup with alpha 1, trained once for both, epsilon 1, 2, 4 and 8 of 255. Preset `paper`
-is CIFAR-10 by section 3.2's training.
+made with the first ERM network, that of the seed, and shown to the second one, that of
+the next seed in the list, and to mixup's. FGSM is one step of epsilon, I-FGSM ten equal
+steps of epsilon / 10, both along the sign of the gradient of the cross-entropy against
+the true label, kept within epsilon of the image and within [0, 255]; every test image
+is attacked. Not in the paper: the size of the step, which seeds, and which images.
 """
 
 import dataclasses
 import functools
+import itertools
 
 import tensorflow as tf
 
 from experiments import classifiers, measures
-from experiments.recipes import CPU, SMOKE, RecipeSettings, erm_and_mixup
-from experiments.report import analysis_figures, figures, tables
+from experiments.recipes import CPU, SMOKE, PairSettings, erm_and_mixup
+from experiments.report import analysis_figures, figures, result_file, tables
 from experiments.settings import field, invalid
 from keras_mixup import evaluation
 
-BOXES, ATTACKS, TOPS = ("white", "black"), ("fgsm", "i_fgsm"), ("top_1", "top_5")
-HEADINGS = {
-    f"{box}_{attack}_{top}": f"{box}, {attack.replace('_', '-').upper()}, "
-    f"{top.replace('_', '-')}"
-    for top in TOPS
-    for box in BOXES
-    for attack in ATTACKS
-}
+# The measures of top-1 and of top-5 errors, and their headings.
+TOP_1, TOP_5 = (
+    {
+        f"{box}_{attack}_{top}": f"{box}, {name}, {top.replace('_', '-')}"
+        for box in ("white", "black")
+        for attack, name in (("fgsm", "FGSM"), ("i_fgsm", "I-FGSM"))
+    }
+    for top in ("top_1", "top_5")
+)
 CLEAN = {
     "last_error": "Clean test error (%)",
     "calibration_error": "Calibration error (%)",
@@ -58,35 +52,24 @@ PAPER = {
     "black_i_fgsm_top_5": (18.1, 11.8),
 }
 # Accuracy of mixup over that of ERM, as the paper's text has it.
-RATIOS = {
-    "white_fgsm_top_1": 2.7,
-    "black_fgsm_top_1": 1.25,
-    "black_i_fgsm_top_1": 1.4,
-}
+RATIOS = {"white_fgsm_top_1": 2.7, "black_fgsm_top_1": 1.25, "black_i_fgsm_top_1": 1.4}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(RecipeSettings):
+class Settings(PairSettings):
     """Settings of Table 3."""
 
     # Largest change of a pixel, of 255.
     epsilons: tuple[float, ...] = field((1.0, 2.0, 4.0, 8.0), "plan")
     # Equal steps of I-FGSM.
     steps: int = field(10, "analysis", least=1)
-    # Alpha of the mixup network.
-    alpha: float = field(1.0, "analysis", above=0)
-    seeds: tuple[int, ...] = field((0, 1, 2))
-    checkpoint_every: int = field(1, least=1)
 
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         super().__post_init__()
         if len(self.seeds) < 2:
-            raise invalid(
-                "seeds",
-                "at least two: the second ERM network is that of another seed",
-                self.seeds,
-            )
+            expected = "at least two: the second ERM network is that of another seed"
+            raise invalid("seeds", expected, self.seeds)
 
 
 def analyze(records, data, settings):
@@ -94,43 +77,32 @@ def analyze(records, data, settings):
     networks = {(r["method"], r["seed"]): classifiers.network_of(r) for r in records}
     seconds = dict(zip(settings.seeds, [*settings.seeds[1:], settings.seeds[0]]))
     found = []
-    for epsilon in settings.epsilons:
-        for record in records:
-            method, seed = record["method"], record["seed"]
-            print(f"Attacking by {epsilon:g} of 255: {method}, seed {seed}", flush=True)
-            own = networks[method, seed]
-            # The black box: made with the seed's ERM network, shown to another.
-            other = networks["ERM", seconds[seed]] if method == "ERM" else own
-            errors = attacked(
-                own, other, networks["ERM", seed], data.test, epsilon, settings
-            )
-            epochs = classifiers.with_end(record["epochs"], attacked=errors)
-            group = f"epsilon {epsilon:g}"
-            found.append({**record, "group": group, "epochs": epochs})
+    for epsilon, record in itertools.product(settings.epsilons, records):
+        method, seed = record["method"], record["seed"]
+        print(f"Attacking by {epsilon:g} of 255: {method}, seed {seed}", flush=True)
+        own = networks[method, seed]
+        # The black box: made with the seed's ERM network, shown to another.
+        other = networks["ERM", seconds[seed]] if method == "ERM" else own
+        errors = attacked(
+            own, other, networks["ERM", seed], data.test, epsilon, settings
+        )
+        epochs = classifiers.with_end(record["epochs"], attacked=errors)
+        found.append({**record, "group": f"epsilon {epsilon:g}", "epochs": epochs})
     return found
 
 
 def attacked(network, shown, source, test, epsilon, settings):
-    """Errors (%) of the white and of the black box, by "<box>_<attack>_<top>".
+    """Errors (%) on uint8 images, by "<box>_<attack>_<top>".
 
-    Args:
-        network: The network that is attacked by its own gradients.
-        shown: The network that the black box's examples are shown to.
-        source: The network that they are made with.
-        test: uint8 images and their integer labels.
-        epsilon: Largest change of a pixel.
-        settings: `Settings`.
+    In the white box `network` is attacked by its own gradients; in the black box
+    `shown` by those of `source`.
     """
     network, shown, source = map(classifiers.of_pixels, (network, shown, source))
     batches = tf.data.Dataset.from_tensor_slices(test).batch(500)
-    attacks = {
-        "fgsm": functools.partial(evaluation.fgsm, epsilon=epsilon),
-        "i_fgsm": functools.partial(
-            evaluation.i_fgsm, epsilon=epsilon, steps=settings.steps
-        ),
-    }
+    i_fgsm = functools.partial(evaluation.i_fgsm, steps=settings.steps)
     errors = {}
-    for name, attack in attacks.items():
+    for name, attack in (("fgsm", evaluation.fgsm), ("i_fgsm", i_fgsm)):
+        attack = functools.partial(attack, epsilon=epsilon)
         white = evaluation.adversarial_errors(network, batches, attack)
         black = evaluation.adversarial_errors(shown, batches, attack, source)
         for box, found in (("white", white), ("black", black)):
@@ -145,43 +117,29 @@ def final(epochs):
 
 def ratios(result):
     """Accuracy of mixup over ERM's, mean over seeds each, by epsilon, as Markdown."""
-    erm, *others = dict.fromkeys(run["method"] for run in result["runs"])
-    groups = list(dict.fromkeys(run["group"] for run in result["runs"]))
-    rows = []
+    groups, rows = result_file.groups(result["runs"]), []
     for measure, theirs in RATIOS.items():
         cells = []
         for group in groups:
-            right = [
+            erm, mixup = (
                 100 - result["summary"][f"{group}/{method}/{measure}"]["mean"]
-                for method in (erm, *others)
-            ]
-            cells.append(f"{right[1] / right[0]:.2f}" if right[0] > 0 else "-")
-        rows.append([HEADINGS[measure], *cells, f"{theirs:g}"])
+                for method in result_file.methods(result["runs"])
+            )
+            cells.append(f"{mixup / erm:.2f}" if erm > 0 else "-")
+        rows.append([TOP_1[measure], *cells, f"{theirs:g}"])
     head = ["Accuracy of mixup over that of ERM, top-1", *groups, "Paper (epsilon 4)"]
     return tables.markdown(head, rows)
 
 
-def headings(top):
-    """The measures of top-1 or top-5 errors, and their headings."""
-    return {name: text for name, text in HEADINGS.items() if name.endswith(top)}
-
-
 def draw(result, folder):
     """Errors over epsilon; the reliability on clean images."""
-    curves = folder / "curves.png"
+    curves, runs = folder / "curves.png", result["runs"]
     epsilons = {f"epsilon {e:g}": e for e in result["settings"]["epsilons"]}
-    analysis_figures.over_groups(
-        result, epsilons, headings("top_1"), r"$\epsilon$ of 255", curves
-    )
+    analysis_figures.over_groups(result, epsilons, TOP_1, r"$\epsilon$ of 255", curves)
     # Every epsilon has the same networks, and their reliability without attack.
     first, *_ = epsilons
-    runs = [
-        {**run, "group": "clean images"}
-        for run in result["runs"]
-        if run["group"] == first
-    ]
-    clean = {**result, "runs": runs}
-    return [curves, *figures.reliability_diagrams(clean, folder)]
+    runs = [{**run, "group": "clean images"} for run in runs if run["group"] == first]
+    return [curves, *figures.reliability_diagrams({**result, "runs": runs}, folder)]
 
 
 EXPERIMENT = classifiers.experiment(
@@ -197,8 +155,8 @@ EXPERIMENT = classifiers.experiment(
     analyze=analyze,
     final=final,
     tables=lambda result: [
-        tables.table(result, {**CLEAN, **headings("top_1")}, "Error (%)"),
-        tables.table(result, headings("top_5"), "Error (%)"),
+        tables.table(result, {**CLEAN, **TOP_1}, "Error (%)"),
+        tables.table(result, TOP_5, "Error (%)"),
         ratios(result),
     ],
     draw=draw,

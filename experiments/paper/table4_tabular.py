@@ -1,24 +1,19 @@
 """Table 4: six tables of the UCI repository.
 
-The claim: mixup helps on tables too, "on four out of the six data sets" (section
-3.6).
+The claim (section 3.6): mixup helps on tables too, "on four out of the six data sets".
 
     python -m experiments table4_tabular --data_dir DATA            # the paper's setting
     python -m experiments table4_tabular --preset smoke             # seconds, no data
     python -m experiments table4_tabular --initial_values keras --run_dir runs/keras
 
-DATA holds `uci/<name>/` with the files as UCI ships them; `--download` fetches them.
-300 runs of 1 to 20 seconds each.
-
 From the paper: two hidden layers of 128 ReLU units, Adam with its defaults (1e-3,
 .9, .999, 1e-8), 10 epochs, mini-batches of 16, the average test error.
 
-Not in the paper, and set here: alpha (1, and .1, .2, .4 beside it; the paper's value
-stands beside alpha = 1), the split (half and half at random, anew for each of 10
-runs: the paper's decimals allow no other simple one for Iris and Arcene), scaling to
-[0, 1] on the training half, missing values (the training half's mean), and which
-"Phishing" (Website Phishing, whose ERM error fits). Initial values are PyTorch's, as
-in the authors' published code; after so few updates they matter.
+Not in the paper, and set here: alpha (1, and .1, .2, .4 beside it), the split (half and
+half at random, anew for each of 10 runs: the paper's decimals allow no other simple one
+for Iris and Arcene), scaling to [0, 1] on the training half, missing values (the
+training half's mean), and which "Phishing" (Website Phishing, whose ERM error fits).
+Initial values are PyTorch's, as in the authors' published code.
 """
 
 import dataclasses
@@ -31,9 +26,9 @@ import keras_mixup
 from experiments import classifier, measures
 from experiments.data import uci
 from experiments.data.sources import places_of
-from experiments.experiment import Experiment, Run
+from experiments.experiment import Experiment, plan
 from experiments.report import figures, tables
-from experiments.settings import MethodSettings, field
+from experiments.settings import field
 
 # Test errors (%), ERM and mixup, whose alpha is not known, and taken to be 1.
 PAPER = {
@@ -44,12 +39,10 @@ PAPER = {
     "iris": (21.3, 17.3),
     "phishing": (16.3, 15.2),
 }
-# Examples in a batch of evaluation.
-TESTED = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(MethodSettings):
+class Settings(classifier.MLPSettings):
     """Settings of Table 4; the defaults are the paper's."""
 
     # Tables to run: abalone, arcene, arrhythmia, htru2, iris, phishing, or
@@ -58,23 +51,16 @@ class Settings(MethodSettings):
         tuple(PAPER), "plan", among=(*PAPER, "iris_bundled")
     )
     seeds: tuple[int, ...] = tuple(range(10))
-    alphas: tuple[float, ...] = field((0.1, 0.2, 0.4, 1.0), above=0)
+    alphas: tuple[float, ...] = (0.1, 0.2, 0.4, 1.0)
     # Passes over the training part.
     epochs: int = field(10, least=1)
-    batch_size: int = field(16, least=1)
-    # Units of each of the two hidden layers.
-    width: int = field(128, least=1)
+    batch_size: int = 16
     # Initial values of the network, as Keras or as PyTorch has them.
     initial_values: Literal["keras", "torch"] = "torch"
-    # Learning rate of Adam.
-    learning_rate: float = field(1e-3, above=0)
     # Share of the examples that are tested on.
     test_share: float = field(0.5, above=0, below=1)
     # Scaling of each column, fitted to the training part.
     scaling: Literal["min_max", "standard", "none"] = "min_max"
-    checkpoint_every: int = 0
-    tensorboard: bool = False
-    progress: Literal["auto", "bar", "line", "none"] = "none"
 
 
 def load(settings):
@@ -85,18 +71,11 @@ def load(settings):
 
 def runs(settings, data):
     """Each table with each seed and method."""
-    return [
-        Run(
-            name,
-            method,
-            seed,
-            {"table": name, "alpha": alpha},
-            {"all": len(data[name][1])},
-        )
-        for name in settings.tables
-        for seed in settings.seeds
-        for method, alpha in settings.method_alphas().items()
-    ]
+    tables = {
+        name: ({"table": name}, {"all": len(labels)})
+        for name, (_, labels, _) in data.items()
+    }
+    return plan(settings, tables)
 
 
 def train(run, data, settings, folder):
@@ -108,12 +87,10 @@ def train(run, data, settings, folder):
     examples, test = map(tf.data.Dataset.from_tensor_slices, parts)
     mixing = classifier.Mixing(run.settings["alpha"], run.seed, num_classes, settings)
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
+        mixing,
         **classifier.of_examples(
-            *(examples, len(examples), {"test": test}),
-            *(run.seed, settings, mixing, TESTED),
+            *(examples, len(examples), {"test": test}), mixing, evaluated=1024
         ),
         network=lambda: keras_mixup.models.build(
             "mlp",
@@ -160,6 +137,6 @@ EXPERIMENT = Experiment(
     tables=tables_of,
     draw=figures.reliability_diagrams,
     paper=lambda settings: measures.cells(PAPER, ["test_error"], ("ERM", "mixup 1")),
-    legend="Test error after the last epoch (%), mean ± standard deviation of the runs; "
-    "in brackets the paper's.",
+    legend="Test error after the last epoch (%), mean ± standard deviation of the "
+    "runs; in brackets the paper's.",
 )

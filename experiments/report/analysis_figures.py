@@ -25,7 +25,7 @@ def dots_by_method(result, measure, title, path):
 
 
 def over_alpha(result, alphas, measures, limit, path):
-    """Measures over alpha: one panel each, a line a group, from 0 to the limit.
+    """Measures over alpha: one panel each, a line a group.
 
     `alphas` maps methods to alpha, of which `limit` stands for infinity, `measures`
     maps measures to headings.

@@ -9,31 +9,23 @@ from experiments.report import commands
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One claim, of one table or figure.
+    """One claim, of one table or figure."""
 
-    Attributes:
-        item: The paper's name for it.
-        experiment: Name of the experiment, and of its folder of results.
-        text: The claim, as far as the rule judges it.
-        measures: Names of the measures that speak to it, with "lower" or "higher" for
-            what mixup is to make of them.
-        rows: Regular expression of the rows, "group/method" or "method", that do.
-        cpu: What the preset of this name runs.
-        paper_preset: What that of the paper runs; what begins with "The paper's", of
-            either, is full.
-        beside: What the paper says as well, and the rule does not judge.
-        cells_of_paper: Cells that the paper has, with its value, where a result does
-            not name those that were not run.
-    """
-
+    # The paper's name for it, and ours.
     item: str
     experiment: str
+    # The claim, as far as the rule judges it.
     text: str
+    # What mixup is to make of the measures that speak to it: "lower" or "higher".
     measures: dict[str, str]
+    # Regular expression of the rows, "group/method" or "method", that do.
     rows: str
+    # What the two presets run; what begins with "The paper's" is full.
     cpu: str
     paper_preset: str = "The paper's setting."
+    # What the paper says as well, and the rule does not judge.
     beside: str = ""
+    # The paper's cells where a result does not name those that were not run.
     cells_of_paper: dict[str, float | None] = dataclasses.field(default_factory=dict)
 
     def paper(self, result):
@@ -57,8 +49,8 @@ class Claim:
 
     def is_full(self, result):
         """Whether a result is of the paper's setting."""
-        whole = commands.is_whole(result)
-        return whole and self.setting(result).startswith("The paper's")
+        named = self.setting(result).startswith("The paper's")
+        return named and commands.is_whole(result)
 
 
 _SMALL = (

@@ -58,20 +58,12 @@ def _cycle(axis):
 def _legend_below(axis):
     # Inches below the axis: its ticks and its label come first.
     below = ScaledTranslation(0, -0.5, axis.figure.dpi_scale_trans)
-    axis.legend(
-        fontsize="small",
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        bbox_transform=axis.transAxes + below,
-        frameon=False,
-    )
+    place = {"bbox_to_anchor": (0.5, 0), "bbox_transform": axis.transAxes + below}
+    axis.legend(fontsize="small", loc="upper center", frameon=False, **place)
 
 
 def error_curves(result, measures, path, title):
-    """Error over epochs: one panel a measure, mean line and range over seeds.
-
-    `measures` maps `(part, name)`, such as `("test", "error")`, to a heading.
-    """
+    """Error over epochs: one panel for each (part, name) of `measures`, with heading."""
     picture, axes = panels(4 * len(measures), 3.4, len(measures), sharey=True)
     for axis, ((part, name), heading) in zip(axes, measures.items(), strict=True):
         curves_by_method(axis, result["runs"], part, name)
@@ -99,10 +91,7 @@ def mixed_images(images, partners, mixed, lam, titles, path):
 
 
 def curves_and_reliability(result, folder):
-    """Test error over epochs, and the reliability if it was measured: the paths.
-
-    One panel a group, mean line and range over seeds.
-    """
+    """Test error over epochs, and the reliability if it was measured: the paths."""
     groups = by_group(result)
     methods = [result_file.methods(runs) for runs in groups.values()]
     # Where each group has methods of its own, each panel has a legend, below it.
@@ -121,9 +110,8 @@ def curves_and_reliability(result, folder):
             _legend_below(axis)
     axes[0].set_ylabel("error (%)")
     if many and not own:
-        of_all = axes[-1].get_legend_handles_labels()
-        place = "outside lower center"
-        picture.legend(*of_all, fontsize="small", loc=place, ncols=columns)
+        look = {"fontsize": "small", "loc": "outside lower center", "ncols": columns}
+        picture.legend(*axes[-1].get_legend_handles_labels(), **look)
     elif not own:
         axes[-1].legend()
     picture.suptitle("Test error, mean and range over seeds")
@@ -135,8 +123,8 @@ def curves_and_reliability(result, folder):
 def reliability_diagrams(result, folder, methods=()):
     """Accuracy against confidence on the test set: one panel a group, a line a method.
 
-    Bins are added up over seeds. Drawn are `methods`, or all of a group that has none
-    of them. Gives the picture's path in a list, which is empty if it was not measured.
+    Drawn are `methods`, or all of a group that has none of them. Gives the picture's
+    path in a list, which is empty if it was not measured.
     """
     ends = [run["epochs"][-1].get("end", {}) for run in result["runs"]]
     if not all("test" in end.get("reliability", {}) for end in ends):
@@ -169,12 +157,10 @@ def _added_bins(runs):
     found = [run["epochs"][-1]["end"]["reliability"]["test"] for run in runs]
     counts = np.array([one["count"] for one in found])
     total = counts.sum(axis=0)
-
-    def mean(name):
+    added = {"count": total.tolist()}
+    for name in ("accuracy", "confidence"):
         # An empty bin has None, here NaN.
         values = np.array([one[name] for one in found], float)
         sums = np.nansum(counts * values, axis=0)
-        return [s / n if n else None for s, n in zip(sums, total, strict=True)]
-
-    of_bins = {name: mean(name) for name in ("accuracy", "confidence")}
-    return {"count": total.tolist(), **of_bins}
+        added[name] = [s / n if n else None for s, n in zip(sums, total, strict=True)]
+    return added

@@ -44,9 +44,9 @@ def kept_samples(result):
 def _snapshots(rows, panel, margin, title):
     """Panels, a row a group and method of `kept_samples`, a column an iteration.
 
-    `panel` is the size of one in inches, `margin` that of what is around them, `title`
-    the form of an iteration. Gives the figure, the axes of its first column, and of
-    each panel (axes, group, snapshot, which is None where the row has none).
+    `panel` is the size of one in inches, `margin` that around them, `title` the form of
+    an iteration. Gives the figure, the axes of its first column, and of each panel
+    (axes, group, snapshot or None).
     """
     columns = sorted({iteration for kept in rows.values() for iteration in kept})
     width, height = panel[0] * len(columns), panel[1] * len(rows)
@@ -65,11 +65,7 @@ def _snapshots(rows, panel, margin, title):
 
 
 def samples(rows, path):
-    """The paper's panels: a row a data set and method, a column a snapshot.
-
-    Points of the data lie below the samples; what is outside of the frame is counted
-    in the corner.
-    """
+    """The paper's panels, data below the samples; those out of the frame are counted."""
     if not rows:
         return []
     picture, lefts, drawn = _snapshots(rows, (1.7, 1.75), (0.6, 0.3), "{:,}")

@@ -1,8 +1,7 @@
 """One page of all that was found: `python -m experiments report [--output FILE]`.
 
-It is made from the result files alone (`experiments/results`, `benchmarks/results`, the
-README's table of other implementations, the cards of `saved_models`), is one file, and
-opens from disk.
+It is made from files alone: `experiments/results`, `benchmarks/results`, the README's
+table of other implementations, the cards of `saved_models`.
 """
 
 import argparse
@@ -26,9 +25,8 @@ _NEEDED |= {"paired": dict, "paper": dict, "environment": dict}
 
 def main(flags):
     """Writes the page; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments report", description=__doc__.split("\n")[0]
-    )
+    program, about = "python -m experiments report", __doc__.split("\n")[0]
+    parser = argparse.ArgumentParser(prog=program, description=about)
     add, results = parser.add_argument, result_file.RESULTS
     add("--output", default="report.html", type=pathlib.Path, help="(report.html)")
     add("--results", default=results, type=pathlib.Path, help="folder of result files")
@@ -65,13 +63,11 @@ def check(result, path):
 def made(found):
     """The page's HTML."""
     sections = (of_claims, conformance, benchmarks, model_cards)
-    parts = [
-        html.paragraph(
-            "For each table and figure of the paper (Zhang et al., 2018): its claim, "
-            "its numbers, ours, and a verdict by one rule. ",
-            verdicts.RULE,
-        )
-    ]
+    about = (
+        "For each table and figure of the paper (Zhang et al., 2018): its claim, its "
+        "numbers, ours, and a verdict by one rule. "
+    )
+    parts = [html.paragraph(about, verdicts.RULE)]
     for title, section in zip(PARTS, sections, strict=True):
         parts += [html.heading(title), *section(found)]
     return html.page(TITLE, parts, PARTS)
@@ -82,11 +78,11 @@ def of_claims(found):
     rows = []
     for claim in claims.CLAIMS:
         result, _ = found.get(claim.experiment, (None, None))
-        seeds = len(result["settings"]["seeds"]) if result else 0
-        setting = claim.setting(result) if result else ""
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
-        named = html.link(claim.item, claim.experiment)
-        rows.append([named, claim.text, verdict, setting, seeds])
+        row = [html.link(claim.item, claim.experiment), claim.text, verdict, "", 0]
+        if result:
+            row[3:] = claim.setting(result), len(result["settings"]["seeds"])
+        rows.append(row)
     head = ["Paper", "Claim", "Verdict", "Setting", "Seeds"]
     yield html.table("The paper's claims", head, rows)
     further = dict(found)
@@ -102,26 +98,20 @@ def of_claim(claim, result, folder):
     yield html.heading(claim.item, 3, claim.experiment)
     yield html.paragraph("The paper: ", claim.text)
     if claim.beside:
-        yield html.paragraph(
-            "It also says, what the rule does not judge: ", claim.beside
-        )
+        also = "It also says, what the rule does not judge: "
+        yield html.paragraph(also, claim.beside)
     if result is None:
         yield html.paragraph("Verdict: not run.")
         yield html.command(f"python -m experiments {claim.experiment}")
         return
-    judged = verdicts.of_claim(claim, result)
-    yield html.paragraph(
-        html.Markup("<strong>Verdict: "),
-        verdicts.summary(judged),
-        html.Markup(".</strong> "),
-    )
+    judged, paper = verdicts.of_claim(claim, result), claim.paper(result)
+    bold = html.Markup("<strong>Verdict: "), html.Markup(".</strong> ")
+    yield html.paragraph(bold[0], verdicts.summary(judged), bold[1])
     yield html.paragraph(claim.setting(result))
     head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup|Difference to ERM"
-    yield html.table(
-        f"{claim.item}: the rows of the claim",
-        [*head.split("|"), "Seeds", "Verdict"],
-        [row_of(cell, judged[cell], result, claim.paper(result)) for cell in judged],
-    )
+    head = [*head.split("|"), "Seeds", "Verdict"]
+    rows = [row_of(cell, verdict, result, paper) for cell, verdict in judged.items()]
+    yield html.table(f"{claim.item}: the rows of the claim", head, rows)
     yield from whole_of(result, folder)
 
 
@@ -130,11 +120,9 @@ def row_of(cell, verdict, result, paper):
     row, _, measure = cell.rpartition("/")
     baseline = result_file.cell_name(row.rpartition("/")[0], "ERM", measure)
     paired = result["paired"].get(cell)
-    difference = "not run"
-    if paired:
-        difference = f"{paired['mean']:+.2f}"
-        if paired["standard_error"] is not None:
-            difference += f" ± {paired['standard_error']:.2f}"
+    difference = f"{paired['mean']:+.2f}" if paired else "not run"
+    if paired and paired["standard_error"] is not None:
+        difference += f" ± {paired['standard_error']:.2f}"
     values = [paper.get(name) for name in (baseline, cell)]
     cells = [result["summary"].get(name) for name in (baseline, cell)]
     return [
@@ -153,20 +141,20 @@ def whole_of(result, folder):
     for path in sorted(folder.glob("*.png")):
         yield html.picture(path, captions.caption(name, path))
     yield html.command(commands.typed(result))
-    environment = result["environment"]
+    environment, runs = result["environment"], result["runs"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.
-    trained = {(run["method"], run["seed"], run["seconds"]) for run in result["runs"]}
+    trained = {(run["method"], run["seed"], run["seconds"]) for run in runs}
     minutes = sum(seconds for *_, seconds in trained) / 60
     devices = ", ".join(environment.get("accelerators", [])) or "no accelerator"
     processor = environment.get("processor")
     cores = f"{environment['cores']} cores" + (f" of {processor}" if processor else "")
     versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
-    revisions = sorted({str(run.get("revision")) for run in result["runs"]} - {"None"})
+    revisions = sorted({str(run["revision"]) for run in runs if run.get("revision")})
+    revisions = ", ".join(revisions) or environment["revision"]
     yield html.paragraph(
         f"{len(trained)} trainings, {minutes:.1f} minutes in all by their own clocks "
         f"(sets that ran at one time shared the cores), {cores} ({devices}), "
-        f"{environment['date']}. {versions}. Code: "
-        f"{', '.join(revisions) or environment['revision']}."
+        f"{environment['date']}. {versions}. Code: {revisions}."
     )
 
 
@@ -190,18 +178,16 @@ def benchmarks(_):
     )
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
         environment = result_file.read(path)["environment"]
-        parts = path.with_suffix(".md").read_text(encoding="utf-8").strip()
+        text = path.with_suffix(".md").read_text(encoding="utf-8").strip()
         yield html.heading(f"Benchmark: {path.stem.replace('_', ' ')}", 3)
         yield html.command(f"python -m benchmarks.{path.stem}")
-        for number, part in enumerate(parts.split("\n\n"), start=1):
+        for number, part in enumerate(text.split("\n\n"), start=1):
             if part.startswith("|"):
                 yield html.from_markdown(f"{path.stem}, table {number}", part)
             else:
                 yield html.paragraph(part)
-        yield html.paragraph(
-            f"{environment['cores']} cores, {environment['date']}, code "
-            f"{environment['revision']}."
-        )
+        cores, date = environment["cores"], environment["date"]
+        yield html.paragraph(f"{cores} cores, {date}, code {environment['revision']}.")
 
 
 def model_cards(_):

@@ -17,10 +17,7 @@ class Markup(str):
 
 
 def page(title, parts, linked=()):
-    """The whole page, of its parts; `linked` are headings that it links to first.
-
-    Its empty icon keeps a browser from looking for one beside the page.
-    """
+    """The whole page, of its parts; `linked` are headings that it links to first."""
     template = pathlib.Path(__file__).with_name("page.html")
     return string.Template(template.read_text(encoding="utf-8")).substitute(
         title=text(title),

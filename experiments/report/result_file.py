@@ -28,20 +28,11 @@ class DamagedFile(Refusal, ValueError):
 
 
 def make_result(experiment, item, settings, paper, runs, final):
-    """Puts a result together.
+    """Puts a result together: `paper` has the paper's value by cell.
 
-    Args:
-        experiment: Name of the experiment.
-        item: The paper's name for it, such as "Table 2".
-        settings: Dict of every flag; holds "preset".
-        paper: Dict of the paper's value by cell, `"method/measure"`, or
-            `"group/method/measure"` where runs have a group.
-        runs: List of dicts with "method", "seed", "settings", "epochs", "images_seen"
-            and "seconds"; of several data sets or networks "group" says which.
-        final: Function from the list of epochs to a dict of measures.
-
-    Returns:
-        The result, with "final" of each run, "summary" and "paired".
+    `runs` are dicts with "method", "seed", "settings", "epochs", "images_seen" and
+    "seconds", and "group" where there are several data sets or networks; `final` gives
+    a dict of measures of a run's epochs.
     """
     runs = [{**run, "final": final(run["epochs"])} for run in runs]
     return {
@@ -110,10 +101,9 @@ def groups(runs):
     return list(dict.fromkeys(group for group, _ in rows(runs)))
 
 
-def methods(runs, group=None):
-    """The methods of runs, in their order; of one group only, if it is named."""
-    found = [m for g, m in rows(runs) if group in (None, g)]
-    return list(dict.fromkeys(found))
+def methods(runs):
+    """The methods of runs, in their order."""
+    return list(dict.fromkeys(method for _, method in rows(runs)))
 
 
 def cell_name(group, method, measure):
@@ -131,14 +121,9 @@ def write(path, result):
 
 
 def read(path):
-    """Reads a result file, or another one that `write` wrote.
-
-    Raises:
-        DamagedFile: where it is no JSON object.
-    """
-    path = pathlib.Path(path)
+    """Reads a result file, or another one that `write` wrote."""
     try:
-        found = json.loads(path.read_bytes().decode("utf-8"))
+        found = json.loads(pathlib.Path(path).read_bytes().decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"The file {path} is damaged: {error}") from error
     if not isinstance(found, dict):
@@ -184,11 +169,9 @@ def _processor():
 def revision():
     """The git revision of this checkout, "-dirty" where files differ, or None."""
     command = ["git", "describe", "--always", "--dirty"]
-    root = RESULTS.parents[1]
+    shown = {"text": True, "stderr": subprocess.DEVNULL}
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(
-            command, cwd=root, text=True, stderr=subprocess.DEVNULL
-        ).strip()
+        return subprocess.check_output(command, cwd=RESULTS.parents[1], **shown).strip()
     return None
 
 

@@ -15,9 +15,8 @@ def markdown(head, rows, rule="---"):
 def table(result, measures, group_heading="Group", digits=None):
     """The Markdown table of methods by measures; the paper's value in brackets.
 
-    `measures` maps the name of each measure to its heading; those that no run has are
-    left out. Where runs have a group, it is the first column, under `group_heading`.
-    `digits` maps measures to their number of decimals, which is else one.
+    `measures` maps measures to headings; those that no run has are left out. Where runs
+    have a group, it is the first column. `digits` are decimals by measure, else one.
     """
     found = {measure for run in result["runs"] for measure in run["final"]}
     measures = {name: text for name, text in measures.items() if name in found}

@@ -13,13 +13,7 @@ LEAST_SEEDS, STANDARD_ERRORS = 3, 2
 
 
 def verdict(paired, direction, is_full):
-    """The verdict on one row, a text.
-
-    Args:
-        paired: Entry of a result's "paired", or None where nothing was run.
-        direction: "lower" or "higher".
-        is_full: Whether this is the paper's setting.
-    """
+    """The verdict on one row by its entry of a result's "paired", None if not run."""
     if paired is None:
         return "not run"
     where = "at full setting" if is_full else "at reduced setting"
@@ -45,10 +39,8 @@ def of_claim(claim, result):
 
 def summary(verdicts):
     """One line for a claim: the verdict of all rows, or how many have which."""
-    found = list(verdicts.values())
-    if not found:
-        return "not run"
-    if len(set(found)) == 1:
-        return found[0]
-    counts = collections.Counter(found).items()
-    return "; ".join(f"{count} of {len(found)} {text}" for text, count in counts)
+    counts = collections.Counter(verdicts.values())
+    if len(counts) <= 1:
+        return next(iter(counts), "not run")
+    total = counts.total()
+    return "; ".join(f"{n} of {total} {text}" for text, n in counts.items())

@@ -96,7 +96,7 @@ def i_fgsm(
     low, high = channels.value_range_of(value_range, x)
     lower, upper = tf.maximum(x - epsilon, low), tf.minimum(x + epsilon, high)
 
-    def one_step(count, perturbed):
+    def one_step(perturbed):
         gradient, *_ = input_gradient(
             model,
             perturbed,
@@ -106,10 +106,10 @@ def i_fgsm(
         sign = tf.sign(gradient)
         sign = tf.where(tf.math.is_nan(sign), tf.zeros_like(sign), sign)
         moved = tf.minimum(tf.maximum(perturbed + step * sign, lower), upper)
-        return count + 1, tf.ensure_shape(moved, x.shape)
+        return (tf.ensure_shape(moved, x.shape),)
 
-    _, perturbed = tf.while_loop(
-        lambda count, _: count < steps, one_step, (0, x), maximum_iterations=steps
+    (perturbed,) = tf.while_loop(
+        lambda _: True, one_step, (x,), maximum_iterations=steps
     )
     return perturbed
 

@@ -37,8 +37,8 @@ def reliability(probabilities, labels, bins=15):
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     # Edges in the precision of the confidences, so that 0.6 lies on the edge 0.6.
-    edges = (np.arange(1, bins + 1) / bins).astype(confidence.dtype)
-    places = np.minimum(np.searchsorted(edges, confidence, side="left"), bins - 1)
+    edges = (np.arange(1, bins) / bins).astype(confidence.dtype)
+    places = np.searchsorted(edges, confidence, side="left")
     count = np.bincount(places, minlength=bins)
     return {
         "count": count.tolist(),

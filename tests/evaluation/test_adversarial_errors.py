@@ -42,6 +42,12 @@ def test_top_k_errors_by_hand():
     assert top_k_errors(scores, [0, 0, 1, 0], (1, 2, 3)) == {
         "top_1": 75.0, "top_2": 25.0, "top_3": 0.0,
     }  # fmt: skip
+    column = [[0], [0], [1], [0]]
+    assert top_k_errors(scores, column, (2,)) == {"top_2": 25.0}
+    assert top_k_errors(np.eye(2), np.array([False, False]), (1,)) == {"top_1": 50.0}
+    assert top_k_errors(scores[:1], [2], (2, 3)) == {"top_2": 100.0, "top_3": 0.0}
+    with pytest.raises(ValueError, match=r"labels of shape \(4, 2\)"):
+        top_k_errors(scores, np.zeros((4, 2), int))
     nan = [[np.nan, 1.0, 0.0], [0.0, 1.0, np.nan]]
     assert top_k_errors(nan, [0, 1], (1, 3, 4)) == dict.fromkeys(
         ("top_1", "top_3", "top_4"), 100.0
@@ -136,8 +142,9 @@ def test_a_progress_bar(capsys):
     adversarial_errors(MODEL, list(batches(20, 3)), None, progress=True)
     assert "2/2" in capsys.readouterr().out
     adversarial_errors(MODEL, batches(20, 3), None, progress=True)
-    adversarial_errors(MODEL, batches(20, 3), None)
     assert "1/Unknown" in capsys.readouterr().out
+    adversarial_errors(MODEL, batches(20, 3), None)
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,9 @@ def test_one_step_is_fgsm_and_four_differ_on_a_network():
         four, i_fgsm(NETWORK, X, Y3, 30.0, steps=4, step_size=7.5)
     )
     assert np.abs(one - four).max() > 1
+    ten = i_fgsm(NETWORK, X, Y3, 30.0, steps=10)
+    np.testing.assert_array_equal(i_fgsm(NETWORK, X, Y3, 30.0), ten)
+    assert np.abs(ten - i_fgsm(NETWORK, X, Y3, 30.0, steps=11)).max() > 1e-3
     assert (
         np.abs(i_fgsm(NETWORK, X, Y3, 30.0, steps=4, step_size=30.0) - four).max() > 1
     )
@@ -286,6 +289,7 @@ WRONG = {
         {"value_range": (1, 0)},
         r"`value_range`. Expected a pair .* Received: value_range=\(1, 0\)",
     ),
+    "range of nothing": ({"value_range": (7, 7)}, "`value_range`. Expected a pair"),
     "range of one": ({"value_range": 255}, "`value_range`. Expected a pair"),
     "x": ({"x": X.astype("int32")}, "Invalid dtype received for `x`"),
     "batch sizes": ({"y": Y3[:3]}, "Batch sizes differ"),
@@ -303,6 +307,19 @@ def test_wrong_arguments_are_told(case):
     changed, message = WRONG[case]
     with pytest.raises(ValueError, match=message):
         attack(**changed)
+
+
+@pytest.mark.parametrize("low", [0.0, -127.5, -255.0])
+def test_what_normalization_rounds_is_cut_to_the_range(low):
+    x = np.array([[low - 0.2, low + 255.2, low + 9.0, low + 9.0, low + 9.0]], "float32")
+    attacked = attack(x=x, y=[0], epsilon=1.0, value_range=(low, low + 255)).numpy()
+    assert attacked.min() >= low and attacked.max() <= low + 255
+    for outside in (low - 0.3, low + 255.3):
+        x[0, 3] = outside
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="inside `value_range`"
+        ):
+            attack(x=x, y=[0], value_range=(low, low + 255))
 
 
 @pytest.mark.parametrize("value", [-1.0, 256.0, np.nan])

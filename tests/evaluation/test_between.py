@@ -133,6 +133,10 @@ def test_it_is_traced_once_and_shows_its_progress(capsys):
             "`batch_size`. Expected an integer >= 1. Received: batch_size=0",
         ),
         ({"x_j": X_J[:3]}, "`x_i` and `x_j`. Expected two equal shapes"),
+        (
+            {"x_i": X_I[:0], "x_j": X_J[:0], "y_i": Y_I[:0], "y_j": Y_J[:0]},
+            "with one pair or more",
+        ),
         ({"x_i": X_I.astype("float64")}, "one dtype"),
         ({"x_i": Y_I, "x_j": Y_J}, "Expected floats or uint8. Received: int64"),
         ({"y_i": Y_I[:, None]}, r"`y_i`. Expected integers of shape \(11,\)"),

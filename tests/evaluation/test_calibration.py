@@ -47,6 +47,11 @@ def test_an_edge_belongs_to_the_bin_below(dtype):
 
 def test_the_default_has_fifteen_bins():
     assert len(reliability(P, LABELS)["count"]) == 15
+    confidences = np.linspace(0.5, 1, 50)
+    p, labels = binary(confidences), np.arange(50) % 2
+    expected = expected_calibration_error(p, labels, 15)
+    assert expected_calibration_error(p, labels) == expected
+    assert expected != expected_calibration_error(p, labels, 16)
 
 
 def test_perfect_calibration_has_no_error_and_overconfidence_has():
@@ -103,6 +108,7 @@ def test_the_diagram():
     np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
     np.testing.assert_allclose(curve.get_xydata(), [[0.75, 0.5], [0.9, 1.0]])
     assert curve.get_label() == "mixup"
+    assert axis.get_xlim() == axis.get_ylim() == (0, 1)
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("confidence", "accuracy")
 
 

@@ -45,6 +45,8 @@ def test_blocks_are_counted_as_one():
     distances = np.stack([np.hypot(*(samples - mode).T) for mode in MODES])
     at = np.bincount(distances.argmin(0)[distances.min(0) <= 3], minlength=3)
     np.testing.assert_allclose(found["shares"], at / 10_000)
+    found = evaluation.mode_coverage(MODES[np.arange(9000) % 3], MODES, radius=1.0)
+    np.testing.assert_array_equal(found["shares"], [1 / 3] * 3)
 
 
 @pytest.mark.parametrize("sigmas", [1, 3])
@@ -90,6 +92,8 @@ def test_the_distance_is_symmetric_blind_to_order_and_zero_of_itself():
     )
     assert found == flat
     assert found != evaluation.sliced_wasserstein(first, second, seed=2)
+    default = evaluation.sliced_wasserstein(first, second)
+    assert default == evaluation.sliced_wasserstein(first, second, 200, seed=0)
 
 
 @pytest.mark.parametrize(

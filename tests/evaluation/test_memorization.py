@@ -51,6 +51,8 @@ def test_it_is_in_inference_mode_and_a_nan_is_an_error():
         ({"given": X}, "`given`. Expected integers of shape"),
         ({"given": GIVEN / 2}, "`given`. Expected integers of shape"),
         ({"given": []}, "`given`. Expected integers of shape"),
+        ({"given": GIVEN[:0]}, "`given`. .* one example or more"),
+        ({"given": GIVEN[:, np.newaxis]}, r"`given`. .* shape \(5, 1\)"),
         ({"given": GIVEN - 1}, "`given`. Expected integers >= 0. Received: -1"),
         (
             {"corrupted": CORRUPTED[:3]},

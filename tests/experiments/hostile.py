@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from experiments import configuration
+from experiments.settings import Refusal
 
 FEW = 20
 FULL = {
@@ -98,4 +98,4 @@ def changed(draw, corpus):
 
 def refusing(*further):
     """Lets an error of ours pass; any other fails the test."""
-    return contextlib.suppress(configuration.Refusal, *further)
+    return contextlib.suppress(Refusal, *further)

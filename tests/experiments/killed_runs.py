@@ -5,6 +5,7 @@
 Leaves a digest of the weights and the record, clock aside, in RUN_DIR/end.json.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,100 +17,99 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from experiments.configuration import TrainingConfiguration
 
-import keras_mixup
-from experiments import gan_training, mixtures
-from experiments.data import pipeline
-from experiments.engine import distribution, training
-from experiments.paper.figure5_gan import Settings as GANSettings
+from experiments import classifier, gan, mixtures
+from experiments.engine import distribution
+from experiments.paper import figure5_gan
+from experiments.settings import MethodSettings
 
-COUNT, BATCH, CLASSES, EPOCHS = 250, 8, 3, 3
+COUNT, CLASSES, EPOCHS = 250, 3, 3
 KINDS = ("input", "hidden", "gan")
 
 
-def classifier(kind, folder, settings):
-    """Trains on made-up data; gives the weights and the record."""
+@dataclasses.dataclass(frozen=True)
+class Settings(MethodSettings):
+    """Settings of the classifiers."""
+
+    batch_size: int = 8
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    checkpoint_steps: int = 5
+
+
+def train_classifier(kind, folder, settings):
+    """Trains on made-up data; gives the record and the network."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(COUNT, 4)).astype("float32")
     y = generator.integers(CLASSES, size=COUNT)
-    mixing = training.Mixing(
-        1.0, 5, CLASSES, settings, mix_at="hidden" if kind == "hidden" else "input"
-    )
     examples = tf.data.Dataset.from_tensor_slices((x, y))
-    data = training.Data(
-        batches=lambda first: pipeline.training_batches(
-            examples, COUNT, BATCH, 5, first, mix=mixing.in_pipeline
-        ),
-        count=COUNT,
-        batch_size=BATCH,
-        sets={"test": pipeline.evaluation_batches(examples, 50)},
-    )
-    rate = keras_mixup.LearningRateDrops(0.05, (2,), data.steps_per_epoch)
+    mixing = classifier.Mixing(1.0, 5, CLASSES, settings, mix_at=kind)
     made = []
 
-    def make_model():
-        inputs = keras.Input((4,))
+    def network():
+        inputs = keras.Input((4,), name="input")
         hidden = keras.layers.Dense(8, activation="tanh", name="hidden")(inputs)
         hidden = keras.layers.BatchNormalization()(hidden)
         hidden = keras.layers.Dropout(0.2)(hidden)
-        network = keras.Model(inputs, keras.layers.Dense(CLASSES)(hidden))
-        made.append(mixing.compiled(network, keras.optimizers.SGD(rate, 0.9)))
+        made.append(keras.Model(inputs, keras.layers.Dense(CLASSES)(hidden)))
         return made[0]
 
-    record = training.fit(make_model, data, rate, EPOCHS, settings, folder)
-    return made[0].get_weights(), record
+    record, _ = classifier.train(
+        settings,
+        folder,
+        mixing=mixing,
+        **classifier.of_examples(
+            examples, COUNT, {"test": examples}, 5, settings, mixing, evaluated=50
+        ),
+        network=network,
+        optimizer=classifier.sgd(settings),
+        epochs=EPOCHS,
+        drops=(2,),
+    )
+    return record, made[0]
 
 
-def gan(folder, settings):
-    """Trains Figure 5's GAN, small; gives the weights and the record."""
-    made = []
+def train_gan(folder, settings):
+    """Trains Figure 5's GAN, small; gives the record and the GAN."""
+    made, replicas = [], distribution.strategy_of(settings).num_replicas_in_sync
 
     def make_gan():
         made.append(mixtures.make_gan("ring", 0.2, "author_code", 1, settings))
         return made[0]
 
-    record = gan_training.fit(
-        make_gan,
-        lambda done: gan_training.indices(done, made[0].replicas),
-        gan_training.points_of(settings.iterations, 10, ()),
-        lambda model, iteration: {"test": {}},
+    record, _ = gan.train(
         settings,
         folder,
+        make_gan=make_gan,
+        batches=lambda done: gan.indices(done, replicas),
+        examples_per_step=settings.examples_per_step(0.2, "author_code"),
+        measure=lambda model, iteration: {"test": {}},
     )
-    return made[0].get_weights(), record
+    return record, made[0]
 
 
 def main(kind, run_dir, strategy="one"):
     """One run; its folder is `run_dir`."""
     folder = pathlib.Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    own = {"run_dir": run_dir, "strategy": strategy, "tensorboard": False}
+    own = {"strategy": strategy, "tensorboard": False}
     own |= {"progress": "none", "deterministic": True}
     if kind == "gan":
-        settings = GANSettings(
-            **own,
-            width=8,
-            iterations=120,
-            samples=50,
-            jit_compile=False,
-            snapshots=(10,),
-        )
+        own |= {"width": 8, "iterations": 120, "every": 10, "snapshots": (10,)}
+        settings = figure5_gan.Settings(**own, jit_compile=False)
     else:
-        settings = TrainingConfiguration(
-            **own, batch_size=BATCH, checkpoint_steps=5, checkpoint_every=1
-        )
+        settings = Settings(**own)
     distribution.strategy_of(settings)
     keras.utils.set_random_seed(5)
     if kind == "gan":
-        weights, record = gan(folder, settings)
+        record, model = train_gan(folder, settings)
     else:
-        weights, record = classifier(kind, folder, settings)
-    digest = hashlib.sha256(b"".join(np.asarray(w).tobytes() for w in weights))
+        record, model = train_classifier(kind, folder, settings)
+    weights = b"".join(np.asarray(w).tobytes() for w in model.get_weights())
     for entry in record:
         entry.pop("seconds")
     if distribution.is_chief(settings):
-        end = {"weights": digest.hexdigest(), "record": record}
+        end = {"weights": hashlib.sha256(weights).hexdigest(), "record": record}
         (folder / "end.json").write_text(json.dumps(end))
 
 

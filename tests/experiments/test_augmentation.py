@@ -254,24 +254,3 @@ def test_shapes_stay_known_where_they_were_known(function):
         )
         assert batches.element_spec.shape.as_list() == [batch, 12, 10, 3]
         assert sum(len(x) for x in batches) == 24
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: augmentation.flip(IMAGES[0], KEY), "`images`.*Received: images.shape"),
-        (lambda: augmentation.pad_and_crop(IMAGES, KEY, -1), "`padding`.*at least 0"),
-        (lambda: augmentation.pad_and_crop(IMAGES, KEY, 2.0), "`padding`.*2.0"),
-        (lambda: augmentation.random_resized_crop(IMAGES, KEY, 0), "`size`.*size=0"),
-        (lambda: augmentation.random_boxes(KEY, 1, 9, 9, (0, 1)), "`area`.*<= 1"),
-        (lambda: augmentation.random_boxes(KEY, 1, 9, 9, (0.5, 2)), "`area`"),
-        (
-            lambda: augmentation.random_boxes(KEY, 1, 9, 9, aspect=(2, 1)),
-            "`aspect`.*Received: aspect",
-        ),
-        (lambda: augmentation.central_crop(IMAGES, 8, 7), "`resize`.*at least 8"),
-    ],
-)
-def test_bad_arguments_say_what_is_expected(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()

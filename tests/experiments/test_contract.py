@@ -64,29 +64,23 @@ def test_each_of_its_settings_has_a_role_and_a_help_text(name, capsys):
         assert f"--{field.name}" in text
 
 
-def wrong_values(field, default):
-    """Values that a field must refuse, from its bounds alone."""
-    several, bounds = isinstance(default, tuple), field.metadata.get("bounds", {})
+def wrong_values(make, name):
+    """Values that a field must refuse, from what is said of it alone."""
+    default = getattr(make(), name)
+    several = isinstance(default, tuple)
     entry = default[0] if several and default else default
     wrong = []
-    if bounds.get("among") is not None:
+    if settings.said(make, name, "among") is not None:
         wrong.append("nonsense")
     elif type(entry) in (int, float):
-        wrong.append(-1)
-        if type(entry) is float:
-            wrong += [math.inf, math.nan]
-        if bounds.get("above") is not None:
-            wrong.append(bounds["above"])
-        if bounds.get("below") is not None:
-            wrong.append(bounds["below"])
-        if bounds.get("least") is not None:
-            wrong.append(bounds["least"] - 1)
+        wrong += [-1, *([math.inf, math.nan] if type(entry) is float else [])]
+        for bound, value in (("above", 0), ("below", 0), ("least", -1)):
+            limit = settings.said(make, name, bound)
+            wrong += [] if limit is None else [limit + value]
     if several:
         wrong = [(value,) for value in wrong]
-        if default:
-            wrong.append((default[0], default[0]))
-        if not field.metadata.get("empty"):
-            wrong.append(())
+        wrong += [default[:1] * 2] if default else []
+        wrong += [] if settings.said(make, name, "empty") else [()]
     return wrong
 
 
@@ -95,7 +89,7 @@ def test_it_refuses_what_is_out_of_bounds_and_names_the_setting(name):
     make = catalog.load(name).settings
     tried = 0
     for field in fields_of(name):
-        for value in wrong_values(field, getattr(make(), field.name)):
+        for value in wrong_values(make, field.name):
             with pytest.raises(ValueError, match=r"Invalid value received") as error:
                 make(**{field.name: value})
             assert str(error.value).startswith(

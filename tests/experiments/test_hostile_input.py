@@ -21,9 +21,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import keras_mixup
-from experiments import configuration
+from experiments import settings
 from experiments.data import images, raw_files, sources, speech_commands, uci
-from experiments.engine import whole_network
+from experiments.engine import trained_network
 from experiments.paper import figure3_cifar, figure5_gan, table5_ablation
 from experiments.report import result_file
 from keras_mixup import served_labels
@@ -46,18 +46,21 @@ TOKENS = _TOKENS.split()
 @tried("flags")
 def test_flags(data, tmp_path):
     """Settings, or a usage message and status 2 (0 for --help)."""
-    module = data.draw(st.sampled_from([figure3_cifar, figure5_gan, table5_ablation]))
+    modules = [figure3_cifar, figure5_gan, table5_ablation]
+    experiment = data.draw(st.sampled_from(modules)).EXPERIMENT
     token = st.sampled_from(TOKENS) | st.text(max_size=12)
     flags = data.draw(st.lists(token, max_size=6))
     output = io.StringIO()
     with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
         try:
-            found = configuration.parse(module.Settings, module.PRESETS, flags, "prog")
+            found = settings.parse(
+                experiment.settings, experiment.presets, flags, prog="prog"
+            )
         except SystemExit as error:
             assert error.code in (0, 2)
             assert "usage" in output.getvalue()
             return
-    assert isinstance(found, module.Settings)
+    assert isinstance(found, experiment.settings)
 
 
 RESULTS = [
@@ -197,7 +200,7 @@ def test_uci_files(data, tmp_path):
     name = data.draw(st.sampled_from(["iris.data", "iris.zip"]))
     corpus = ZIPS if name.endswith("zip") else [IRIS]
     (tmp_path / name).write_bytes(data.draw(changed(corpus)))
-    with pytest.raises(configuration.Refusal):
+    with pytest.raises(settings.Refusal):
         raw_files.text(
             tmp_path,
             "iris.data",
@@ -252,7 +255,7 @@ def test_archives(data, tmp_path):
 
 def saved_network(folder):
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    whole_network.save(network, folder / "network.keras")
+    trained_network.save(network, folder / "network.keras")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -270,8 +273,8 @@ def test_keras_files(data, tmp_path):
     (tmp_path / which).write_bytes(content)
     if content.strip() == NETWORK[which]:
         return
-    with pytest.raises(whole_network.DamagedNetwork, match="not as it was written"):
-        whole_network.load(tmp_path / "network.keras")
+    with pytest.raises(trained_network.DamagedNetwork, match="not as it was written"):
+        trained_network.load(tmp_path / "network.keras")
 
 
 @tried("labels")
@@ -328,6 +331,6 @@ def test_there_is_no_pickle_and_no_unsafe_loading():
 
 def test_a_lambda_layer_does_not_load(tmp_path):
     network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x)])
-    whole_network.save(network, tmp_path / "network.keras")
+    trained_network.save(network, tmp_path / "network.keras")
     with pytest.raises(Exception, match="Lambda|safe_mode"):
-        whole_network.load(tmp_path / "network.keras")
+        trained_network.load(tmp_path / "network.keras")

@@ -12,20 +12,21 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from experiments.configuration import TrainingConfiguration
 
 import keras_mixup
 from experiments.engine import (
     checkpoint_files,
-    checkpoints,
-    recording,
-    running,
-    whole_network,
+    record,
+    run,
+    state,
+    trained_network,
 )
+from experiments.experiment import Run
 from experiments.paper import table4_tabular
-from experiments.report import result_file
+from experiments.report import result_file, tables
+from experiments.settings import MethodSettings
 from keras_mixup.whole_folder import whole_folder
-from tests.experiments import disk_states, runs
+from tests.experiments import disk_states, runs, test_run
 
 EPOCHS = 2
 
@@ -36,48 +37,37 @@ class Made:
     All that a run writes is written by the code of a real one.
     """
 
-    ITEM, __name__ = "Table 0", "experiments.made"
-
     def __init__(self):
         network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         self.model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(seed=1))
         self.model.compile("sgd", "mse")
         self.weight = network.layers[0].kernel
 
-    def train(self, run, folder):
+    def train(self, run, data, settings, folder):
         """Saves after each batch; goes on where the folder says that it was left."""
         self.weight.assign([[0.0]])
-        state = checkpoints.RunState(self.model, folder / "checkpoints")
-        done = 2 * state.restore() + state.batch
+        kept = state.RunState(self.model, folder / "checkpoints")
+        done = 2 * kept.restore() + kept.batch
         assert float(self.weight[0, 0]) == done
         log = folder / "log.csv"
         if done:
-            recording.keep_rows(log, done // 2)
+            record.keep_rows(log, done // 2)
         with log.open("a" if done else "w", newline="") as file:
             rows = csv.writer(file)
             for batch in range(done + 1, 2 * EPOCHS + 1):
                 self.weight.assign_add([[1.0]])
                 if batch % 2:
-                    state.save(1, 0.5)
+                    kept.save(1, 0.5)
                     continue
                 entry = {"epoch": batch // 2, "test": {"error": 50 - batch}}
-                state.epochs.append({**entry, "seconds": 0.5})
+                kept.epochs.append({**entry, "seconds": 0.5})
                 if file.tell() == 0:
                     rows.writerow(entry)
                 rows.writerow([batch // 2, 50 - batch])
                 file.flush()
-                state.save()
-        whole_network.save(self.model.network, folder / "network.keras")
-        return state.epochs, 10
-
-    def final(self, epochs):
-        return {"test_error": epochs[-1]["test"]["error"]}
-
-    def paper(self):
-        return {}
-
-    def tables(self, result):
-        return [result_file.table(result, {"test_error": "error"})]
+                kept.save()
+        trained_network.save(self.model.network, folder / "network.keras")
+        return kept.epochs, 10
 
     def draw(self, result, folder):
         path = folder / "curves.png"
@@ -86,12 +76,16 @@ class Made:
 
     def command(self, folder):
         """What one call of the command does below a folder."""
-        settings = TrainingConfiguration(
+        experiment = test_run.made(
+            self.train,
+            runs=lambda settings, data: [Run("a", "ERM", 0, {"alpha": 0.0})],
+            tables=lambda result: [tables.table(result, {"error": "error"})],
+            draw=self.draw,
+        )
+        settings = MethodSettings(
             run_dir=str(folder / "runs"), preset="smoke", publish=True
         )
-        run = running.Run("a", "ERM", 0, {"alpha": 0.0})
-        records = running.run_all("made", settings, [run], self.train)
-        running.conclude(self, settings, records)
+        run.run(experiment, settings)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +111,7 @@ def end_of(folder):
         found[name] = "whole" if name.endswith(".keras") else "its digest"
     for path in folder.rglob("*.keras"):
         found["weights"] = [
-            weight.tolist() for weight in whole_network.load(path).get_weights()
+            weight.tolist() for weight in trained_network.load(path).get_weights()
         ]
     return {
         name: json.loads(held.replace(bytes(folder), b"")) if ".json" in name else held
@@ -149,11 +143,11 @@ def test_a_run_killed_between_any_two_operations_ends_the_same(
 ):
     states, expected = whole
     process = disk_states.dead_process()
-    for number, state in enumerate(states):
+    for number, found in enumerate(states):
         folder = tmp_path / str(number)
-        disk_states.put(state, folder, process)
+        disk_states.put(found, folder, process)
         go_on(made, published, folder)
-        assert end_of(folder) == expected, sorted(state)
+        assert end_of(folder) == expected, sorted(found)
 
 
 @pytest.mark.slow
@@ -167,11 +161,11 @@ def test_a_run_killed_twice_ends_the_same(made, published, whole, tmp_path):
         second = disk_states.states_of(
             lambda folder=folder: go_on(made, published, folder), folder
         )
-        for number, state in enumerate(chosen.sample(second, min(20, len(second)))):
+        for number, found in enumerate(chosen.sample(second, min(20, len(second)))):
             folder = tmp_path / f"{first}_{number}"
-            disk_states.put(state, folder, process)
+            disk_states.put(found, folder, process)
             go_on(made, published, folder)
-            assert end_of(folder) == expected, sorted(state)
+            assert end_of(folder) == expected, sorted(found)
 
 
 @pytest.mark.slow
@@ -199,7 +193,7 @@ def test_a_run_that_may_not_write_says_why_and_goes_on(
         except OSError as error:
             # Room is spoken of where there is none.
             assert os.strerror(number) in str(error)
-            saving = isinstance(error, checkpoints.CannotSave)
+            saving = isinstance(error, state.CannotSave)
             room = saving and number == errno.ENOSPC
             assert ("once there is room" in str(error)) == room
             assert ("once it can be written" in str(error)) == (saving and not room)
@@ -214,20 +208,20 @@ def test_a_full_disk_is_seen_where_tensorflow_writes(made, tmp_path, monkeypatch
         raise tf.errors.ResourceExhaustedError(None, None, "{{node a}} No space left")
 
     monkeypatch.setattr(tf.train.Checkpoint, "write", full)
-    state = checkpoints.RunState(made.model, tmp_path)
+    kept = state.RunState(made.model, tmp_path)
     message = "ckpt-0 could not be written: No space left. .* once there is room"
-    with pytest.raises(checkpoints.CannotSave, match=message):
-        state.save()
+    with pytest.raises(state.CannotSave, match=message):
+        kept.save()
 
 
 def test_an_old_checkpoint_that_cannot_be_removed_does_not_stop_the_run(
     made, tmp_path, monkeypatch
 ):
-    state = checkpoints.RunState(made.model, tmp_path)
+    kept = state.RunState(made.model, tmp_path)
 
     def saved(epochs):
-        state.epochs[:] = [{"epoch": epoch + 1} for epoch in range(epochs)]
-        state.save()
+        kept.epochs[:] = [{"epoch": epoch + 1} for epoch in range(epochs)]
+        kept.save()
         return [path.name for path in checkpoint_files.finished(tmp_path)]
 
     def refuse(path, **_):
@@ -246,9 +240,9 @@ def test_an_old_checkpoint_that_cannot_be_removed_does_not_stop_the_run(
 
 def test_what_a_kill_left_of_the_first_checkpoint_is_said(made, tmp_path):
     (tmp_path / "ckpt-1.index").write_bytes(b"")
-    state = checkpoints.RunState(made.model, tmp_path)
+    kept = state.RunState(made.model, tmp_path)
     with pytest.warns(UserWarning, match="Unfinished: .*ckpt-1. .*starts anew"):
-        assert state.restore() == 0
+        assert kept.restore() == 0
 
 
 def test_a_table_of_neighbors_killed_between_any_two_operations(tmp_path):
@@ -261,9 +255,9 @@ def test_a_table_of_neighbors_killed_between_any_two_operations(tmp_path):
     expected = table(None)
     states = disk_states.states_of(lambda: table(tmp_path / "a"), tmp_path / "a")
     process = disk_states.dead_process()
-    for number, state in enumerate(states):
+    for number, found in enumerate(states):
         folder = tmp_path / str(number)
-        disk_states.put(state, folder, process)
+        disk_states.put(found, folder, process)
         for _ in range(2):
             np.testing.assert_array_equal(table(folder).indices, expected.indices)
         assert list(disk_states.content(folder)) == list(
@@ -282,9 +276,9 @@ def test_an_export_killed_between_any_two_operations_is_done_again(tmp_path):
     states = disk_states.states_of(lambda: export(folder), folder)
     expected = disk_states.content(folder / "name" / "1")
     process = disk_states.dead_process()
-    for number, state in enumerate(states):
+    for number, found in enumerate(states):
         folder = tmp_path / str(number)
-        disk_states.put(state, folder, process)
+        disk_states.put(found, folder, process)
         place = folder / "name" / "1"
         if not place.exists():
             # Whole or not at all.
@@ -295,33 +289,20 @@ def test_an_export_killed_between_any_two_operations_is_done_again(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_killed_between_any_two_operations_ends_the_same(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch
 ):
     monkeypatch.setattr(result_file, "revision", lambda: "made")
-    flags = [
-        "--preset",
-        "smoke",
-        "--seeds",
-        "0",
-        "--methods",
-        "mixup",
-        "--epochs",
-        "3",
-        "--width",
-        "4",
-    ]
+    flags = ["--preset", "smoke", "--seeds", 0, "--methods", "mixup", "--epochs", 3]
+    flags += ["--width", 4, "--checkpoint_every", 1]
 
     def command(folder):
-        settings = runs.parse(
-            table4_tabular, *flags, "--checkpoint_every", 1, "--run_dir", folder
-        )
-        table4_tabular.run(settings)
+        runs.run(table4_tabular.EXPERIMENT, *flags, "--run_dir", folder)
 
     def end(folder):
         (record,) = folder.rglob("record.json")
         (network,) = folder.rglob("network.keras")
         found = result_file.read(record)
-        weights = whole_network.load(network).get_weights()
+        weights = trained_network.load(network).get_weights()
         assert not list(folder.rglob("checkpoints"))
         assert not list(folder.rglob(".unfinished*"))
         (log,) = folder.rglob("log.csv")
@@ -334,10 +315,10 @@ def test_the_command_killed_between_any_two_operations_ends_the_same(
     states = disk_states.states_of(lambda: command(folder), folder)
     assert len(states) > 80
     expected, process = end(folder), disk_states.dead_process()
-    for number, state in enumerate(states):
+    for number, found in enumerate(states):
         folder = tmp_path / str(number)
-        disk_states.put(state, folder, process)
+        disk_states.put(found, folder, process)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(Damaged or u|U)nfinished", UserWarning)
             command(folder)
-        assert end(folder) == expected, sorted(state)
+        assert end(folder) == expected, sorted(found)

@@ -13,7 +13,7 @@ from tests.experiments import runs
 
 
 def test_the_default_recipe_is_erm():
-    assert (Recipe().title, Recipe().label) == ("ERM", "ERM")
+    assert Recipe().title == "ERM"
     options = {"per": "batch", "pairing": "permutation", "examples": 2}
     options |= {"targets": "mix", "label_smoothing": 0.0}
     assert Recipe().mixup_options == options
@@ -22,7 +22,6 @@ def test_the_default_recipe_is_erm():
 def test_a_title_says_what_differs():
     recipe = Recipe(alpha=8, dropout=0.3, corrupted=0.5, weight_decay=5e-4)
     assert recipe.title == "alpha 8, dropout 0.3, corrupted 0.5, weight decay 0.0005"
-    assert recipe.label == "mixup 8"
     assert Recipe(partners="loader").title == "partners loader"
     assert Recipe(**dataclasses.asdict(recipe)) == recipe
 

@@ -130,10 +130,3 @@ def test_a_network_is_saved_with_it(tmp_path):
     np.testing.assert_array_equal(loaded(WAVES), model(WAVES))
     config = spectrograms.Spectrogram(name="named").get_config()
     assert spectrograms.Spectrogram.from_config(config).name == "named"
-
-
-def test_waveforms_with_another_number_of_axes_are_refused():
-    with pytest.raises(
-        ValueError, match=r"`waveforms`.*\(batch, samples\).*\(16000,\)"
-    ):
-        spectrograms.log_spectrogram(WAVES[0])

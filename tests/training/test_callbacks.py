@@ -113,7 +113,7 @@ def test_clean_labels_are_not_warned_of():
     regression = GENERATOR.normal(size=(20, 3)).astype("float32")
     for y in (rows, multi_label, regression):
         one = model()
-        one.compile("sgd", "mse")
+        one.compile("sgd", "mse", run_eagerly=True)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             one.fit(X, y, batch_size=5, verbose=0)

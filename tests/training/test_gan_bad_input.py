@@ -21,7 +21,8 @@ def gan(mode="objective", steps=2, **arguments):
     made = keras_mixup.MixUpGAN(
         *networks, mode=mode, discriminator_steps=steps, **arguments
     )
-    made.compile()
+    # The few steps of a test take less time in Python than their graph takes to trace.
+    made.compile("sgd", "sgd", run_eagerly=True)
     return made
 
 
@@ -81,7 +82,7 @@ def subclassed():
 def test_a_subclassed_network_inside_of_a_sequential_one_is_fine():
     wrapped = keras.Sequential([keras.Input((2,)), Subclassed()])
     model = keras_mixup.MixUpGAN(network((3,), 2), wrapped)
-    model.compile()
+    model.compile("sgd", "sgd")
     model.fit(X, batch_size=12, verbose=0)
     with pytest.raises(ValueError, match=r"`discriminator`.*functional or sequential"):
         keras_mixup.MixUpGAN(network((3,), 2), subclassed())
@@ -203,7 +204,7 @@ def test_a_batch_of_one_in_the_mode_that_mixes_batches():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_too_small_a_batch_of_unknown_size_is_found_where_it_runs(jit_compile):
     model = gan()
-    model.compile(jit_compile=jit_compile)
+    model.compile("sgd", "sgd", jit_compile=jit_compile)
     with pytest.raises(tf.errors.InvalidArgumentError, match="Expected at least 2"):
         model.fit(dataset(X[:5]).batch(4), verbose=0)
     assert np.isfinite(model.generator.get_weights()[0]).all()

@@ -6,12 +6,13 @@ import warnings
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
 import keras_mixup
-from experiments.engine import checkpoint_files, checkpoints, recording, run_lock
+from experiments.engine import checkpoint_files, run_folder, trained_network
+from experiments.engine.non_finite import NonFiniteLoss
+from experiments.engine.state import CannotSave, DamagedCheckpoints, RunState
 from experiments.report import result_file
 from tests.experiments.test_killed_runs import processes
 
@@ -25,7 +26,7 @@ def small_model():
 
 
 def state_in(folder, **changed):
-    return checkpoints.RunState(small_model(), folder, **changed)
+    return RunState(small_model(), folder, **changed)
 
 
 def set_weights(state, value):
@@ -69,7 +70,7 @@ def restored(reader):
         warnings.simplefilter("always")
         try:
             found = reader.restore(), weight_of(reader)
-        except checkpoints.DamagedCheckpoints as error:
+        except DamagedCheckpoints as error:
             return None, str(error)
     return found, " ".join(str(warning.message) for warning in seen)
 
@@ -142,7 +143,7 @@ def test_weights_that_are_no_numbers_do_not_replace_good_ones(tmp_path):
     state.save()
     set_weights(state, np.nan)
     state.epochs.append({"epoch": 2})
-    with pytest.raises(recording.NonFiniteLoss, match="not finite after epoch 2"):
+    with pytest.raises(NonFiniteLoss, match="not finite after epoch 2"):
         state.save()
     again = state_in(tmp_path)
     assert again.restore() == 1
@@ -179,7 +180,7 @@ def test_a_process_that_does_not_write_leaves_no_file(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     state = state_in(tmp_path / "checkpoints")
-    with pytest.raises(checkpoints.CannotSave, match=f"{tmp_path}/checkpoints/ckpt-0"):
+    with pytest.raises(CannotSave, match=f"{tmp_path}/checkpoints/ckpt-0"):
         state.save()
 
 
@@ -195,7 +196,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     monkeypatch.setattr(result_file, "write", full)
     state.epochs.append({"epoch": 2})
     set_weights(state, 2)
-    with pytest.raises(checkpoints.CannotSave, match="ckpt-2 .*No space left"):
+    with pytest.raises(CannotSave, match="ckpt-2 .*No space left"):
         state.save()
     monkeypatch.undo()
     again = state_in(tmp_path)
@@ -205,9 +206,11 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
 
 
 def hold(folder, ready, release):
-    with run_lock.held(folder):
+    def train():
         ready.set()
         release.wait()
+
+    run_folder.do(folder, {}, train)
 
 
 def test_a_second_process_on_a_run_folder_is_refused(tmp_path):
@@ -215,36 +218,26 @@ def test_a_second_process_on_a_run_folder_is_refused(tmp_path):
     other = processes.Process(target=hold, args=(tmp_path, ready, release))
     other.start()
     assert ready.wait(60)
-    with (
-        pytest.raises(run_lock.InUse, match=f"Another process .* in {tmp_path}"),
-        run_lock.held(tmp_path),
-    ):
-        pytest.fail("two at once")
+    with pytest.raises(run_folder.InUse, match=f"Another process .* in {tmp_path}"):
+        run_folder.do(tmp_path, {}, lambda: pytest.fail("two at once"))
     # One that is killed holds it no longer.
     other.kill()
     other.join()
-    with run_lock.held(tmp_path):
-        pass
+    run_folder.do(tmp_path, {}, lambda: {"epochs": []})
+    assert run_folder.record(tmp_path) == {"epochs": []}
 
 
-def test_a_batch_of_a_service_is_not_asked_for_again():
-    watch = recording.StopAtNonFiniteLoss(10, None, lambda: 2)
-    watch.on_epoch_begin(1)
-    message = "nan at step 15 .*came from a tf.data service and cannot be had again"
-    with pytest.raises(recording.NonFiniteLoss, match=message):
-        watch.on_train_batch_end(3, {"loss": float("nan")})
+def test_a_network_that_is_not_written_whole_leaves_the_one_before(tmp_path):
+    path, kept = tmp_path / "network.keras", small_model().network
+    trained_network.save(kept, path)
 
+    class Broken:
+        def save(self, scratch):
+            scratch.write_text("half")
+            raise OSError("No space left on device")
 
-def test_what_is_not_finite_in_a_batch_is_named():
-    x = {"image": np.zeros((4, 2, 2), "float32"), "age": np.zeros(4, "float32")}
-    x["age"][[1, 3]] = np.nan, np.inf
-    y = np.zeros((4, 3), "float32")
-    assert recording.non_finite((x, y)) == [
-        "feature 'age' of its batch: 2 of 4 examples are not finite, the first in row 1"
-    ]
-    y[2, 1] = -np.inf
-    found = recording.non_finite((tf.cast(x["image"], tf.bfloat16), y))
-    assert found == [
-        "the labels of its batch: 1 of 4 examples are not finite, the first in row 2"
-    ]
-    assert recording.non_finite((np.zeros((4, 2), "uint8"), np.arange(4))) == []
+    with pytest.raises(OSError, match="No space left"):
+        trained_network.save(Broken(), path)
+    again = trained_network.load(path)
+    for found, expected in zip(again.get_weights(), kept.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
