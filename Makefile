@@ -61,4 +61,4 @@ dist: install
 	$(BIN)/python -m tests.distributions
 
 clean:
-	rm -rf .venv runs build dist site *.egg-info
+	rm -rf .venv runs build dist site mutants *.egg-info

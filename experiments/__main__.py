@@ -35,8 +35,8 @@ def main(arguments):
         carry_out = functools.partial(_run, experiment, chosen)
     else:
         print(
-            f"Unknown experiment. Expected one of {sorted([*catalog.EXPERIMENTS, 'report'])}. "
-            f"Received: {name!r}",
+            "Unknown experiment. Expected one of "
+            f"{sorted([*catalog.EXPERIMENTS, 'report'])}. Received: {name!r}",
             file=sys.stderr,
         )
         return 2
@@ -48,8 +48,8 @@ def main(arguments):
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         print(
-            f"\nCannot use{where}: {error.strerror or error}. What was finished before is "
-            "as it was; the same command goes on from there.",
+            f"\nCannot use{where}: {error.strerror or error}. What was finished before "
+            "is as it was; the same command goes on from there.",
             file=sys.stderr,
         )
         return 2

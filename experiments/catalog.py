@@ -14,7 +14,7 @@ PAPER = {
     "table5_ablation": "Table 5: what is mixed, with whom, and where; 44 cells",
     "alpha_tradeoff": "Section 5: training error, test error and gap over alpha",
     "figure5_gan": "Figure 5: GANs on a ring and a grid of Gaussians",
-    "discussion": "Section 2: three examples, equal labels, two loaders, lam an example",
+    "discussion": "Section 2: three examples, equal labels, two loaders, per example",
 }
 BEYOND = {
     "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",

@@ -16,7 +16,7 @@ def errors_at_the_end(epochs, name="error", part="test"):
 
 
 def calibration_at_the_end(epochs, part="test"):
-    """The calibration error (%) on a set after the last epoch, where it was measured."""
+    """The calibration error (%) on a set after the last epoch, if it was measured."""
     reliability = epochs[-1].get("end", {}).get("reliability", {})
     if part not in reliability:
         return {}

@@ -73,8 +73,8 @@ class Settings:
     max_steps: int = 0
     # Mix in the train step, or on the host as the last stage of the input pipeline.
     mix_in: Literal["train_step", "pipeline"] = "train_step"
-    # Replicas: one, one for each GPU of this machine, or those of several machines (which
-    # TF_CONFIG or Slurm names; --run_dir has to be shared by them).
+    # Replicas: one, one for each GPU of this machine, or those of several machines,
+    # which TF_CONFIG or Slurm names; --run_dir has to be shared by them.
     strategy: Literal["one", "mirrored", "multi_worker"] = field("one", "compute")
     # Address of a tf.data service that makes the training batches, as grpc://host:port.
     data_service: str = field("", "place")

@@ -155,7 +155,7 @@ def _read_dict(batch, passthrough, num_classes, quantities):
         inputs[dict_batches.WEIGHT] = tf.cast(weight, tf.float32)
     features, put_features = split_features(inputs, passthrough, quantities)
     leaves, put_targets = _split_targets(named, passthrough, num_classes)
-    spread = spread_weights(weight if named else None, named, leaves)
+    spread = spread_weights(weight, named, leaves)
     boxes = None
     if names.has_boxes:
         boxes = boxes_module.read_boxes(batch[dict_batches.BOXES])

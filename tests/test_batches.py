@@ -135,6 +135,8 @@ def test_two_batches_that_are_not_alike(other):
         ((X, Y, np.float32(1)), "Expected a batch.*Call `batch`"),
         ((np.zeros((4, 4, 3), "uint8"), 3), "Expected a batch.*Call `batch`"),
         ((np.zeros((4, 4, 3), "uint8"), Y[0]), "Batch sizes differ.*call `batch`"),
+        ((X, Y[:5]), "Batch sizes differ.*'y': 5"),
+        ((X, {"a": {"b": Y[:5]}}), "Batch sizes differ.*'a/b': 5"),
         ((X, {"objects": {"boxes": np.zeros((6, 2, 4))}}), "joined, not averaged"),
         (({"image": X, "bounding_boxes": np.zeros((6, 2, 4))}, Y), "joined"),
         ((X, {"bbox": np.zeros((6, 2, 4), "f")}), "joined, not averaged.*`bbox`"),
@@ -219,6 +221,8 @@ def test_names_that_are_not_there_are_told(settings, message):
     rows = {"a": np.eye(3)[[0, 1]], "id": np.ones((2, 1))}
     with pytest.raises(ValueError, match=message):
         keras_mixup.MixUp(**settings).at_step(0, (np.ones((2, 1)), rows))
+    with pytest.raises(ValueError, match=r"`passthrough`.*\['v'\]$"):
+        keras_mixup.MixUp(passthrough="v").at_step(0, (X, Y, {"v": W}))
     with pytest.raises(ValueError, match="`num_classes`.*each of 2 targets"):
         mixup = keras_mixup.MixUp(num_classes=[3, 3, 3])
         mixup.at_step(0, (np.ones((2, 1)), (rows["a"], rows["id"])))

@@ -12,9 +12,9 @@ et al., 2016), one step of the discriminator before each of the generator, the
 non-saturating loss, mode objective with alpha 0.2; preset paper is 50 passes.
 
 Measured: the sliced 1-Wasserstein distance of generated images to held-out ones, in
-pixels of [-1, 1], over 500 directions. It sees the law of the pixels, not whether a shoe
-is a shoe: the pictures show that. Beside it stands the same distance of the held-out
-images to training images, which a perfect generator would reach.
+pixels of [-1, 1], over 500 directions. It sees the law of the pixels, not whether a
+shoe is a shoe: the pictures show that. Beside it stands the same distance of the
+held-out images to training images, which a perfect generator would reach.
 """
 
 import dataclasses

@@ -1,9 +1,9 @@
 """Image augmentation: functions of a batch and a key, and nothing kept between calls.
 
 The random layers of Keras and KerasCV hold a stateful generator, whose numbers depend
-on the order in which a parallel `Dataset.map` runs and cannot be resumed. Here they come
-from the `key` (`keras_mixup.keys.make_key`), a draw for each image: the same key gives
-the same images in eager mode, in a graph, in a map and under XLA.
+on the order in which a parallel `Dataset.map` runs and cannot be resumed. Here they
+come from the `key` (`keras_mixup.keys.make_key`), a draw for each image: the same key
+gives the same images in eager mode, in a graph, in a map and under XLA.
 
 `images` is a batch of shape (n, height, width, channels), of any dtype, with numbers
 from 0 to 255; one image of any size is a batch of 1.

@@ -1,4 +1,4 @@
-"""Batches of images for training and testing, as all experiments on images make them."""
+"""Batches of images for training and testing, as the experiments make them."""
 
 import dataclasses
 
@@ -78,7 +78,7 @@ def normalize(images):
 
 
 def of_imagenet(size):
-    """The augmentation for ImageNet, as Goyal et al. (2017) have it, and the test's crop.
+    """The augmentation for ImageNet of Goyal et al. (2017), and the test's crop.
 
     Two functions to images of so many pixels: of (images, key), and of images.
     """

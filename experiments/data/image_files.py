@@ -26,8 +26,8 @@ def find_folder(name, data_dir):
     if "/" in name or os.sep in name:
         searched = ", ".join(map(str, tried))
         raise MissingData(
-            f"No image folder found for {name!r}. Searched: {searched}. Expected images "
-            f"in <folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
+            f"No image folder found for {name!r}. Searched: {searched}. Expected "
+            f"images in <folder>/<split>/<class>/, ending in {', '.join(SUFFIXES)}."
         )
     return None
 

@@ -32,12 +32,12 @@ def training_batches(
     `ceil(count / batch_size)` of them are an epoch, whose last may be smaller.
 
     `decode` is a function of an example, `augment` of (batch, key), with a key of
-    `keras_mixup.keys`; with `augment_alone` it is given examples one by one, as batches
-    of one, since their sizes differ before. `mix` is a function of (step, batch), with a
-    `keras_mixup.Step` counted from the first epoch on, such as `at_step` of a seeded
-    `keras_mixup.MixUp`. `cache` keeps decoded examples in memory. `shuffle_buffer`
-    examples are shuffled at a time, all by default. `service` is the address of a
-    tf.data service that makes the batches: then nothing is cached.
+    `keras_mixup.keys`; with `augment_alone` it is given examples one by one, as
+    batches of one, since their sizes differ before. `mix` is a function of (step,
+    batch), with a `keras_mixup.Step` counted from the first epoch on, such as `at_step`
+    of a seeded `keras_mixup.MixUp`. `cache` keeps decoded examples in memory.
+    `shuffle_buffer` examples are shuffled at a time, all by default. `service` is the
+    address of a tf.data service that makes the batches: then nothing is cached.
     """
     cache = cache and not service
     examples = in_chunks(examples, count) if service else examples

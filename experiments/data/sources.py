@@ -24,7 +24,7 @@ class CorruptData(Refusal, ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where data are looked for, and whether more may be fetched: as `Settings` says."""
+    """Where data are looked for, and whether more may be fetched, as settings say."""
 
     data_dir: str | None = None
     prepared_dir: str = "runs/tfds"
@@ -42,9 +42,9 @@ def prepared_builder(
     names and sizes, so that other files are prepared anew; downloaded before, into
     `prepared_dir`; a download, if it is allowed.
 
-    `make_builder` makes one for a folder (TFDS's `data_dir`); `raw_dir` is the folder of
-    the raw files, which are all in it unless `raw_files` names them; `expected` says what
-    to put where; `by_hand`, that no program can download the data.
+    `make_builder` makes one for a folder (TFDS's `data_dir`); `raw_dir` is the folder
+    of the raw files, which are all in it unless `raw_files` names them; `expected` says
+    what to put where; `by_hand`, that no program can download the data.
     """
     # A folder without the set is what is looked for, not worth a warning.
     absl.logging.set_verbosity(absl.logging.ERROR)

@@ -1,8 +1,8 @@
-"""The files of a run's checkpoints: which are finished, which are whole, which may go.
+"""The files of a run's checkpoints: which are finished, whole, and which may go.
 
-Beside a checkpoint lies a list of its files with their SHA-256, written last and removed
-first: a kill leaves a finished checkpoint, or files without a list, which count for
-nothing and go with the next that is written.
+Beside a checkpoint lies a list of its files with their SHA-256, written last and
+removed first: a kill leaves a finished checkpoint, or files without a list, which count
+for nothing and go with the next that is written.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ def finished(folder):
 
 
 def is_finished(path):
-    """Whether all of a checkpoint was written once; `check` says whether it still is."""
+    """Whether all of a checkpoint was written once; `check` says if it still is."""
     return _list_of(path).exists()
 
 
@@ -59,7 +59,7 @@ def finish(path):
 
 
 def check(path):
-    """Raises unless all files of a finished checkpoint are there as they were written."""
+    """Raises unless all files of a finished checkpoint are as they were written."""
     digests = result_file.read(_list_of(path))
     if not digests:
         raise ValueError(f"{_list_of(path).name} does not list its files")

@@ -60,9 +60,10 @@ def _resolver():
         known = False
     if not known:
         raise NoCluster(
-            "--strategy multi_worker needs to know its workers. Expected TF_CONFIG, such as "
-            '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
-            f'"worker", "index": 0}}}}, or a Slurm step. Received: TF_CONFIG={text!r}'
+            "--strategy multi_worker needs to know its workers. Expected TF_CONFIG, "
+            'such as {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": '
+            '{"type": "worker", "index": 0}}, or a Slurm step. '
+            f"Received: TF_CONFIG={text!r}"
         )
     return resolvers.TFConfigClusterResolver()
 

@@ -1,4 +1,4 @@
-"""One training run, of a classifier or a GAN: Keras's fit with what users expect of it."""
+"""One training run, of a classifier or a GAN: Keras's fit, resumed and recorded."""
 
 import contextlib
 import time
@@ -14,8 +14,8 @@ from experiments.engine.state import RunState
 def fit(make_model, course, settings, folder):
     """Trains a model, or goes on where its folder says that it was left.
 
-    `make_model` gives a compiled model, in the scope of the strategy and under the dtype
-    policy; `course` is `course.Epochs` or `course.Points`.
+    `make_model` gives a compiled model, in the scope of the strategy and under the
+    dtype policy; `course` is `course.Epochs` or `course.Points`.
 
     Returns:
         The record: a list of dicts, one for each epoch or point, with "epoch", "train",

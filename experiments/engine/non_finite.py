@@ -51,7 +51,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
 
 def non_finite(batch):
-    """What in a batch is not finite: a line for its features, and one for its labels."""
+    """What in a batch is not finite: a line for its features, one for its labels."""
     lines = []
     for name, values in zip(("features", "labels"), batch, strict=True):
         values = tf.convert_to_tensor(values)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the numbers of its epochs, or of its points, and its state."""
+"""What a run leaves behind: the numbers of its epochs or points, and its state."""
 
 import math
 
@@ -54,7 +54,7 @@ class RecordEpochs(keras.callbacks.Callback):
 class RecordPoints(keras.callbacks.Callback):
     """Measures a GAN after chosen iterations, and adds the numbers to `state.epochs`.
 
-    `shows` is whether a line is printed for each point; `clock` gives the run's seconds.
+    `shows`: whether a line is printed for each point; `clock` gives the run's seconds.
     """
 
     def __init__(self, state, course, clock, shows):
@@ -87,11 +87,11 @@ class RecordPoints(keras.callbacks.Callback):
 
 
 class SaveState(keras.callbacks.Callback):
-    """Saves a run's state after entries of its record, inside of epochs, and at the end.
+    """Saves a run's state after entries of its record, inside of epochs, at the end.
 
-    `every` are the entries between two checkpoints, `steps` the steps between two inside
-    of an epoch; 0 for none. Where an epoch was open, it gives the metrics back what they
-    had counted, which a run that saves nothing more needs as well.
+    `every` are the entries between two checkpoints, `steps` the steps between two
+    inside of an epoch; 0 for none. Where an epoch was open, it gives the metrics back
+    what they had counted, which a run that saves nothing more needs as well.
     """
 
     def __init__(self, state, every, steps, steps_per_epoch, clock):

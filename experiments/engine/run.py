@@ -30,7 +30,7 @@ def run(experiment, settings):
 
 
 def train_all(experiment, settings, runs, data):
-    """Does the runs that are not done yet; gives a record for each, with its "folder"."""
+    """Does what is not done yet; gives the records, each with its "folder"."""
     # Each network is traced for itself, which TensorFlow would take for a mistake.
     tf.get_logger().setLevel("ERROR")
     root = pathlib.Path(settings.run_dir, experiment.pool or experiment.name)

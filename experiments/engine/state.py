@@ -32,9 +32,9 @@ class RunState:
     epochs so far and, inside an epoch, those of its metrics go into one TensorFlow
     checkpoint, so that they never belong to different steps.
 
-    `epochs` is the record of the epochs done, `batch` the batches done of the epoch that
-    was open when the state was restored, `seconds` what the run had taken then. It is
-    made out of the scope of a strategy: the record's text is not to be broadcast.
+    `epochs` is the record of the epochs done, `batch` the batches done of the epoch
+    that was open when the state was restored, `seconds` what the run had taken then. It
+    is made out of the scope of a strategy: the record's text is not to be broadcast.
 
     The model's weights are made; several optimizers are in its `optimizers`, built. Of
     several workers one `writes`, and all call `save`.
@@ -74,8 +74,8 @@ class RunState:
                 continue
             if damaged or unfinished:
                 warnings.warn(
-                    f"Damaged or unfinished: {'; '.join(damaged + unfinished)}. Going on "
-                    f"from the checkpoint before, {path}.",
+                    f"Damaged or unfinished: {'; '.join(damaged + unfinished)}. Going "
+                    f"on from the checkpoint before, {path}.",
                     stacklevel=2,
                 )
             self._take(json.loads(self._record.numpy()))
@@ -87,8 +87,8 @@ class RunState:
             )
         if unfinished:
             warnings.warn(
-                f"Unfinished: {'; '.join(unfinished)}. No checkpoint was finished before: "
-                "the run starts anew.",
+                f"Unfinished: {'; '.join(unfinished)}. No checkpoint was finished "
+                "before: the run starts anew.",
                 stacklevel=2,
             )
         return 0
@@ -137,8 +137,8 @@ class RunState:
     def _take(self, record):
         if (found := record.get("format")) != FORMAT:
             raise DamagedCheckpoints(
-                f"A checkpoint in {self.folder} is of format {found}. Expected {FORMAT}. "
-                "Remove the folder to start the run anew."
+                f"A checkpoint in {self.folder} is of format {found}. Expected "
+                f"{FORMAT}. Remove the folder to start the run anew."
             )
         self.epochs[:] = record["epochs"]
         self.batch, self.seconds = record["batch"], record["seconds"]

@@ -1,4 +1,4 @@
-"""Trained networks on disk: written whole or not at all, and read as they were written."""
+"""Trained networks on disk: written whole or not at all, read as they were written."""
 
 import hashlib
 
@@ -33,8 +33,8 @@ def load(path):
     if found != expected:
         raise DamagedNetwork(
             f"The network {path} is not as it was written. Expected its SHA-256 to be "
-            f"{expected[:200]}. Received: {found}. Remove the folder {path.parent} to train it "
-            "anew."
+            f"{expected[:200]}. Received: {found}. Remove the folder {path.parent} to "
+            "train it anew."
         )
     return keras.models.load_model(path, safe_mode=True)
 

@@ -62,7 +62,7 @@ def final(epochs):
 
 
 def draw(result, folder):
-    """Training error, test error and gap over alpha; the reliability of ERM and mixup."""
+    """Both errors and their gap over alpha; the reliability of ERM and mixup."""
     curves = folder / "curves.png"
     shown = {name: MEASURES[name] for name in ("error_on_real", "last_error", "gap")}
     alphas = {_method(alpha): alpha for alpha in result["settings"]["alphas"]}

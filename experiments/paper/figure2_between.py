@@ -62,7 +62,7 @@ PAPER = {
 
 @dataclasses.dataclass(frozen=True)
 class Settings(PairSettings):
-    """Settings of Figure 2; the defaults are the paper's, and ours where it has none."""
+    """Settings of Figure 2; the defaults are the paper's, or ours where it has none."""
 
     # Random pairs of training examples.
     pairs: int = field(10_000, "analysis", least=1)

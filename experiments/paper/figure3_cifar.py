@@ -118,11 +118,10 @@ def train(run, data, settings, folder):
 def final(epochs):
     """The row of the table, from the numbers of each epoch."""
     errors = measures.errors_at_the_end(epochs)
-    close = [
-        e["epoch"] for e in epochs if e["test"]["error"] <= errors["median_error"] + 1
-    ]
+    close = errors["median_error"] + 1
+    first = next(e["epoch"] for e in epochs if e["test"]["error"] <= close)
     calibration = measures.calibration_at_the_end(epochs)
-    return {**errors, **calibration, "epochs_to_converge": close[0]}
+    return {**errors, **calibration, "epochs_to_converge": first}
 
 
 EXPERIMENT = Experiment(

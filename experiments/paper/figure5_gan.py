@@ -8,13 +8,13 @@ those of mixup cover the ring, and most of the grid, with bridges between the mo
     python -m experiments figure5_gan                               # a quarter's width
     python -m experiments figure5_gan --preset paper --mode author_code
 
-The defaults are the paper's (sizes, iterations, Adam) and, of what it leaves open, those
-of the authors' program (hongyi-zhang/mixup, gan/example_gan.py): the modes, of standard
-deviation .01; new points in every batch; the saturating loss; PyTorch's initial values.
-There d is not trained on the paper's formula but between two shuffled batches, each half
-real and half generated, with weights uniform in (0, alpha): that is `--mode author_code`;
-`--mode objective` is the formula. ERM is the same in both. Not as there: iterations
-count from 1, so a snapshot is one update earlier.
+The defaults are the paper's (sizes, iterations, Adam) and, of what it leaves open,
+those of the authors' program (hongyi-zhang/mixup, gan/example_gan.py): the modes, of
+standard deviation .01; new points in every batch; the saturating loss; PyTorch's
+initial values. There d is not trained on the paper's formula but between two shuffled
+batches, each half real and half generated, with weights uniform in (0, alpha): that is
+`--mode author_code`; `--mode objective` is the formula. ERM is the same in both. Not as
+there: iterations count from 1, so a snapshot is one update earlier.
 
 What is measured, on 10,000 samples of fixed noise and as many real points, README.md
 beside this folder says; the sliced 1-Wasserstein distance is over 200 directions.
@@ -51,7 +51,7 @@ class Settings(GANSettings):
     data_sets: tuple[str, ...] = field(MIXTURES, "plan", among=MIXTURES)
     # How the discriminator's batches are mixed: author_code, objective.
     mode: tuple[str, ...] = field(MODES, "plan", among=MODES)
-    # Further values of alpha, in mode author_code on the ring with the first seed.
+    # The program's further alphas, in mode author_code on the ring with the first seed.
     further_alphas: tuple[float, ...] = field(
         (0.1, 0.5, 1.0), "plan", above=0, empty=True
     )

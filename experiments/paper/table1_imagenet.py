@@ -6,9 +6,9 @@ network and the longer the training.
     python -m experiments table1_imagenet --data_dir DATA                 # two cores
     python -m experiments table1_imagenet --data_dir DATA --preset paper  # many GPUs
 
-The paper's setting, preset `paper`, is that of the defaults: the learning rate rises per
-iteration, and is divided by 10 after 30, 60 and 80 epochs of 90, or 60, 120 and 180 of
-200; random resized crops and flips; tested on the central square.
+The paper's setting, preset `paper`, is that of the defaults: the learning rate rises
+per iteration, and is divided by 10 after 30, 60 and 80 epochs of 90, or 60, 120 and 180
+of 200; random resized crops and flips; tested on the central square.
 
 Not in the paper, but in its recipe, Goyal et al. (2017): Nesterov momentum .9, weight
 decay 1e-4 on all but batch norms, He-normal convolutions, the last gamma of a block 0.
@@ -33,8 +33,8 @@ NETWORKS = {
     "resnext101_32x4d": "ResNeXt-101 32x4d",
     "resnext101_64x4d": "ResNeXt-101 64x4d",
 }
-# Top-1 and top-5 errors (%) in 90 and in 200 epochs. Those of ERM in 90 are cited but for
-# ResNeXt-101 32x4d's; that of 64x4d is of 100 epochs.
+# Top-1 and top-5 errors (%) in 90 and in 200 epochs. Those of ERM in 90 are cited but
+# for ResNeXt-101 32x4d's; that of 64x4d is of 100 epochs.
 PAPER = {
     ("resnet50", "ERM"): ((23.5, None), (23.6, 7.0)),
     ("resnet50", "mixup 0.2"): ((23.3, 6.6), (22.1, 6.1)),

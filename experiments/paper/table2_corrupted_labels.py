@@ -8,14 +8,14 @@ mixup with a large alpha does not, better than dropout, and both together are be
 
 A label is replaced with that probability by one drawn uniformly from all classes, its
 own among them (the protocol of Zhang et al., 2017, which the paper adapts), fixed by
-the run's seed. "Corrupted" are the replaced ones: a tenth of them stay right. Dropout is
-elementwise, between the two convolutions of each block. Training errors are of the
+the run's seed. "Corrupted" are the replaced ones: a tenth of them stay right. Dropout
+is elementwise, between the two convolutions of each block. Training errors are of the
 network in inference mode on clean, unmixed images.
 
 Preset `paper` has section 3.2's training and the whole grids, with a dropout of .1 that
 the paper's table has beside its text. Of a grid the paper shows one model, and does not
-say how it was chosen: ours shows all, and names that of the least best test error, which
-is an oracle's choice, as its epoch is.
+say how it was chosen: ours shows all, and names that of the least best test error,
+which is an oracle's choice, as its epoch is.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ MEASURES = {
 }
 # Decimals, where the paper has more than one.
 DIGITS = {"error_on_real": 2, "error_on_corrupted": 2}
-# Of each share the rows of the paper's table: alpha and dropout, and the paper's values.
+# The rows of the paper's table by share: alpha and dropout, and the paper's values.
 PAPER = {
     0.2: {
         (0.0, 0.0): (12.7, 16.6, 0.05, 0.28),

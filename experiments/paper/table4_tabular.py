@@ -2,8 +2,8 @@
 
 The claim (section 3.6): mixup helps on tables too, "on four out of the six data sets".
 
-    python -m experiments table4_tabular --data_dir DATA            # the paper's setting
-    python -m experiments table4_tabular --preset smoke             # seconds, no data
+    python -m experiments table4_tabular --data_dir DATA           # the paper's setting
+    python -m experiments table4_tabular --preset smoke            # seconds, no data
     python -m experiments table4_tabular --initial_values keras --run_dir runs/keras
 
 From the paper: two hidden layers of 128 ReLU units, Adam with its defaults (1e-3,

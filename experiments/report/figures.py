@@ -63,7 +63,7 @@ def _legend_below(axis):
 
 
 def error_curves(result, measures, path, title):
-    """Error over epochs: one panel for each (part, name) of `measures`, with heading."""
+    """Error over epochs: a panel for each (part, name) of `measures`, with heading."""
     picture, axes = panels(4 * len(measures), 3.4, len(measures), sharey=True)
     for axis, ((part, name), heading) in zip(axes, measures.items(), strict=True):
         curves_by_method(axis, result["runs"], part, name)

@@ -65,7 +65,7 @@ def _snapshots(rows, panel, margin, title):
 
 
 def samples(rows, path):
-    """The paper's panels, data below the samples; those out of the frame are counted."""
+    """The paper's panels, data below the samples; those out of frame are counted."""
     if not rows:
         return []
     picture, lefts, drawn = _snapshots(rows, (1.7, 1.75), (0.6, 0.3), "{:,}")

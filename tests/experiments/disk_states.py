@@ -49,7 +49,7 @@ def _writes(mode, flags):
 
 @contextlib.contextmanager
 def watched(function):
-    """Calls a function of (event, arguments) before each change that this thread makes."""
+    """Calls a function of (event, arguments) before each change by this thread."""
     global _watching
     if _hook not in _added:
         sys.addaudithook(_hook)
@@ -109,7 +109,7 @@ def _renamed(state, source, target, folder):
 
 
 def _between(before, after):
-    """Both, and on the way from one to the other each file empty, half written, whole."""
+    """Both, and on the way from one to the other each file empty, half, whole."""
     yield before
     state = dict(before)
     new = [name for name in sorted(after) if before.get(name, b"") != after[name]]

@@ -55,11 +55,10 @@ def train_classifier(kind, folder, settings):
         return made[0]
 
     record, _ = classifier.train(
-        settings,
         folder,
-        mixing=mixing,
+        mixing,
         **classifier.of_examples(
-            examples, COUNT, {"test": examples}, 5, settings, mixing, evaluated=50
+            examples, COUNT, {"test": examples}, mixing, evaluated=50
         ),
         network=network,
         optimizer=classifier.sgd(settings),

@@ -1,4 +1,4 @@
-"""What the tests of the experiments share: to parse, to run, and to run without training."""
+"""What the tests of experiments share: to parse, and to run, trained or not."""
 
 import contextlib
 import dataclasses
@@ -53,8 +53,9 @@ def check_picture(path):
     """A PNG of real size, neither blank nor a single line."""
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     pixels = matplotlib.image.imread(path)
-    assert pixels.shape[0] > 300
-    assert pixels.shape[1] > 500
+    # Rows and columns follow the number of methods, of which there may be few.
+    assert pixels.shape[0] > 200
+    assert pixels.shape[1] > 400
     assert np.mean(pixels[..., :3].min(axis=-1) < 0.9) > 0.01
 
 
@@ -79,7 +80,7 @@ def made_up(length, error=12.0, **end):
 
 
 def result_of(experiment, epochs, *flags):
-    """The result of these epochs by (group, method, seed), as it is read from its file."""
+    """The result of these epochs by (group, method, seed), as its file has it."""
     chosen = parse(experiment, *flags)
     records = [
         {

@@ -1,4 +1,4 @@
-"""The pool of classifiers: what each recipe is trained on, how, and what is measured."""
+"""The pool of classifiers: what each recipe is trained on, how, and its measures."""
 
 import keras
 import numpy as np

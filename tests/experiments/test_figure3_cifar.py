@@ -1,4 +1,4 @@
-"""Figure 3: the paper's runs, its networks, its images, and what is measured of them."""
+"""Figure 3: the runs of the paper, its networks, its images, and what is measured."""
 
 import gc
 import itertools

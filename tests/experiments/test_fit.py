@@ -78,12 +78,9 @@ def train(settings, folder, epochs=3):
     )
     folder.mkdir(parents=True, exist_ok=True)
     return classifier.train(
-        settings,
         folder,
-        mixing=mixing,
-        **classifier.of_examples(
-            examples, COUNT, {"test": test}, 5, settings, mixing, evaluated=6
-        ),
+        mixing,
+        **classifier.of_examples(examples, COUNT, {"test": test}, mixing, evaluated=6),
         network=network,
         optimizer=lambda rate: keras.optimizers.SGD(rate, 0.9),
         epochs=epochs,

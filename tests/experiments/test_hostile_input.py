@@ -1,4 +1,4 @@
-"""Whatever is read from outside ends in a result or in an error of ours, within a second.
+"""Whatever is read from outside ends in a result or in an error of ours, and soon.
 
 A corpus of good inputs is changed at random: bytes, cuts, repetitions, other pieces of
 the corpus. `-m slow` tries `FULL` inputs of each kind, the ordinary suite a few; for a
@@ -35,7 +35,8 @@ def test_the_full_suite_tries_ten_thousand_inputs():
 
 
 _TOKENS = """
---preset smoke paper cpu --seeds 0 1 -1 99999999999999999999 --alphas 0.2 nan inf -inf 1e400
+--preset smoke paper cpu --seeds 0 1 -1 99999999999999999999
+--alphas 0.2 nan inf -inf 1e400
 --methods erm mixup --batch_size 128 --max_steps --learning_rate --epochs --precision
 mixed_float16 --strategy mirrored --data_dir /nowhere --publish true --deterministic no
 --modes objective --weight_decays --widths --help --data_service grpc:// --snapshots ''
@@ -279,7 +280,7 @@ def test_keras_files(data, tmp_path):
 
 @tried("labels")
 def test_label_lists(data, tmp_path):
-    """Names that TensorFlow can write, one a class, or a ValueError in Keras's words."""
+    """Names that TensorFlow can write, one a class, or a ValueError in our words."""
     name = (
         st.text(max_size=8) | st.characters(categories=["Cs"]) | st.none() | st.binary()
     )

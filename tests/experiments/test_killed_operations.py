@@ -32,7 +32,7 @@ EPOCHS = 2
 
 
 class Made:
-    """An experiment that trains nothing: its one weight counts the batches, two an epoch.
+    """An experiment that trains nothing: its weight counts batches, two an epoch.
 
     All that a run writes is written by the code of a real one.
     """

@@ -1,4 +1,4 @@
-"""Training batches whose partners come from the batch, a second loader, or neighbors."""
+"""Training batches with partners of the batch, a second loader, or neighbors."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Table 2 in small: what is measured is the network on clean images, by kind of label."""
+"""Table 2 in small: the network is measured on clean images, by kind of label."""
 
 import keras
 import numpy as np

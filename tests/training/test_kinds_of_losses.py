@@ -212,7 +212,11 @@ class Plain(keras.losses.Loss):
         (Plain(), CLASS, '`__call__` of its own.*Expected MixUp.per="batch"'),
         (of_batch, CLASS, "averages over the batch.*Received: values of shape"),
         ("dice", np.eye(CLASSES, dtype="int32")[CLASS], "averages over the batch"),
-        (keras.losses.Tversky(), np.eye(CLASSES)[CLASS], "averages over the batch"),
+        (
+            keras.losses.Tversky(),
+            np.eye(CLASSES, dtype="int32")[CLASS],
+            "averages over the batch",
+        ),
         (lambda y, p: tf.reduce_mean(p, 0), CLASS, "averages over the batch"),
     ],
 )
