@@ -32,12 +32,17 @@ def of_classifier(epochs):
     network in inference mode on clean images, against real labels and against replaced
     ones. The calibration error (%) is on the test set, after the last epoch.
     """
-    measured = {
+    return {
         **errors_at_the_end(epochs),
-        **epochs[-1]["end"]["train"],
+        **training_errors(epochs),
         **calibration_at_the_end(epochs),
     }
-    return {name: value for name, value in measured.items() if value is not None}
+
+
+def training_errors(epochs):
+    """The training errors (%) on clean examples after the last epoch, if measured."""
+    found = epochs[-1].get("end", {}).get("train", {})
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def cells(rows, measures, methods=None):
