@@ -42,11 +42,17 @@ def main(arguments):
         return 2
     try:
         return carry_out()
-    except settings.Refusal as error:
+    except (settings.Refusal, ValueError) as error:
+        # The library refuses arguments in Keras's words; another ValueError is a fault.
+        refused = isinstance(error, settings.Refusal)
+        if not (refused or str(error).startswith("Invalid value received for ")):
+            raise
         print(f"\n{error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
+        # The second of two is the one that was to be written.
+        place = error.filename2 or error.filename
+        where = f" {place}" if place else ""
         print(
             f"\nCannot use{where}: {error.strerror or error}. What was finished before "
             "is as it was; the same command goes on from there.",

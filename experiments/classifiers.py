@@ -18,6 +18,7 @@ from experiments.data.pipeline import evaluation_batches
 from experiments.engine import trained_network
 from experiments.experiment import Experiment, Run
 from experiments.recipes import Recipe
+from experiments.settings import invalid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,9 @@ def runs(rows, settings, data):
     """A run for each row and seed, seeds innermost; equal recipes are one training."""
     found = []
     for (group, method), recipe in rows.items():
+        if settings.mix_in == "pipeline" and recipe.mix_at != "input":
+            expected = f"train_step, since {method!r} mixes behind {recipe.mix_at!r}"
+            raise invalid("mix_in", expected, settings.mix_in)
         own, title = dataclasses.asdict(recipe), f"{settings.dataset}, {recipe.title}"
         if not recipe.width:
             # The width is that of the settings.

@@ -85,6 +85,8 @@ class RecipeSettings(ImageSettings):
     augment: bool = True
     # Neighbors of each example from which its partner is drawn, where it is one.
     neighbors: int = field(200, least=1)
+    # Epochs between checkpoints: some analyses need the trained networks.
+    checkpoint_every: int = field(1, least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,6 @@ class PairSettings(RecipeSettings):
     seeds: tuple[int, ...] = field((0, 1, 2))
     # Alpha of the mixup network.
     alpha: float = field(1.0, "analysis", above=0)
-    checkpoint_every: int = field(1, least=1)
 
 
 def erm_and_mixup(settings):

@@ -13,11 +13,17 @@ import argparse
 import dataclasses
 import functools
 import math
+import typing
 from typing import Literal
 
 import simple_parsing
 
-from experiments import processor
+            self._check(one.name, one.type, getattr(self, one.name))
+        object.__setattr__(self, "precision", processor.precision(self.precision))
+        if self.processes > (most := processor.cores()):
+            raise invalid("processes", f"at most {most}, the cores", self.processes)
+        if self.processes > 1 and self.strategy != "one":
+            raise invalid("processes", "1 beside --strategy", self.processes)
 
 
 class Refusal(Exception):
@@ -30,6 +36,9 @@ def field(default, role=None, **bounds):
     Bounds are `least`, 0 by default, or `above`, and `below`, of its numbers, which are
     finite; `among`, what its entries may be; `empty`, whether a list may be empty.
     """
+    unknown = {*bounds} - {"least", "above", "below", "among", "empty"}
+    if unknown or role not in (None, *ROLES):
+        raise invalid("field", f"known bounds, a role of {ROLES}", (role, *unknown))
     metadata = bounds if role is None else {**bounds, "role": role}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -50,7 +59,7 @@ class Settings:
     # Named set of settings; flags given beside it win.
     preset: str = field("cpu", "plan")
     # Seeds of the runs, one run of each method for each.
-    seeds: tuple[int, ...] = field((0,), "plan")
+    seeds: tuple[int, ...] = field((0,), "plan", below=2**32)
     # Folder for runs, which are not committed.
     run_dir: str = field("runs", "place")
     # Copy result and pictures to experiments/results of the checkout.
@@ -100,7 +109,7 @@ class Settings:
     def __post_init__(self):
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
-            self._check(one.name, getattr(self, one.name))
+            self._check(one.name, one.type, getattr(self, one.name))
         object.__setattr__(self, "precision", processor.precision(self.precision))
         if self.processes > (most := processor.cores()):
             raise invalid("processes", f"at most {most}, the cores", self.processes)
@@ -116,21 +125,30 @@ class Settings:
                 "cannot be repeated, nor beside --strategy multi_worker",
                 self.data_service,
             )
+        if self.deterministic and self.jit_compile:
+            # Else it would go on without, and the result would say True.
+            expected = "False beside --deterministic: Keras does not have both"
+            raise invalid("jit_compile", expected, self.jit_compile)
 
-    def _check(self, name, value):
+    def _check(self, name, kind, value):
         bound = functools.partial(said, type(self), name)
         entries = value if isinstance(value, tuple) else (value,)
-        if len(set(entries)) < len(entries):
-            raise invalid(name, "entries that are all different", value)
+        # As tables and folders name them: what looks alike would be one row.
+        shown = {f"{one:g}" if type(one) is float else str(one) for one in entries}
+        if len(shown) < len(entries):
+            digits = "" if len(set(entries)) < len(entries) else " in six digits"
+            raise invalid(name, f"entries that are all different{digits}", value)
         if not entries and not bound("empty"):
             raise invalid(name, "at least one entry", value)
-        among = bound("among", entries)
+        # Flags are checked by the parser, presets here.
+        is_literal = typing.get_origin(kind) is Literal
+        among = bound("among", typing.get_args(kind) if is_literal else entries)
         if set(entries) - set(among):
             raise invalid(name, f"some of {list(among)}", value)
         least, above = bound("least", 0), bound("above")
         below = bound("below", math.inf)
         text = f">= {least}" if above is None else f"> {above}"
-        text += "" if below == math.inf else f" and < {below:g}"
+        text += "" if below == math.inf else f" and < {below}"
         for number in entries:
             if type(number) not in (int, float):
                 continue

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import keras_mixup
-from experiments.engine import checkpoints
+from experiments.engine.state import RunState
 
 FOLDER = pathlib.Path(__file__).parent / "kept_files_of"
 X = np.linspace(-1, 1, 20, dtype="float32").reshape(5, 4)
@@ -59,7 +59,7 @@ def write(folder):
     trained, made = classifier(), gan()
     trained.save(folder / "classifier.keras")
     made.save(folder / "gan.keras")
-    state = checkpoints.RunState(trained, folder / "checkpoints")
+    state = RunState(trained, folder / "checkpoints")
     state.epochs.extend(EPOCHS)
     state.save()
     np.savez(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_mixup
-from experiments.engine import checkpoints
+from experiments.engine.state import RunState
 from tests import kept_files
 
 LABELS = np.arange(5) % 3
@@ -55,7 +55,7 @@ def test_a_checkpoint_is_taken_up(kept):
     model = kept_files.classifier()
     for weight in model.weights:
         weight.assign(weight.value * 0)
-    state = checkpoints.RunState(model, folder / "checkpoints")
+    state = RunState(model, folder / "checkpoints")
     assert state.restore() == 1
     assert state.epochs == kept_files.EPOCHS
     found = model.predict(kept_files.X, verbose=0)

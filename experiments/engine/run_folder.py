@@ -26,8 +26,13 @@ def compare(folder, claim):
     """Raises where a folder that holds something belongs to other settings."""
     place = folder / "settings.json"
     begun = is_done(folder) or checkpoint_files.finished(folder / "checkpoints")
-    if not (begun and place.exists()):
+    if not begun:
         return
+    if not place.exists():
+        raise OtherSettings(
+            f"The run folder {folder} does not say whose it is: {place.name} is "
+            "missing. Give another --run_dir, or remove the folder."
+        )
     there, claim = result_file.read(place), json.loads(json.dumps(claim))
     layout = there.pop("layout", 1)
     if layout != LAYOUT:

@@ -19,8 +19,9 @@ TITLE = "mixup for TensorFlow and Keras: what was found"
 # The setting that is nearest to the paper's comes first.
 NEAREST = ("paper", "cpu")
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
-_NEEDED = {"item": str, "preset": str, "runs": list, "summary": dict}
-_NEEDED |= {"paired": dict, "paper": dict, "environment": dict}
+_NEEDED = {"experiment": str, "item": str, "preset": str, "runs": list}
+_NEEDED |= dict.fromkeys(("settings", "summary", "paired", "paper"), dict)
+_NEEDED["environment"] = dict
 
 
 def main(flags):
@@ -31,6 +32,8 @@ def main(flags):
     add("--output", default="report.html", type=pathlib.Path, help="(report.html)")
     add("--results", default=results, type=pathlib.Path, help="folder of result files")
     chosen = parser.parse_args(flags)
+    if not chosen.results.is_dir():
+        parser.error(f"argument --results: no such folder: {chosen.results}")
     found = published(chosen.results)
     with whole_file(chosen.output) as scratch:
         scratch.write_text(made(found), encoding="utf-8")
@@ -57,6 +60,12 @@ def check(result, path):
         raise result_file.DamagedFile(
             f"The file {path} is no result of schema {result_file.SCHEMA}. Wrong or "
             f"missing: {wrong or ['schema']}"
+        )
+    name, preset = result["experiment"], result["preset"]
+    if name not in catalog.EXPERIMENTS or preset not in catalog.load(name).presets:
+        raise result_file.DamagedFile(
+            f"The file {path} is of no experiment and preset that are listed. "
+            f"Received: {name!r}, {preset!r}"
         )
 
 

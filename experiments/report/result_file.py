@@ -101,9 +101,10 @@ def groups(runs):
     return list(dict.fromkeys(group for group, _ in rows(runs)))
 
 
-def methods(runs):
-    """The methods of runs, in their order."""
-    return list(dict.fromkeys(method for _, method in rows(runs)))
+def methods(runs, group=None):
+    """The methods of runs, or of those of one group, in their order."""
+    found = [method for one, method in rows(runs) if group in (None, one)]
+    return list(dict.fromkeys(found))
 
 
 def cell_name(group, method, measure):

@@ -140,6 +140,8 @@ def real_examples(gan, data, least=None):
             "Invalid value received for `x`. Expected one tensor of real examples. "
             f"Received: {type(x).__name__} of {len(keras.tree.flatten(x))}"
         )
+    # Without a graph `train_on_batch` hands over an array as it is.
+    x = tf.convert_to_tensor(x)
     check_real(gan, x.shape, x.dtype, least)
     return x
 

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from experiments import catalog
+from experiments.__main__ import main
 from experiments.engine import run as engine
 from tests.experiments import runs
 
@@ -202,3 +203,30 @@ def test_special_refusals(capsys):
     assert "`shares`. Expected some of [0.2, 0.5, 0.8] without --grids. Rec" in told
     told = runs.refusal(TABLE_3, capsys, "--seeds", 0)
     assert "`seeds`. Expected at least two" in told
+
+
+def test_rows_that_mix_at_a_layer_are_refused_in_the_pipeline(tmp_path, capsys):
+    flags = ["--preset", "smoke", "--run_dir", str(tmp_path), "--mix_in", "pipeline"]
+    assert main(["table5_ablation", *flags]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error == (
+        "Invalid value received for `mix_in`. Expected train_step, since 'layer 1' "
+        "mixes behind 'stem'. Received: pipeline"
+    )
+    rows = ("ERM", "mixup, AC + RP")
+    assert runs.plan(TABLE_5, *flags, "--rows", *rows, data=DATA)
+
+
+def test_what_the_library_refuses_is_one_sentence(tmp_path, monkeypatch, capsys):
+    flags = ["--preset", "smoke", "--run_dir", str(tmp_path), "--image_size", "7"]
+    assert main(["figure2_between", *flags]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("Invalid value received for ")
+    assert len(error.splitlines()) == 1
+
+    def broken(experiment, chosen):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(engine, "run", broken)
+    with pytest.raises(ValueError, match="a fault of ours"):
+        main(["figure2_between", *flags])

@@ -14,6 +14,7 @@ import pytest
 from experiments import catalog, settings
 from experiments.__main__ import main
 from experiments.engine import run_folder
+from experiments.paper import table3_adversarial
 from experiments.report import result_file
 from tests.experiments import runs
 
@@ -21,8 +22,10 @@ SPECIFICATION = pathlib.Path(__file__).parents[3] / "shared" / "spec" / "paper.m
 NAMES = list(catalog.EXPERIMENTS)
 POOL = [name for name in NAMES if catalog.load(name).pool]
 ROLES = {"setting", "analysis", "plan", "place", "compute"}
-# Rows of large plans, of which all are run by the slow tests.
+# Parts of large plans, which the slow tests run whole; and XLA, which test_gan.py has.
 FEW = {
+    "table1_imagenet": ("--methods", "mixup"),
+    "figure5_gan": ("--nojit_compile",),
     "table5_ablation": ("--rows", "ERM", "mixup, AC + RP", "smoothing 0.1"),
     "discussion": ("--rows", "ERM", "two loaders"),
     "alpha_tradeoff": ("--alphas", 0, 1),
@@ -122,6 +125,10 @@ class Smoke:
         self.settings = runs.parse(self.experiment, *flags)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(result_file, "RESULTS", root / "results")
+            # To trace sixteen attacks takes as long as all the rest; the slow test has
+            # them, and test_measured_networks.py what they measure.
+            errors = dict.fromkeys(table3_adversarial.HEADINGS, 50.0)
+            patch.setattr(table3_adversarial, "attacked", lambda *_: errors)
             self.result, self.printed = runs.run(self.experiment, *flags)
         chosen = self.settings
         plan = self.experiment.runs(chosen, self.experiment.load(chosen))
@@ -144,10 +151,12 @@ class Smoke:
 
         def analyze(records, data, chosen):
             # Of each method what the first run had.
-            known = {
-                run["method"]: run["epochs"] for run in reversed(self.result["runs"])
+            known = {run["method"]: run for run in reversed(self.result["runs"])}
+            looks = {
+                method: {"group": run["group"], "epochs": run["epochs"]}
+                for method, run in known.items()
             }
-            return [{**one, "epochs": known[one["method"]]} for one in records]
+            return [{**one, **looks[one["method"]]} for one in records]
 
         own = {"train": train, "analyze": analyze}
         return dataclasses.replace(self.experiment, **own)
@@ -287,7 +296,7 @@ def test_a_folder_of_other_settings_or_of_an_older_layout_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", [*FEW, "table3_adversarial"])
 def test_a_smoke_run_of_the_whole_plan(name, tmp_path):
     experiment = catalog.load(name)
     result, _ = runs.run(experiment, "--preset", "smoke", "--run_dir", tmp_path)

@@ -88,14 +88,13 @@ def test_a_batch_of_a_service_is_not_asked_for_again():
 
 
 def test_what_is_not_finite_in_a_batch_is_named():
-    x = {"image": np.zeros((4, 2, 2), "float32"), "age": np.zeros(4, "float32")}
-    x["age"][[1, 3]] = np.nan, np.inf
-    y = np.zeros((4, 3), "float32")
+    x, y = np.zeros((4, 2, 2), "float32"), np.zeros((4, 3), "float32")
+    x[[1, 3], 0, 1] = np.nan, np.inf
     assert non_finite.non_finite((x, y)) == [
-        "feature 'age' of its batch: 2 of 4 examples are not finite, the first in row 1"
+        "the features of its batch: 2 of 4 examples are not finite, the first in row 1"
     ]
-    y[2, 1] = -np.inf
-    assert non_finite.non_finite((tf.cast(x["image"], tf.bfloat16), y)) == [
+    x[[1, 3], 0, 1], y[2, 1] = 0, -np.inf
+    assert non_finite.non_finite((tf.cast(x, tf.bfloat16), y)) == [
         "the labels of its batch: 1 of 4 examples are not finite, the first in row 2"
     ]
     assert non_finite.non_finite((np.zeros((4, 2), "uint8"), np.arange(4))) == []

@@ -138,12 +138,14 @@ def whole(made, published, tmp_path):
     return states, end_of(folder)
 
 
+# All of the states, or every fourth: each costs a run.
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_killed_between_any_two_operations_ends_the_same(
-    made, published, whole, tmp_path
+    made, published, whole, tmp_path, every
 ):
     states, expected = whole
     process = disk_states.dead_process()
-    for number, found in enumerate(states):
+    for number, found in enumerate(states[::every]):
         folder = tmp_path / str(number)
         disk_states.put(found, folder, process)
         go_on(made, published, folder)

@@ -86,6 +86,10 @@ def test_an_experiment_runs_with_the_settings_of_its_flags(monkeypatch):
             PermissionError(13, "Permission denied", "runs/b"),
             "runs/b: Permission denied",
         ),
+        (
+            IsADirectoryError(21, "Is a directory", ".unfinished", None, "page.html"),
+            "Cannot use page.html: Is a directory",
+        ),
         (OSError("a pipe broke"), "Cannot use: a pipe broke"),
     ],
 )

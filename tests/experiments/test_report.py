@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
+import types
 
 import pytest
 
@@ -23,6 +24,7 @@ from experiments.report import (
 )
 from experiments.report import page as report
 from experiments.report.report_page import Markup
+from experiments.settings import Settings, field
 
 
 def paired(mean, error, seeds):
@@ -122,11 +124,15 @@ def test_a_preset_with_other_settings_is_not_full():
 def test_a_result_is_whole_unless_what_its_runs_are_was_changed(
     monkeypatch, role, whole
 ):
-    says = dataclasses.field(default=1, metadata={"role": role} if role else {})
-    settings = dataclasses.make_dataclass("Settings", [("any", int, says)])
-    monkeypatch.setattr(commands, "_usual", lambda result: settings())
-    assert commands.is_whole({"settings": {"any": 1}})
-    assert commands.is_whole({"settings": {"any": 2}}) is whole
+    says = field(1, role)
+    settings = dataclasses.make_dataclass(
+        "Settings", [("any", int, says)], bases=(Settings,), frozen=True
+    )
+    experiment = types.SimpleNamespace(settings=settings, presets={"cpu": {}})
+    monkeypatch.setattr(commands.catalog, "load", lambda name: experiment)
+    made = {"experiment": "made", "preset": "cpu"}
+    assert commands.is_whole({**made, "settings": {"any": 1}})
+    assert commands.is_whole({**made, "settings": {"any": 2}}) is whole
 
 
 def test_a_command_has_the_flags_that_its_preset_does_not_give():
@@ -233,6 +239,29 @@ def test_a_damaged_result_is_named_and_the_page_before_stays(tmp_path, content, 
     assert main(["report", *flags]) == 2
     assert "figure3_cifar/cpu.json" in capsys.readouterr().err
     assert output.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"experiment": "mine"}, {"preset": "laptop"}, {"experiment": 3}, {"settings": []}],
+)
+def test_a_result_of_what_is_not_listed_is_named(tmp_path, changed, capsys):
+    whole = result_file.read(result_file.RESULTS / "quickstart" / "cpu.json")
+    result_file.write(tmp_path / "mine" / "cpu.json", {**whole, **changed})
+    flags = ["--output", str(tmp_path / "page.html"), "--results", str(tmp_path)]
+    assert main(["report", *flags]) == 2
+    assert "mine/cpu.json" in capsys.readouterr().err
+    result_file.write(tmp_path / "mine" / "cpu.json", whole)
+    assert main(["report", *flags]) == 0
+
+
+def test_a_folder_of_results_that_does_not_exist_is_named(tmp_path, capsys):
+    output = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as end:
+        main(["report", "--output", str(output), "--results", str(tmp_path / "none")])
+    assert end.value.code == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert not output.exists()
 
 
 def test_text_is_escaped():

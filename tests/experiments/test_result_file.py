@@ -23,7 +23,8 @@ def run_of(method, seed, *errors):
         {
             "epoch": number,
             "learning_rate": 0.1,
-            "train": {"error_on_real": error / 2, "error_on_corrupted": 100 - error},
+            "real": {"error": error / 2},
+            "corrupted": {"error": 100 - error},
             "test": {"error": error},
             "seconds": float(number),
         }

@@ -186,6 +186,15 @@ def test_a_folder_that_lacks_a_setting_is_refused(tmp_path):
         train_all(settings, Trainer())
 
 
+def test_a_record_that_does_not_say_whose_it_is_is_refused(tmp_path):
+    settings = settings_for(tmp_path, seeds=(0,))
+    train_all(settings, Trainer())
+    (place,) = tmp_path.rglob("a_erm_seed_0/settings.json")
+    place.unlink()
+    with pytest.raises(run_folder.OtherSettings, match="settings.json is missing"):
+        train_all(settings, Trainer())
+
+
 def test_records_of_other_data_are_refused(tmp_path):
     def run(count):
         one = Run("a", "ERM", 0, {"alpha": 0.0}, {"train": count})

@@ -108,9 +108,17 @@ def test_help_shows_presets_flags_and_their_meaning(capsys):
         ("share", 1.0, "a finite number > 0 and < 1"),
         ("level", 0.9, "a finite number >= 1 and < 3"),
         ("level", 3.0, "a finite number >= 1 and < 3"),
+        # As a preset might have it; that of a flag is refused by the parser.
+        ("mix_in", "pipelin", "some of ['train_step', 'pipeline']"),
+        ("strategy", "mirorred", "some of ['one', 'mirrored', 'multi_worker']"),
+        # NumPy takes no larger seed.
+        ("seeds", (0, 2**32), "finite numbers >= 0 and < 4294967296"),
         ("kinds", ("a", "c"), "some of ['a', 'b']"),
         ("kinds", (), "at least one entry"),
         ("sizes", (3, 3), "entries that are all different"),
+        ("alphas", (1, 1.0), "entries that are all different"),
+        # Both are "mixup 0.1", of which one would be dropped.
+        ("alphas", (0.1, 0.10000001), "entries that are all different in six digits"),
         ("sizes", (3, -1), "finite numbers >= 0"),
     ],
 )
@@ -124,8 +132,16 @@ def test_what_is_out_of_bounds_is_refused(name, value, expected):
     )
 
 
+@pytest.mark.parametrize("wrong", [{"role": "analyis"}, {"leats": 1}])
+def test_a_field_of_an_unknown_role_or_bound_is_refused(wrong):
+    with pytest.raises(ValueError, match="`field`. Expected known bounds, a role of"):
+        field(1, **wrong)
+
+
 def test_what_is_on_a_bound_is_taken():
     taken = {"epochs": 1, "rate": 0.0, "share": 1e-9, "level": 1.0, "sizes": (0,)}
+    # Whole numbers are shown with all of their digits.
+    taken["seeds"] = (1_000_000, 1_000_001)
     found = Settings(**taken, kinds=("b", "a"))
     assert {name: getattr(found, name) for name in taken} == taken
     assert Settings().sizes == ()
@@ -139,6 +155,13 @@ def test_a_data_service_goes_with_nothing_that_needs_its_order(beside):
     with pytest.raises(ValueError, match="`data_service`. Expected none beside"):
         Settings(data_service="grpc://a:1", **beside)
     assert Settings(data_service="grpc://a:1").data_service == "grpc://a:1"
+
+
+def test_xla_is_refused_where_keras_would_go_on_without_it():
+    with pytest.raises(ValueError, match="`jit_compile`. Expected False beside"):
+        Settings(jit_compile=True, deterministic=True)
+    assert Settings(jit_compile=True).jit_compile
+    assert Settings(deterministic=True).deterministic
 
 
 @dataclasses.dataclass(frozen=True)

@@ -302,6 +302,15 @@ def test_penalties_of_any_shape_are_summed():
     assert np.isfinite(model.train_on_batch(X[:4])[1])
 
 
+def test_an_array_is_a_batch_without_a_graph_too():
+    losses = []
+    for batch in (X[:8], tf.constant(X[:8])):
+        keras.utils.set_random_seed(1)
+        model = gan()
+        losses.append(model.train_on_batch(batch))
+    assert losses[0] == losses[1]
+
+
 def test_evaluation_is_of_the_plain_gan_and_changes_nothing():
     model = gan(loss="non_saturating")
     fitted(model)
