@@ -20,10 +20,10 @@ import simple_parsing
 
             self._check(one.name, one.type, getattr(self, one.name))
         object.__setattr__(self, "precision", processor.precision(self.precision))
-        if self.processes > (most := processor.cores()):
-            raise invalid("processes", f"at most {most}, the cores", self.processes)
-        if self.processes > 1 and self.strategy != "one":
-            raise invalid("processes", "1 beside --strategy", self.processes)
+        most = processor.cores() if self.strategy == "one" else 1
+        if self.processes > most:
+            expected = f"at most {most}, the cores, and 1 beside --strategy"
+            raise invalid("processes", expected, self.processes)
 
 
 class Refusal(Exception):
@@ -111,10 +111,10 @@ class Settings:
         for one in dataclasses.fields(self):
             self._check(one.name, one.type, getattr(self, one.name))
         object.__setattr__(self, "precision", processor.precision(self.precision))
-        if self.processes > (most := processor.cores()):
-            raise invalid("processes", f"at most {most}, the cores", self.processes)
-        if self.processes > 1 and self.strategy != "one":
-            raise invalid("processes", "1 beside --strategy", self.processes)
+        most = processor.cores() if self.strategy == "one" else 1
+        if self.processes > most:
+            expected = f"at most {most}, the cores, and 1 beside --strategy"
+            raise invalid("processes", expected, self.processes)
         workers = self.strategy == "multi_worker"
         if self.data_service and (
             self.deterministic or self.checkpoint_steps or workers
