@@ -18,12 +18,7 @@ from typing import Literal
 
 import simple_parsing
 
-            self._check(one.name, one.type, getattr(self, one.name))
-        object.__setattr__(self, "precision", processor.precision(self.precision))
-        most = processor.cores() if self.strategy == "one" else 1
-        if self.processes > most:
-            expected = f"at most {most}, the cores, and 1 beside --strategy"
-            raise invalid("processes", expected, self.processes)
+from experiments import processor
 
 
 class Refusal(Exception):
