@@ -20,6 +20,8 @@ import simple_parsing
 
 from experiments import processor
 
+ROLES = ("setting", "analysis", "plan", "place", "compute")
+
 
 class Refusal(Exception):
     """What the user can put right: shown as one sentence, without a traceback."""
