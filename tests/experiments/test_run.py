@@ -1,6 +1,7 @@
 """A set of runs: what is kept, what is refused, what is published."""
 
 import dataclasses
+import gc
 import json
 import pathlib
 
@@ -14,6 +15,12 @@ from experiments.engine import run_folder
 from experiments.experiment import Experiment, Run
 from experiments.report import result_file
 from experiments.settings import MethodSettings, Refusal, field
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_collect(monkeypatch):
+    """No network is made here: to look for garbage before each run takes the time."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @dataclasses.dataclass(frozen=True)
