@@ -177,9 +177,10 @@ def train(
 
     def measured(network):
         own = at_end(network) if at_end else {}
-        return (
-            own if clean is None else {"train": training_error(network, clean), **own}
-        )
+        if clean is None:
+            return own
+        part = clean.take(settings.max_steps or -1)
+        return {"train": training_error(network, part), **own}
 
     steps = math.ceil(count / settings.batch_size)
     rate = keras_mixup.LearningRateDrops(
@@ -198,12 +199,10 @@ def train(
 
 def training_error(network, batches):
     """The error (%) in inference mode on (features, label or row): does it fit?"""
-    wrong = count = 0
-    for x, y in batches:
-        label = np.argmax(y, axis=-1) if y.shape.rank > 1 else np.asarray(y)
-        answer = network.predict_on_batch(x).argmax(axis=-1)
-        wrong, count = wrong + int((answer != label).sum()), count + len(label)
-    return {"error_on_real": 100 * wrong / count}
+    answers = network.predict(batches, verbose=0).argmax(axis=-1)
+    labels = np.concatenate([np.asarray(y) for _, y in batches])
+    labels = labels.argmax(axis=-1) if labels.ndim > 1 else labels
+    return {"error_on_real": 100 * float((answers != labels).mean())}
 
 
 def sgd(settings, nesterov=False):

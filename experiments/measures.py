@@ -32,17 +32,14 @@ def of_classifier(epochs):
     network in inference mode on clean images, against real labels and against replaced
     ones. The calibration error (%) is on the test set, after the last epoch.
     """
-    return {
-        **errors_at_the_end(epochs),
-        **training_errors(epochs),
-        **calibration_at_the_end(epochs),
-    }
+    return {**errors_at_the_end(epochs), **at_the_end(epochs)}
 
 
-def training_errors(epochs):
-    """The training errors (%) on clean examples after the last epoch, if measured."""
+def at_the_end(epochs):
+    """The training errors on clean examples and the calibration error, if measured."""
     found = epochs[-1].get("end", {}).get("train", {})
-    return {name: value for name, value in found.items() if value is not None}
+    training = {name: value for name, value in found.items() if value is not None}
+    return {**training, **calibration_at_the_end(epochs)}
 
 
 def cells(rows, measures, methods=None):

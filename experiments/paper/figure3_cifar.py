@@ -121,9 +121,8 @@ def final(epochs):
     errors = measures.errors_at_the_end(epochs)
     close = errors["median_error"] + 1
     first = next(e["epoch"] for e in epochs if e["test"]["error"] <= close)
-    calibration = measures.calibration_at_the_end(epochs)
-    training = measures.training_errors(epochs)
-    return {**errors, **training, **calibration, "epochs_to_converge": first}
+    end = measures.at_the_end(epochs)
+    return {**errors, **end, "epochs_to_converge": first}
 
 
 EXPERIMENT = Experiment(

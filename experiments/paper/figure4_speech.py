@@ -157,8 +157,7 @@ def final(epochs):
         "last_valid_error": epochs[-1]["valid"]["error"],
         "last_test_error": tested["last_error"],
         "median_test_error": tested["median_error"],
-        **measures.training_errors(epochs),
-        **measures.calibration_at_the_end(epochs),
+        **measures.at_the_end(epochs),
         "epoch": best["epoch"],
     }
 

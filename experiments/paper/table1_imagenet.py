@@ -163,8 +163,7 @@ def final(epochs):
     """The row of the table, from the numbers of each epoch."""
     top_1 = measures.errors_at_the_end(epochs)
     top_5 = measures.errors_at_the_end(epochs, "top_5_error")
-    training = measures.training_errors(epochs)
-    return {**top_1, **top_5, **training, **measures.calibration_at_the_end(epochs)}
+    return {**top_1, **top_5, **measures.at_the_end(epochs)}
 
 
 def paper(settings):
