@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 import keras
+import numpy as np
 
 import keras_mixup
 from experiments.data import pipeline
@@ -133,6 +134,7 @@ def of_examples(examples, count, sets, mixing, evaluated):
             name: pipeline.evaluation_batches(part, evaluated, one_hot=mixing.rows)
             for name, part in sets.items()
         },
+        "clean": pipeline.evaluation_batches(examples, evaluated, cache=False),
     }
 
 
@@ -149,6 +151,7 @@ def train(
     drops=(),
     warm_up=None,
     top_5=False,
+    clean=None,
     at_end=None,
 ):
     """One run: the record of its epochs, and the number of training examples seen.
@@ -165,23 +168,41 @@ def train(
         drops: Epochs after which the learning rate is divided by 10.
         warm_up: Further arguments of `keras_mixup.LearningRateDrops`.
         top_5: Whether the top-5 error is measured as well.
+        clean: The training examples in batches as they are tested, whose error is
+            measured after the last epoch, or None.
         at_end: Function of the trained network that gives a dict of what is measured
-            once, after the last epoch, or None.
+            then as well, or None.
     """
     settings = mixing.settings
+
+    def measured(network):
+        own = at_end(network) if at_end else {}
+        if clean is None:
+            return own
+        part = clean.take(settings.max_steps or -1)
+        return {"train": training_error(network, part), **own}
+
     steps = math.ceil(count / settings.batch_size)
     rate = keras_mixup.LearningRateDrops(
         settings.learning_rate, drops, steps, **(warm_up or {})
     )
     course = Epochs(
         *(batches, count, settings.batch_size, sets, rate),
-        *(epochs, settings.max_steps, at_end),
+        *(epochs, settings.max_steps, measured),
     )
 
     def compiled():
         return mixing.compiled(network(), optimizer(rate), top_5)
 
     return fit.fit(compiled, course, settings, folder), course.examples_seen
+
+
+def training_error(network, batches):
+    """The error (%) in inference mode on (features, label or row): does it fit?"""
+    answers = network.predict(batches, verbose=0).argmax(axis=-1)
+    labels = np.concatenate([np.asarray(y) for _, y in batches])
+    labels = labels.argmax(axis=-1) if labels.ndim > 1 else labels
+    return {"error_on_real": 100 * float((answers != labels).mean())}
 
 
 def sgd(settings, nesterov=False):

@@ -32,12 +32,14 @@ def of_classifier(epochs):
     network in inference mode on clean images, against real labels and against replaced
     ones. The calibration error (%) is on the test set, after the last epoch.
     """
-    measured = {
-        **errors_at_the_end(epochs),
-        **epochs[-1]["end"]["train"],
-        **calibration_at_the_end(epochs),
-    }
-    return {name: value for name, value in measured.items() if value is not None}
+    return {**errors_at_the_end(epochs), **at_the_end(epochs)}
+
+
+def at_the_end(epochs):
+    """The training errors on clean examples and the calibration error, if measured."""
+    found = epochs[-1].get("end", {}).get("train", {})
+    training = {name: value for name, value in found.items() if value is not None}
+    return {**training, **calibration_at_the_end(epochs)}
 
 
 def cells(rows, measures, methods=None):

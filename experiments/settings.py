@@ -18,6 +18,8 @@ from typing import Literal
 
 import simple_parsing
 
+from experiments import processor
+
 ROLES = ("setting", "analysis", "plan", "place", "compute")
 
 
@@ -84,8 +86,12 @@ class Settings:
     data_service: str = field("", "place")
     # Seconds without a batch of it after which the run ends with an error.
     data_service_timeout: float = field(300.0, "place")
-    # Keras's dtype policy.
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Keras's dtype policy; auto for bfloat16 where the processor multiplies it.
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = field(
+        "float32", "compute"
+    )
+    # Processes that do the runs, on as many cores each as there are for it.
+    processes: int = field(1, "place", least=1)
     # Repeat a run bit for bit, at some cost of speed on a GPU.
     deterministic: bool = field(False, "compute")
     # Epochs between checkpoints; 0 for none, where a run takes seconds.
@@ -101,6 +107,11 @@ class Settings:
         """Checks the settings before anything is trained."""
         for one in dataclasses.fields(self):
             self._check(one.name, one.type, getattr(self, one.name))
+        object.__setattr__(self, "precision", processor.precision(self.precision))
+        most = processor.cores() if self.strategy == "one" else 1
+        if self.processes > most:
+            expected = f"at most {most}, the cores, and 1 beside --strategy"
+            raise invalid("processes", expected, self.processes)
         workers = self.strategy == "multi_worker"
         if self.data_service and (
             self.deterministic or self.checkpoint_steps or workers

@@ -75,15 +75,16 @@ def test_imports_go_one_way(path):
 
 # Settings -> data -> engine -> one run -> the experiments -> the page of all results.
 EXPERIMENTS_ORDER = """
-settings experiment report.result_file report.tables report.figures
+processor settings experiment catalog report.result_file report.tables report.figures
 data.sources data.raw_files data.splits data.digits data.corruption data.uci
 data.speech_commands data.spectrograms data.image_files data.augmentation data.images
 data.service data.pipeline data.image_batches data.partners
 engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
-engine.state engine.record engine.course engine.fit engine.run_folder engine.run
+engine.state engine.record engine.course engine.fit engine.run_folder
+engine.processes engine.run
 measures classifier recipes classifiers gan mixtures
 report.analysis_figures report.gan_figures
-paper.surfaces paper beyond catalog
+paper.surfaces paper beyond
 report.report_page report.commands report.claims report.captions report.verdicts
 report.page __main__
 """

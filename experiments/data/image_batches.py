@@ -60,14 +60,20 @@ def of_images(images, augment, transform, mixing):
             service=settings.data_service,
         )
 
-    tested = pipeline.evaluation_batches(
-        *(test, settings.batch_size),
-        **shared,
-        transform_alone=alone,
-        one_hot=mixing.rows,
-        transform=lambda pixels, labels: (transform(pixels), labels),
-    )
-    return {"batches": batches, "count": count, "sets": {"test": tested}}
+    def as_tested(part, **options):
+        return pipeline.evaluation_batches(
+            *(part, settings.batch_size),
+            **{**shared, **options},
+            transform_alone=alone,
+            transform=lambda pixels, labels: (transform(pixels), labels),
+        )
+
+    return {
+        "batches": batches,
+        "count": count,
+        "sets": {"test": as_tested(test, one_hot=mixing.rows)},
+        "clean": as_tested(examples, cache=False),
+    }
 
 
 def normalize(images):

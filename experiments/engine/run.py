@@ -5,6 +5,7 @@ is added to what is there.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -12,8 +13,9 @@ import shutil
 import keras
 import tensorflow as tf
 
+from experiments import catalog
 from experiments import settings as of_settings
-from experiments.engine import distribution, run_folder
+from experiments.engine import distribution, processes, run_folder
 from experiments.report import result_file
 from experiments.settings import Refusal
 from keras_mixup.whole_file import whole_file
@@ -34,12 +36,17 @@ def train_all(experiment, settings, runs, data):
     root = pathlib.Path(settings.run_dir, experiment.pool or experiment.name)
     root /= settings.preset
     claims = claims_of(settings, runs)
-    # Of rows that are one training the first names it.
-    once = {run.folder_name: run for run in reversed(runs)}
-    once = dict(reversed(once.items()))
+    once = {}
+    for run in runs:
+        # Of rows that are one training the first names it.
+        once.setdefault(run.folder_name, run)
     folders = [root / name for name in once]
     for folder in folders:
         run_folder.compare(folder, claims[folder.name])
+    if settings.processes > 1:
+        missing = [name for name in once if not run_folder.is_done(root / name)]
+        tasks = [(experiment.name, settings, name) for name in missing]
+        processes.do(settings.processes, train_one, tasks)
     # All workers go by what the chief found.
     done = distribution.agreed(settings, list(map(run_folder.is_done, folders)))
     records = {}
@@ -59,6 +66,21 @@ def train_all(experiment, settings, runs, data):
         }
         for run in runs
     ]
+
+
+def train_one(name, settings, folder_name):
+    """Does one run of an experiment of the catalog, in a process of its own."""
+    experiment, data, runs = _loaded(name, settings)
+    own = [run for run in runs if run.folder_name == folder_name]
+    train_all(experiment, dataclasses.replace(settings, processes=1), own, data)
+
+
+@functools.cache
+def _loaded(name, settings):
+    """An experiment with its data and its plan, loaded once a process."""
+    experiment = catalog.load(name)
+    data = experiment.load(settings)
+    return experiment, data, experiment.runs(settings, data)
 
 
 def claims_of(settings, runs):

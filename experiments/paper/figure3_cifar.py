@@ -44,6 +44,7 @@ MEASURES = {
     "median_error": "Test error, median of the last ten epochs (%)",
     "last_error": "Last (%)",
     "best_error": "Best, oracle (%)",
+    "error_on_real": "Training error, clean images (%)",
     "calibration_error": "Calibration error (%)",
     "epochs_to_converge": "Epochs until within 1 % of the median",
 }
@@ -120,8 +121,8 @@ def final(epochs):
     errors = measures.errors_at_the_end(epochs)
     close = errors["median_error"] + 1
     first = next(e["epoch"] for e in epochs if e["test"]["error"] <= close)
-    calibration = measures.calibration_at_the_end(epochs)
-    return {**errors, **calibration, "epochs_to_converge": first}
+    end = measures.at_the_end(epochs)
+    return {**errors, **end, "epochs_to_converge": first}
 
 
 EXPERIMENT = Experiment(

@@ -48,6 +48,7 @@ MEASURES = {
     "last_valid_error": "Last validation error (%)",
     "last_test_error": "Last test error (%)",
     "median_test_error": "Test error, median of the last ten epochs (%)",
+    "error_on_real": "Training error, clean (%)",
     "calibration_error": "Calibration error, last epoch (%)",
     "epoch": "Epoch, best on validation",
 }
@@ -156,7 +157,7 @@ def final(epochs):
         "last_valid_error": epochs[-1]["valid"]["error"],
         "last_test_error": tested["last_error"],
         "median_test_error": tested["median_error"],
-        **measures.calibration_at_the_end(epochs),
+        **measures.at_the_end(epochs),
         "epoch": best["epoch"],
     }
 

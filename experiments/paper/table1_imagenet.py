@@ -50,6 +50,7 @@ MEASURES = {
     "last_top_5_error": "Top-5 error (%)",
     "median_error": "Top-1, median of the last ten epochs (%)",
     "best_error": "Top-1, best, oracle (%)",
+    "error_on_real": "Training error, clean images (%)",
     "calibration_error": "Calibration error (%)",
 }
 
@@ -162,7 +163,7 @@ def final(epochs):
     """The row of the table, from the numbers of each epoch."""
     top_1 = measures.errors_at_the_end(epochs)
     top_5 = measures.errors_at_the_end(epochs, "top_5_error")
-    return {**top_1, **top_5, **measures.calibration_at_the_end(epochs)}
+    return {**top_1, **top_5, **measures.at_the_end(epochs)}
 
 
 def paper(settings):

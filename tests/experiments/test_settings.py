@@ -202,7 +202,7 @@ def test_a_role_stays_what_it_was_until_another_is_given():
     }
     expected = {"seeds": "plan", "run_dir": "place", "jit_compile": "compute"}
     assert expected.items() <= second.items()
-    assert second["batch_size"] == second["precision"] == "setting"
+    assert (second["batch_size"], second["precision"]) == ("setting", "compute")
     # In the order of the fields, of all roles that are named.
     both = settings.names(Both, "plan", "analysis")
     assert both == ["preset", "seeds", "pairs", "methods", "alphas"]
