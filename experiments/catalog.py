@@ -17,6 +17,7 @@ PAPER = {
     "discussion": "Section 2: three examples, equal labels, two loaders, per example",
 }
 BEYOND = {
+    "capacity": "Figure 3 by the width of the network: where the gain begins",
     "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",
     "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
 }

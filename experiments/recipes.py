@@ -103,6 +103,33 @@ def erm_and_mixup(settings):
     return {("", method_name(a)): Recipe(alpha=a) for a in (0.0, settings.alpha)}
 
 
+def by_width(alphas, settings):
+    """The recipe of each alpha at each of the settings' widths, by (width, alpha)."""
+    return {
+        # As those of the analyses that know one width alone: it is one training.
+        (width, alpha): Recipe(
+            alpha=alpha, width=0 if width == settings.width else width
+        )
+        for width in settings.widths
+        for alpha in alphas
+    }
+
+
+# CIFAR-10 in a network that fits it, on two cores: half an hour a run at width 16.
+CIFAR = {
+    "dataset": "cifar10",
+    "train_split": "train[:10000]",
+    "test_split": "train[25000:35000]",
+    "width": 16,
+    "epochs": 100,
+    "batch_size": 64,
+    "learning_rate": 0.05,
+    "precision": "auto",
+    "checkpoint_every": 10,
+    "tensorboard": False,
+    "progress": "none",
+    "seeds": (0, 1, 2),
+}
 # What two cores can do in about an hour and a half for all analyses together.
 CPU = {
     "dataset": "fashion_mnist",

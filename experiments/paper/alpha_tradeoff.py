@@ -19,8 +19,8 @@ Not in the paper, and set here: all of it but alpha; section 3.2's training, wid
 
 import dataclasses
 
-from experiments import classifiers, measures
-from experiments.recipes import AVERAGES, CPU, SMOKE, Recipe, RecipeSettings
+from experiments import classifiers, measures, recipes
+from experiments.recipes import AVERAGES, CPU, SMOKE, RecipeSettings
 from experiments.report import analysis_figures, figures, tables
 from experiments.settings import field, method_name
 
@@ -46,13 +46,8 @@ class Settings(RecipeSettings):
 
 def rows(settings):
     """The recipe of each point, by (width, method)."""
-    return {
-        (f"width {width}", _method(alpha)): Recipe(
-            alpha=alpha, width=0 if width == settings.width else width
-        )
-        for width in settings.widths
-        for alpha in settings.alphas
-    }
+    found = recipes.by_width(settings.alphas, settings)
+    return {(f"width {w}", _method(alpha)): one for (w, alpha), one in found.items()}
 
 
 def final(epochs):
