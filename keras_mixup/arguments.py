@@ -147,6 +147,44 @@ def check_pairing_target(pairing_target, pairing):
         )
 
 
+def check_axes(axes):
+    """Raises unless it is None or different axes behind the batch, in their order."""
+    given = axes if isinstance(axes, (tuple, list)) else [axes]
+    whole = [isinstance(a, numbers.Integral) and a >= 1 for a in given]
+    if axes is not None and not (
+        isinstance(axes, (tuple, list))
+        and given
+        and all(whole)
+        and list(given) == sorted(set(given))
+    ):
+        raise ValueError(
+            "Invalid value received for argument `axes`. Expected None, or the axes of "
+            "positions in ascending order, such as (1, 2) for images; axis 0 is the "
+            f"batch. Received: axes={axes!r}"
+        )
+
+
+def check_dtype(dtype):
+    """Raises unless it is None or the name of a floating dtype."""
+    names = ("float16", "bfloat16", "float32", "float64")
+    if dtype is not None and getattr(dtype, "name", dtype) not in names:
+        raise ValueError(
+            "Invalid value received for argument `dtype`. Expected None or one of "
+            f"{list(names)}. Received: dtype={dtype!r}"
+        )
+
+
+def check_range(argument, value, most=1.0):
+    """Raises unless the value is two numbers 0 < a <= b <= `most`."""
+    fits = isinstance(value, (tuple, list)) and len(value) == 2
+    fits = fits and all(isinstance(one, numbers.Real) for one in value)
+    if not (fits and 0 < value[0] <= value[1] <= most):
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected two numbers "
+            f"(a, b) with 0 < a <= b <= {most:g}. Received: {argument}={value!r}"
+        )
+
+
 def check_choice(argument, value, choices):
     """Raises, with the valid names, unless the value is one of them."""
     if value not in choices:

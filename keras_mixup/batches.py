@@ -24,6 +24,7 @@ class Batch:
 
     `weights` has an entry for each target, None where there is none, and
     `paths` the path of each target inside the batch, for its `num_classes`.
+    `put_targets` puts tensors in the place of the targets.
     """
 
     features: list
@@ -32,6 +33,7 @@ class Batch:
     boxes: dict | None
     paths: list
     rebuild: object
+    put_targets: object
 
     def tensors(self):
         weights = [weight for weight in self.weights if weight is not None]
@@ -142,7 +144,7 @@ def _read_tuple(batch, passthrough, num_classes, quantities):
 
     paths = [path for path, _ in leaves]
     leaves = [leaf for _, leaf in leaves]
-    return Batch(features, leaves, spread, None, paths, rebuild)
+    return Batch(features, leaves, spread, None, paths, rebuild, put_targets)
 
 
 def _read_dict(batch, passthrough, num_classes, quantities):
@@ -172,7 +174,7 @@ def _read_dict(batch, passthrough, num_classes, quantities):
 
     paths = [path for path, _ in leaves]
     leaves_only = [leaf for _, leaf in leaves]
-    return Batch(features, leaves_only, spread, boxes, paths, rebuild)
+    return Batch(features, leaves_only, spread, boxes, paths, rebuild, put_targets)
 
 
 def _split(nest, passthrough):

@@ -10,17 +10,52 @@ PER = ("batch", "example")
 
 
 class Draw(typing.NamedTuple):
-    """Weights of the K examples, each () or (batch,), and K - 1 partners."""
+    """With what a batch is mixed: K examples for each one, themselves the first.
+
+    Attributes:
+        coefficients: The K shares of the labels, each () or (batch,). Without masks
+            they are the weights of the features as well.
+        partners: K - 1 index tensors (batch,).
+        masks: K tensors (1 or batch, ...) whose further axes are those of a tensor of
+            features from its second on, of size one where all positions are alike;
+            None where all positions share alike. Booleans choose one of the K for each
+            position; floats are its weights.
+        regions: The K - 1 `regions.Region` from which the masks are made, or None.
+        grid: The `grids.Grid` of the masks, or None.
+        choices: Of a policy that chooses among others: for each of them whether it is
+            chosen, () or (batch,), and its own draw. Else None.
+    """
 
     coefficients: list
     partners: list
+    masks: list | None = None
+    regions: list | None = None
+    grid: tuple | None = None
+    choices: list | None = None
 
     def only_if(self, condition):
-        """This draw where the condition holds, else one that mixes nothing."""
+        """This draw where the condition holds, else one that mixes nothing.
+
+        It is for draws that have no masks yet.
+        """
         own, *others = self.coefficients
         kept = [tf.where(condition, own, tf.ones_like(own))]
         kept += [tf.where(condition, c, tf.zeros_like(c)) for c in others]
-        return self._replace(coefficients=kept)
+        choices = self.choices and [
+            (chosen, one.only_if(condition)) for chosen, one in self.choices
+        ]
+        return self._replace(coefficients=kept, choices=choices)
+
+    def without_positions(self):
+        """What a compiled function hands on: masks as they are, regions as boxes."""
+        choices = self.choices and [
+            (chosen, one.without_positions()) for chosen, one in self.choices
+        ]
+        regions = self.regions and [
+            region._replace(mask=None, sources=None) for region in self.regions
+        ]
+        grid = self.grid and self.grid._replace(axes=())
+        return self._replace(regions=regions, choices=choices, grid=grid)
 
 
 def draw(
@@ -32,6 +67,7 @@ def draw(
     probability=1.0,
     pairing="permutation",
     labels=None,
+    keep_larger=False,
 ):
     """Draws for one batch: a pure function of its arguments.
 
@@ -44,12 +80,15 @@ def draw(
         probability: Probability that a unit is mixed at all.
         pairing: As in `sample_partner`, or None for no partners.
         labels: Labels, for pairing "same_class".
+        keep_larger: Whether the first weight is the largest of the drawn ones.
 
     Returns:
         A `Draw`.
     """
     shape = () if per == "batch" else (batch_size,)
     weights = sampling.weights_of(key, alpha, shape, examples)
+    if keep_larger:
+        weights = tf.sort(weights, direction="DESCENDING")
     if probability < 1:
         apply = sampling.apply_of(key, probability, shape)[..., tf.newaxis]
         weights = tf.where(apply, weights, tf.one_hot(0, examples))

@@ -29,6 +29,11 @@ class Stream(enum.IntEnum):
     NEIGHBORS = 500
     NOISE = 501
     EVALUATION = 502
+    # Where a region lies, how large it is, and the noise whose level sets are regions.
+    PLACES = 503
+    SIDES = 504
+    LEVELS = 505
+    POLICY = 506
 
 
 class Use(enum.IntEnum):

@@ -37,17 +37,19 @@ def mix(nest, lam, partner):
     return mix_parts(gather_parts([nest], [partner]), [lam, 1 - lam])
 
 
-def convex_combination(parts, coefficients):
+def convex_combination(parts, coefficients, dtype=None):
     """`sum_k c_k x_k` in float32 at least; c_k broadcasts to the right of x_k.
 
     The coefficients sum to 1: that of a single part is 1, and it passes as it is. What
     weighs zero leaves no trace: its infinities and NaN are not part of the sum.
-    Integers become float32.
+    The result has the given dtype; by default that of the parts, and float32 of
+    integers.
     """
-    dtype = parts[0].dtype if parts[0].dtype.is_floating else tf.float32
+    own = parts[0].dtype if parts[0].dtype.is_floating else tf.float32
+    dtype = own if dtype is None else tf.as_dtype(dtype)
     if len(parts) == 1:
         return tf.cast(parts[0], dtype)
-    compute = tf.float64 if dtype == tf.float64 else tf.float32
+    compute = tf.float64 if tf.float64 in (own, dtype) else tf.float32
     axes = max(coefficient.shape.rank for coefficient in coefficients)
     if compute == tf.float64:
         coefficients = _summing_to_one(coefficients)

@@ -1,29 +1,12 @@
-"""MixUp: the policy. It decides when to draw and what to mix with what."""
-
-import copy
-import functools
-import random
-from collections.abc import Mapping
+"""MixUp: the mask is the same number everywhere."""
 
 import keras
-import tensorflow as tf
 
-from keras_mixup import (
-    arguments,
-    batches,
-    boxes,
-    draws,
-    keys,
-    mixing,
-    steps,
-    target_checks,
-)
-from keras_mixup import targets as target_rules
-from keras_mixup.settings import Settings
+from keras_mixup.policy import Policy
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class MixUp(Settings):
+class MixUp(Policy):
     """Mixes a batch with a shuffled copy of itself (Zhang et al., 2018).
 
     `x~ = lam x_i + (1 - lam) x_j` and `y~ = lam y_i + (1 - lam) y_j` with
@@ -64,6 +47,9 @@ class MixUp(Settings):
         pairing_target: Name of the target that `"same_class"` goes by, of several.
         quantities: Name or names of integers in x that are amounts (uint16 images,
             counts) and are mixed as float32, or True for all; a lone x is `"x"`.
+        keep_larger: Whether each example keeps the larger share, `max(lam, 1 - lam)`.
+        dtype: Floating dtype of mixed features, such as `"bfloat16"`; None keeps that
+            of floats and makes uint8 float32. Sums are in float32 in any case.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order
@@ -92,166 +78,3 @@ class MixUp(Settings):
     >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
     >>> ds = ds.batch(128).apply(mixup)
     """
-
-    @tf.autograph.experimental.do_not_convert
-    def __call__(self, *batch):
-        """Mixes a dataset, or one batch."""
-        whole = batch[0] if len(batch) == 1 else batch
-        if isinstance(whole, tf.data.Dataset):
-            return self._over(whole)
-        return self._mixed(whole, None, self._own_step(), 0)
-
-    @tf.autograph.experimental.do_not_convert
-    def at_step(self, step, batch, replica=0):
-        """Mixes a batch by the draw that belongs to (seed, step, replica).
-
-        Args:
-            step: Integer or integer scalar tensor, counted over all epochs. In a
-                `Dataset.map` the `Step` that `count_steps` gives.
-            batch: The batch.
-            replica: Index of the replica or of the input pipeline.
-
-        Returns:
-            The mixed batch, in the form of the given one.
-        """
-        return self._mixed(batch, None, step, replica)
-
-    @tf.autograph.experimental.do_not_convert
-    def between(self, batch, other, step=None, replica=0):
-        """Mixes each example with the one at its place in a second batch.
-
-        Args:
-            batch: The batch, weighted by lam.
-            other: A batch of the same structure and size, weighted by 1 - lam.
-            step: As in `at_step`; needed with a seed or a schedule.
-            replica: Index of the replica.
-
-        Returns:
-            The mixed batch.
-        """
-        if self.examples != 2:
-            raise ValueError(
-                "`between` mixes two examples. Expected examples=2. "
-                f"Received: examples={self.examples}"
-            )
-        if step is None:
-            step = self._own_step()
-        return self._mixed(batch, other, step, replica)
-
-    def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
-        """Weights and partners for one batch, by this policy.
-
-        Where nothing can be mixed there is no partner at all: one of weight 0
-        would turn an infinity into NaN.
-        """
-        if self.is_identity:
-            return draws.Draw([tf.ones(() if self.per == "batch" else batch_size)], [])
-        return draws.draw(
-            batch_size,
-            key,
-            alpha=alpha,
-            per=self.per,
-            examples=self.examples,
-            probability=self.probability,
-            pairing=self.pairing if with_partners else None,
-            labels=labels,
-        )
-
-    def mix_target(self, parts, weights, coefficients, path=()):
-        """One mixed target and its weight, from the K targets and weights."""
-        return target_rules.mix_target(
-            parts,
-            weights,
-            target_rules.target_coefficients(coefficients, self.targets),
-            num_classes=target_rules.per_target(self.num_classes, path),
-            ignore_class=self.ignore_class,
-            label_smoothing=self.smoothing_of(path),
-            multi_label=target_rules.per_target(self.multi_label, path),
-        )
-
-    def pairing_labels(self, leaves, paths):
-        """The labels that the pairing goes by: None where it goes by none."""
-        if self.pairing != "same_class":
-            return None
-        return target_rules.pairing_labels(leaves, paths, self.pairing_target)
-
-    def smoothing_of(self, path):
-        """The label smoothing of one target: none where `num_classes` leaves it out."""
-        named = isinstance(self.num_classes, (Mapping, tuple, list))
-        if named and target_rules.per_target(self.num_classes, path) is None:
-            return 0.0
-        return self.label_smoothing
-
-    def _over(self, dataset):
-        policy = self
-        if self.seed is None:
-            policy = copy.copy(self)
-            # Past the guard of settings, which are those of the copy from here on.
-            vars(policy)["seed"] = random.randint(0, 2**31 - 1)
-        numbered = steps.count_steps(dataset)
-        return numbered.map(policy.at_step, num_parallel_calls=tf.data.AUTOTUNE)
-
-    def _own_step(self):
-        if self.seed is None and not self.has_schedule:
-            return 0
-        reason = f"seed={self.seed}" if self.seed is not None else "a schedule"
-        return self._calls.next(reason)
-
-    def _mixed(self, batch, other, step, replica):
-        step = steps.index_of(step, self.seed, self.has_schedule)
-        form = self.passthrough, self.num_classes, self.quantities
-        read = [batches.read_batch(batch, *form)]
-        if other is not None:
-            read.append(batches.read_batch(other, *form))
-            batches.check_alike(*read)
-        batches.check_names(batch, self)
-        for one in read:
-            target_checks.check_targets(one, self)
-        parts = [one.mixed_parts() for one in read]
-        apart = read[0].has_boxes_for_no_compiler()
-        ragged = [part.pop("boxes") for part in parts] if apart else None
-        compute = functools.partial(self._compute, paths=read[0].paths)
-        features = parts[0]["features"]
-        # ERM has no sums to fuse, and XLA copies what only passes.
-        if self.jit_compile and not self.is_identity and tf.inside_function():
-            compute = tf.function(compute, jit_compile=True, autograph=False)
-            # It is given rows: behind axes of size one XLA copies the whole result.
-            for part in parts:
-                part["features"] = [mixing.flattened(x) for x in part["features"]]
-        alpha = self.alpha_at(step)
-        # Outside the fused function, which would leave the assertion out.
-        arguments.assert_alpha(alpha)
-        key = keys.make_key(self.seed, step, replica)
-        result, draw = compute(parts, key, alpha)
-        if ragged:
-            ragged = ragged[: len(draw.coefficients)]
-            ragged = mixing.gather_parts(ragged, draw.partners)
-            result["boxes"] = boxes.mix_boxes(ragged, draw.coefficients)
-        result["features"] = [*map(mixing.shaped_like, result["features"], features)]
-        return read[0].rebuild(**result)
-
-    def _compute(self, parts, key, alpha, paths):
-        first = parts[0]
-        size = mixing.batch_size_of(keras.tree.flatten(first)[0])
-        labels = self.pairing_labels(first["targets"], paths)
-        draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
-        parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
-        features = [part["features"] for part in parts]
-        mixed = mixing.mix_parts(features, draw.coefficients)
-        result = {"features": mixed, "boxes": None}
-        mixed = [
-            self.mix_target(
-                [part["targets"][i] for part in parts],
-                [part["weights"][i] for part in parts],
-                draw.coefficients,
-                path,
-            )
-            for i, path in enumerate(paths)
-        ]
-        result["targets"] = [target for target, _ in mixed]
-        result["weights"] = [weight for _, weight in mixed]
-        if "boxes" in first:
-            result["boxes"] = boxes.mix_boxes(
-                [part["boxes"] for part in parts], draw.coefficients
-            )
-        return result, draw

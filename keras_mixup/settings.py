@@ -13,8 +13,41 @@ class Settings:
     """Arguments of a constructor, kept under their names and never changed.
 
     A graph that was traced goes on with what it has seen, so that a later change would
-    have no effect there.
+    have no effect there. A subclass names its own arguments and hands on the others as
+    `**settings`; those of `without` it does not have.
     """
+
+    without = ()
+
+    def __init_subclass__(cls, **kwargs):
+        """Shows all arguments in the signature of a subclass that has its own."""
+        super().__init_subclass__(**kwargs)
+        found = {}
+        for one in cls.__mro__[:-1]:
+            if "__init__" in vars(one):
+                _, *parameters = inspect.signature(one.__init__).parameters.values()
+                for parameter in parameters:
+                    found.setdefault(parameter.name, parameter)
+        named, shown = inspect.Parameter.KEYWORD_ONLY, []
+        for name, parameter in found.items():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD or name in cls.without:
+                continue
+            # The first arguments of a class above are its own, not of this one.
+            own = name in inspect.signature(cls.__init__).parameters
+            kind = parameter.kind if own else named
+            shown.append(parameter.replace(kind=kind))
+        shown.sort(key=lambda one: one.kind is named)
+        cls.__signature__ = inspect.Signature(shown)
+
+    @classmethod
+    def refuse_others(cls, given):
+        """Raises for an argument that this kind of policy does not have."""
+        for name in cls.without:
+            if name in given:
+                raise TypeError(
+                    f"{cls.__name__} has no argument `{name}`. Received: "
+                    f"{name}={given[name]!r}"
+                )
 
     def __init__(
         self,
@@ -34,6 +67,8 @@ class Settings:
         multi_label=False,
         pairing_target=None,
         quantities=(),
+        keep_larger=False,
+        dtype=None,
     ):
         if not callable(alpha):
             variable = arguments.is_variable(alpha)
@@ -49,6 +84,7 @@ class Settings:
         arguments.check_multi_label(multi_label)
         arguments.check_quantities(quantities)
         arguments.check_pairing_target(pairing_target, pairing)
+        arguments.check_dtype(dtype)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -70,6 +106,8 @@ class Settings:
         self.pairing_target = pairing_target
         of_all = isinstance(quantities, bool)
         self.quantities = quantities if of_all else _names(quantities)
+        self.keep_larger = bool(keep_larger)
+        self.dtype = None if dtype is None else tf.as_dtype(dtype).name
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -78,12 +116,12 @@ class Settings:
         super().__setattr__(name, value)
 
     def __repr__(self):
-        """alpha, and the settings that are no defaults."""
-        shown = [f"alpha={_shown(self.alpha)}"]
-        for name, argument in _arguments().items():
+        """The first setting, and those that are no defaults."""
+        shown = []
+        for name, argument in self._arguments().items():
             value = getattr(self, name)
-            if name != "alpha" and value != argument.default:
-                shown.append(f"{name}={value!r}")
+            if not shown or value != argument.default:
+                shown.append(f"{name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
@@ -114,7 +152,9 @@ class Settings:
 
         A schedule is its own config, and a variable is the value that it has now.
         """
-        config = {name: getattr(self, name) for name in _arguments()}
+        config = {name: getattr(self, name) for name in self._arguments()}
+        if "alpha" not in config:
+            return config
         if arguments.is_variable(self.alpha):
             config["alpha"] = _value_of(self.alpha)
         elif self.has_schedule:
@@ -125,19 +165,19 @@ class Settings:
     def from_config(cls, config):
         """The policy of a `get_config`."""
         config = dict(config)
-        if isinstance(config["alpha"], dict):
+        if isinstance(config.get("alpha"), dict):
             alpha = keras.saving.deserialize_keras_object(config["alpha"])
             config["alpha"] = alpha
         return cls(**config)
+
+    @classmethod
+    def _arguments(cls):
+        return inspect.signature(cls).parameters
 
 
 def _names(given):
     """One name or several, as a tuple: a list that was read from JSON is the same."""
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _arguments():
-    return inspect.signature(Settings).parameters
 
 
 def cannot_change(of, name, by_schedule=True):

@@ -32,16 +32,18 @@ def read_target(target, num_classes, name):
     return target
 
 
-def check_targets(read, policy):
+def check_targets(read, policy, dense):
     """Checks the targets and weights of a `Batch` for a policy.
 
     A target that can be a sum of several needs floats or `num_classes`, and weights
-    that are not negative.
+    that are not negative. `dense` says of each whether it has an entry a position:
+    where nothing is averaged its integers stay.
     """
     num_classes, mixing = policy.num_classes, policy.targets == "mix"
     if policy.pairing == "same_class":
         _check_pairing_labels(policy.pairing_labels(read.targets, read.paths), policy)
-    for leaf, weight, path in zip(read.targets, read.weights, read.paths, strict=True):
+    parts = zip(read.targets, read.weights, read.paths, dense, strict=True)
+    for leaf, weight, path, is_dense in parts:
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         smoothing = policy.smoothing_of(path)
@@ -61,7 +63,7 @@ def check_targets(read, policy):
             )
         elif classes is not None:
             _check_classes(leaf, classes, policy.ignore_class, name)
-        elif mixing or policy.label_smoothing:
+        elif (mixing or policy.label_smoothing) and (policy.averages or not is_dense):
             raise ValueError(
                 f"Integer labels `{name}` cannot be mixed without their number of "
                 "classes. Expected MixUp(num_classes=...), or floats: one-hot rows, or "

@@ -121,10 +121,12 @@ def weigh(coefficients, weights):
 
     Weights may be negative. Where they cancel, so that no W y~ is the sum, W is NaN.
     """
-    rank = weights[0].shape.rank
+    # A coefficient of each position makes a weight of each.
+    rank = max(one.shape.rank for one in (*weights, *coefficients))
     coefficients = [expand_to_rank(t, rank) for t in coefficients]
+    weights = [expand_to_rank(tf.cast(w, tf.float32), rank) for w in weights]
     products = [
-        tf.math.multiply_no_nan(tf.cast(w, tf.float32), t)
+        tf.math.multiply_no_nan(w, t)
         for t, w in zip(coefficients, weights, strict=True)
     ]
     total = tf.add_n(products)

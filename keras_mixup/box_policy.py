@@ -1,0 +1,45 @@
+"""What the policies share whose regions are boxes: bounding boxes that are clipped."""
+
+from keras_mixup import arguments, pasted_boxes
+from keras_mixup.mask_policy import MaskPolicy
+
+
+class BoxPolicy(MaskPolicy):
+    """Pastes boxes; the bounding boxes of a batch are clipped to what is seen."""
+
+    def __init__(self, *, bounding_box_format=None, min_visibility=0.1, **settings):
+        super().__init__(**settings)
+        arguments.check_share("min_visibility", min_visibility, "[0, 1]")
+        if bounding_box_format is not None:
+            formats = tuple(pasted_boxes.FORMATS)
+            arguments.check_choice("bounding_box_format", bounding_box_format, formats)
+        self.bounding_box_format = bounding_box_format
+        self.min_visibility = min_visibility
+
+    def check(self, read):
+        """Checks a `Batch`, its boxes too."""
+        if read.boxes is not None:
+            self._check_boxes(read.features)
+        return super().check(read)
+
+    def seen_boxes(self, parts, draw):
+        """The boxes of both parts, clipped to what is seen of them, and their weights."""
+        return pasted_boxes.seen(
+            parts, draw, self.bounding_box_format, self.min_visibility
+        )
+
+    def _check_boxes(self, features):
+        expected = None
+        if self.bounding_box_format is None:
+            expected = f"one of {list(pasted_boxes.FORMATS)}"
+        elif self.examples > 2:
+            expected = "examples=2 beside bounding boxes"
+        elif self.axes not in (None, (1, 2)) or features[0].shape.rank != 4:
+            expected = "images of shape (batch, height, width, channels) beside boxes"
+        if expected:
+            raise ValueError(
+                "Boxes are clipped to what is seen of them, so their layout has to be "
+                "known. Invalid value received for argument `bounding_box_format`. "
+                f"Expected {expected}. Received: bounding_box_format="
+                f"{self.bounding_box_format!r}, examples={self.examples}"
+            )

@@ -1,0 +1,132 @@
+"""Bounding boxes where a part of the image is pasted over: clipped, weighted, dropped.
+
+A box of the partner is what the pasted box shows of it; a box of the image below is
+the bounding box of what is still seen. The weight of each is the share of its area that
+is left.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+# The corners x0, y0, x1, y1 from the numbers of each layout, as a matrix.
+_SIZE_FROM_CORNER = [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]
+_SIZE_FROM_CENTER = [[1, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]]
+_X_AND_Y_SWAPPED = np.eye(4)[[1, 0, 3, 2]]
+_LAYOUTS = {
+    "xyxy": np.eye(4),
+    "yxyx": _X_AND_Y_SWAPPED,
+    "xywh": np.array(_SIZE_FROM_CORNER),
+    "center_xywh": np.array(_SIZE_FROM_CENTER),
+    "center_yxhw": np.array(_SIZE_FROM_CENTER) @ _X_AND_Y_SWAPPED,
+}
+# Keras's names; "rel_" are shares of the image's width and height.
+FORMATS = {**_LAYOUTS, **{f"rel_{name}": m for name, m in _LAYOUTS.items()}}
+
+
+def seen(parts, draw, box_format, min_visibility):
+    """The boxes of an image and of the partner pasted into it, and the weight of each.
+
+    Args:
+        parts: The dicts of boxes of both, as `boxes.read_boxes` gives them.
+        draw: `draws.Draw` with one region, a box, or one that mixes nothing.
+        box_format: One of `FORMATS`.
+        min_visibility: Float in [0, 1]: boxes of which less is left weigh 0.
+
+    Returns:
+        What `boxes.mix_boxes` takes.
+    """
+    if not draw.regions:
+        return parts, draw.coefficients
+    (region,) = draw.regions
+    found = [
+        _of_part(part, of_pasted, region, draw.grid.sizes, box_format, min_visibility)
+        for part, of_pasted in zip(parts, (False, True), strict=True)
+    ]
+    return tuple(map(list, zip(*found, strict=True)))
+
+
+def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
+    """A dict of boxes with those that are left, and the share of each that is."""
+    given = part["boxes"]
+    lengths = None
+    if isinstance(given, tf.RaggedTensor):
+        lengths = given.row_lengths()
+        given = given.to_tensor(shape=[None, None, 4])
+    dtype = given.dtype
+    height, width = (tf.cast(size, tf.float32) for size in sizes)
+    scale = tf.stack([width, height, width, height])
+    if not box_format.startswith("rel_"):
+        scale = tf.ones_like(scale)
+    to_corners = FORMATS[box_format]
+    corners = tf.einsum(
+        "bni,ji->bnj", tf.cast(given, tf.float32), _constant(to_corners)
+    )
+    corners *= scale
+    left, share = (_pasted if of_pasted else _beneath)(corners, region, sizes)
+    share = tf.where(share < min_visibility, 0.0, share)
+    back = _constant(np.linalg.inv(to_corners))
+    left = tf.einsum("bni,ji->bnj", left / scale, back)
+    if not (of_pasted and region.resized):
+        # What is whole stays as it was given, to the bit.
+        whole = share[..., tf.newaxis] == 1
+        left = tf.where(whole, numbers, left)
+    left = tf.cast(left if dtype.is_floating else tf.round(left), dtype)
+    if lengths is not None:
+        left = tf.RaggedTensor.from_tensor(left, lengths)
+        share = tf.RaggedTensor.from_tensor(share, lengths)
+    return {**part, "boxes": left}, share
+
+
+def _pasted(corners, region, sizes):
+    """What a pasted box shows of the partner's boxes, and the share of each."""
+    (top, bottom), (left, right) = _edges(region)
+    if region.resized:
+        height, width = (tf.cast(size, tf.float32) for size in sizes)
+        factor = tf.stack([right - left, bottom - top] * 2, -1)
+        factor /= tf.stack([width, height, width, height])
+        corners = corners * factor + tf.stack([left, top, left, top], -1)
+    inside = _intersection(corners, top, bottom, left, right)
+    return inside, tf.math.divide_no_nan(_area(inside), _area(corners))
+
+
+def _beneath(corners, region, sizes):
+    """The bounding boxes of what is seen beneath a pasted box, and their shares."""
+    del sizes
+    (top, bottom), (left, right) = _edges(region)
+    x0, y0, x1, y1 = tf.unstack(corners, axis=-1)
+    hidden = _area(_intersection(corners, top, bottom, left, right))
+    share = 1 - tf.math.divide_no_nan(hidden, _area(corners))
+    # A side moves only where the pasted box hides it from end to end.
+    high = (top <= y0) & (bottom >= y1) & (hidden > 0)
+    wide = (left <= x0) & (right >= x1) & (hidden > 0)
+    seen = [
+        tf.where(high & (left <= x0), tf.maximum(x0, right), x0),
+        tf.where(wide & (top <= y0), tf.maximum(y0, bottom), y0),
+        tf.where(high & (right >= x1), tf.minimum(x1, left), x1),
+        tf.where(wide & (bottom >= y1), tf.minimum(y1, top), y1),
+    ]
+    return tf.stack(seen, -1), share
+
+
+def _edges(region):
+    """Top and bottom, left and right of a region, float32 (n, 1) each."""
+    return [
+        [tf.cast(edge, tf.float32)[:, tf.newaxis] for edge in span]
+        for span in region.spans
+    ]
+
+
+def _intersection(corners, top, bottom, left, right):
+    x0, y0, x1, y1 = tf.unstack(corners, axis=-1)
+    x0, y0 = tf.maximum(x0, left), tf.maximum(y0, top)
+    x1, y1 = tf.minimum(x1, right), tf.minimum(y1, bottom)
+    return tf.stack([x0, y0, tf.maximum(x1, x0), tf.maximum(y1, y0)], -1)
+
+
+def _area(corners):
+    x0, y0, x1, y1 = tf.unstack(corners, axis=-1)
+    return (x1 - x0) * (y1 - y0)
+
+
+def _constant(matrix):
+    return tf.constant(matrix, tf.float32)

@@ -1,0 +1,280 @@
+"""Policy: what all ways to mix share. It decides when to draw and what to mix."""
+
+import copy
+import functools
+import random
+import typing
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import (
+    arguments,
+    batches,
+    boxes,
+    combining,
+    draws,
+    keys,
+    mixing,
+    steps,
+    target_checks,
+)
+from keras_mixup import targets as target_rules
+from keras_mixup.settings import Settings
+
+
+class MixedBatch(typing.NamedTuple):
+    """A mixed batch with what made it: `policy(batch, details=True)`.
+
+    Attributes:
+        x: The mixed features.
+        y: The mixed targets.
+        sample_weight: The mixed weights, or None.
+        targets: The K unmixed targets, each in the structure of y: those of the batch,
+            then those of its partners.
+        shares: The K shares of the targets, each of shape () or (batch,).
+        partners: The K - 1 partners, index tensors (batch,).
+        mask: K masks, of which the true one says what a position shows; None where all
+            positions share alike.
+    """
+
+    x: object
+    y: object
+    sample_weight: object
+    targets: tuple
+    shares: tuple
+    partners: tuple
+    mask: tuple | None
+
+
+class Policy(Settings):
+    """A way to mix a batch with partners, as `MixUp` and `CutMix` are.
+
+    A subclass says how a draw is made (`draw`), and what it is at the positions of the
+    features (`placed`).
+    """
+
+    # Whether examples are averaged: then integers need to become floats.
+    averages = True
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, *batch, details=False):
+        """Mixes a dataset, or one batch; with `details` each is a `MixedBatch`."""
+        whole = batch[0] if len(batch) == 1 else batch
+        if isinstance(whole, tf.data.Dataset):
+            return self._over(whole, details)
+        return self._mixed(whole, None, self._own_step(), 0, details)
+
+    @tf.autograph.experimental.do_not_convert
+    def at_step(self, step, batch, replica=0, *, details=False):
+        """Mixes a batch by the draw that belongs to (seed, step, replica).
+
+        Args:
+            step: Integer or integer scalar tensor, counted over all epochs. In a
+                `Dataset.map` the `Step` that `count_steps` gives.
+            batch: The batch.
+            replica: Index of the replica or of the input pipeline.
+            details: Whether a `MixedBatch` is given, of a batch that is a tuple.
+
+        Returns:
+            The mixed batch, in the form of the given one.
+        """
+        return self._mixed(batch, None, step, replica, details)
+
+    @tf.autograph.experimental.do_not_convert
+    def between(self, batch, other, step=None, replica=0, *, details=False):
+        """Mixes each example with the one at its place in a second batch.
+
+        Args:
+            batch: The batch, weighted by lam.
+            other: A batch of the same structure and size, weighted by 1 - lam.
+            step: As in `at_step`; needed with a seed or a schedule.
+            replica: Index of the replica.
+            details: As in `at_step`.
+
+        Returns:
+            The mixed batch.
+        """
+        if self.examples != 2:
+            raise ValueError(
+                "`between` mixes two examples. Expected examples=2. "
+                f"Received: examples={self.examples}"
+            )
+        if step is None:
+            step = self._own_step()
+        return self._mixed(batch, other, step, replica, details)
+
+    def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
+        """Weights and partners for one batch, by this policy.
+
+        Where nothing can be mixed there is no partner at all: one of weight 0
+        would turn an infinity into NaN.
+        """
+        if self.is_identity:
+            return draws.Draw([tf.ones(() if self.per == "batch" else batch_size)], [])
+        return self.draw_all(batch_size, key, alpha, labels, with_partners)
+
+    def draw_all(self, batch_size, key, alpha, labels=None, with_partners=True):
+        """The same with all partners, also where each of them weighs 0."""
+        return draws.draw(
+            batch_size,
+            key,
+            alpha=alpha,
+            per=self.per,
+            examples=self.examples,
+            probability=self.probability,
+            pairing=self.pairing if with_partners else None,
+            labels=labels,
+            keep_larger=self.keep_larger,
+        )
+
+    def placed(self, draw, key, features):
+        """A draw at the positions of features, which are cut alike.
+
+        With masks, its coefficients are the shares of the positions.
+        """
+        del key, features
+        return draw
+
+    def check(self, read):
+        """Checks a `Batch` for this policy: for each target whether it is dense."""
+        return [False] * len(read.targets)
+
+    def seen_boxes(self, parts, draw):
+        """The boxes of the K parts as they are seen, and the weights of each part."""
+        return parts, draw.coefficients
+
+    def assert_alpha(self, alpha):
+        """Fails, where the graph runs, unless alpha is a finite float >= 0."""
+        arguments.assert_alpha(alpha)
+
+    @property
+    def mixed_integers(self):
+        """Names of the integers in x that are mixed, or True for all."""
+        return self.quantities if self.averages else True
+
+    def mix_target(self, parts, weights, coefficients, path=()):
+        """One mixed target and its weight, from the K targets and weights."""
+        return target_rules.mix_target(
+            parts,
+            weights,
+            target_rules.target_coefficients(coefficients, self.targets),
+            num_classes=target_rules.per_target(self.num_classes, path),
+            ignore_class=self.ignore_class,
+            label_smoothing=self.smoothing_of(path),
+            multi_label=target_rules.per_target(self.multi_label, path),
+        )
+
+    def pairing_labels(self, leaves, paths):
+        """The labels that the pairing goes by: None where it goes by none."""
+        if self.pairing != "same_class":
+            return None
+        return target_rules.pairing_labels(leaves, paths, self.pairing_target)
+
+    def smoothing_of(self, path):
+        """The label smoothing of one target: none where `num_classes` leaves it out."""
+        named = isinstance(self.num_classes, (Mapping, tuple, list))
+        if named and target_rules.per_target(self.num_classes, path) is None:
+            return 0.0
+        return self.label_smoothing
+
+    def _over(self, dataset, details):
+        policy = self
+        if self.seed is None:
+            policy = copy.copy(self)
+            # Past the guard of settings, which are those of the copy from here on.
+            vars(policy)["seed"] = random.randint(0, 2**31 - 1)
+        mix = functools.partial(policy.at_step, details=details)
+        numbered = steps.count_steps(dataset)
+        return numbered.map(mix, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _own_step(self):
+        if self.seed is None and not self.has_schedule:
+            return 0
+        reason = f"seed={self.seed}" if self.seed is not None else "a schedule"
+        return self._calls.next(reason)
+
+    def _mixed(self, batch, other, step, replica, details):
+        step = steps.index_of(step, self.seed, self.has_schedule)
+        form = self.passthrough, self.num_classes, self.mixed_integers
+        read = [batches.read_batch(batch, *form)]
+        if other is not None:
+            read.append(batches.read_batch(other, *form))
+            batches.check_alike(*read)
+        batches.check_names(batch, self)
+        for one in read:
+            dense = self.check(one)
+            target_checks.check_targets(one, self, dense)
+        parts = [one.mixed_parts() for one in read]
+        apart = read[0].has_boxes_for_no_compiler()
+        ragged = [part.pop("boxes") for part in parts] if apart else None
+        compute = functools.partial(self._compute, paths=read[0].paths, dense=dense)
+        features = parts[0]["features"]
+        # ERM has no sums to fuse, and XLA copies what only passes.
+        if self.jit_compile and not self.is_identity and tf.inside_function():
+            compute = tf.function(compute, jit_compile=True, autograph=False)
+            if type(self).placed is Policy.placed:
+                # It is given rows: behind axes of size one XLA copies all.
+                for part in parts:
+                    part["features"] = [mixing.flattened(x) for x in part["features"]]
+        alpha = self.alpha_at(step)
+        # Outside the fused function, which would leave the assertion out.
+        self.assert_alpha(alpha)
+        key = keys.make_key(self.seed, step, replica)
+        result, draw = compute(parts, key, alpha)
+        if ragged:
+            ragged = ragged[: len(draw.coefficients)]
+            ragged = mixing.gather_parts(ragged, draw.partners)
+            result["boxes"] = boxes.mix_boxes(*self.seen_boxes(ragged, draw))
+        result["features"] = [*map(mixing.shaped_like, result["features"], features)]
+        mixed = read[0].rebuild(**result)
+        return self._detailed(mixed, read, draw) if details else mixed
+
+    def _compute(self, parts, key, alpha, paths, dense):
+        first = parts[0]
+        size = mixing.batch_size_of(keras.tree.flatten(first)[0])
+        labels = self.pairing_labels(first["targets"], paths)
+        draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
+        draw = self.placed(draw, key, first["features"])
+        parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
+        features = zip(*[part["features"] for part in parts], strict=True)
+        mixed = [combining.combined(leaves, draw, self.dtype) for leaves in features]
+        result = {"features": mixed, "boxes": None}
+        mixed = [
+            self._mix_one(*[[part[n][i] for part in parts] for n in _PARTS], draw, *of)
+            for i, of in enumerate(zip(paths, dense, strict=True))
+        ]
+        result["targets"] = [target for target, _ in mixed]
+        result["weights"] = [weight for _, weight in mixed]
+        if "boxes" in first:
+            seen = self.seen_boxes([part["boxes"] for part in parts], draw)
+            result["boxes"] = boxes.mix_boxes(*seen)
+        return result, draw.without_positions()
+
+    def _mix_one(self, targets, weights, draw, path, is_dense):
+        coefficients = combining.coefficients_of(draw, targets[0], is_dense)
+        if is_dense:
+            targets = combining.shown(targets, draw)
+        return self.mix_target(targets, weights, coefficients, path)
+
+    def _detailed(self, mixed, read, draw):
+        if not isinstance(mixed, tuple):
+            raise ValueError(
+                "A MixedBatch is made of a tuple. Expected (x, y) or (x, y, "
+                "sample_weight) with details=True. Received: a dict"
+            )
+        x, y, *weight = mixed
+        targets = [one.targets for one in read]
+        targets = mixing.gather_parts(targets[: len(draw.coefficients)], draw.partners)
+        targets = tuple(read[0].put_targets(part) for part in targets)
+        shares = target_rules.target_coefficients(draw.coefficients, self.targets)
+        mask = None if draw.masks is None else tuple(draw.masks)
+        weight = weight[0] if weight else None
+        return MixedBatch(
+            *(x, y, weight, targets, tuple(shares), tuple(draw.partners), mask)
+        )
+
+
+# The entries of a part that belong together by their place.
+_PARTS = ("targets", "weights")

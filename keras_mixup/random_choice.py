@@ -1,0 +1,263 @@
+"""RandomChoice: one of several policies, drawn for each batch or each example."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import draws, keys, mixing
+from keras_mixup.policy import Policy
+from keras_mixup.regions import Region
+from keras_mixup.settings import Settings
+
+# What is said of a batch and its targets is the same for all that are chosen from.
+_SHARED = (
+    *("examples", "targets", "num_classes", "label_smoothing", "passthrough"),
+    *("ignore_class", "multi_label", "pairing_target", "dtype"),
+)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class RandomChoice(Policy):
+    """Mixes by one of several policies, which a draw chooses.
+
+    Many image recipes switch between mixup and CutMix so (timm's `switch_prob`). Where
+    one of the policies averages, features become floats whichever is drawn.
+
+    Args:
+        policies: List of policies that agree in `examples`, `targets`, `num_classes`,
+            `label_smoothing`, `passthrough`, `ignore_class`, `multi_label`,
+            `pairing_target`, `dtype` and `axes`, without seeds of their own.
+        weights: List of probabilities, one each, that sum to 1; None for equal ones.
+        per: For what one is drawn: `"batch"`, where each policy has its own `per`, or
+            `"example"`, where each of them draws for each example.
+        seed: As in `MixUp`.
+
+    Call arguments:
+        As in `MixUp`.
+
+    Raises:
+        ValueError: for policies that do not agree, and for other probabilities.
+
+    Example:
+    >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
+    >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
+    """
+
+    without = tuple(set(inspect.signature(Settings).parameters) - {"per", "seed"})
+
+    def __init__(self, policies, weights=None, *, per="batch", seed=None):
+        policies = list(policies)
+        _check(policies)
+        count = len(policies)
+        weights = [1 / count] * count if weights is None else [*weights]
+        number = all(isinstance(w, (int, float)) and 0 <= w <= 1 for w in weights)
+        if len(weights) != count or not number or abs(sum(weights) - 1) > 1e-6:
+            raise ValueError(
+                "Invalid value received for argument `weights`. Expected one "
+                f"probability for each of {count} policies, which sum to 1. Received: "
+                f"weights={weights}"
+            )
+        of_class = any(one.pairing == "same_class" for one in policies)
+        quantities = [one.quantities for one in policies if one.averages]
+        super().__init__(
+            alpha=1.0,
+            per=per,
+            seed=seed,
+            pairing="same_class" if of_class else "permutation",
+            quantities=quantities[0] if quantities else (),
+            jit_compile=all(one.jit_compile for one in policies),
+            **{name: getattr(policies[0], name) for name in _SHARED},
+        )
+        self.policies = policies
+        self.weights = weights
+        self.averages = bool(quantities)
+        if per == "example":
+            policies = [_for_each_example(one) for one in policies]
+        self._drawn_from = policies
+
+    @property
+    def has_schedule(self):
+        """Whether the alpha of one of them follows from the step."""
+        return any(one.has_schedule for one in self.policies)
+
+    @property
+    def is_identity(self):
+        """True where none of them can mix anything."""
+        return all(one.is_identity for one in self.policies)
+
+    def alpha_at(self, step):
+        """The alpha of each policy at that step."""
+        return [one.alpha_at(step) for one in self.policies]
+
+    def assert_alpha(self, alpha):
+        """Fails, where the graph runs, unless each alpha is a finite float >= 0."""
+        for policy, one in zip(self.policies, alpha, strict=True):
+            policy.assert_alpha(one)
+
+    def draw_all(self, batch_size, key, alpha, labels=None, with_partners=True):
+        """A draw of each policy, and which of them is chosen."""
+        shape = () if self.per == "batch" else (batch_size,)
+        place = keys.uniform(key, keys.Stream.POLICY, shape)
+        found, low = [], 0.0
+        for i, policy in enumerate(self._drawn_from):
+            last = i == len(self.weights) - 1
+            high = 1.0 if last else low + self.weights[i]
+            chosen, low = (place >= low) & (place < high), high
+            own = policy.draw_all(
+                *(batch_size, _key_of(key, i), alpha[i], labels, with_partners)
+            )
+            found.append((chosen, own))
+        return _merged(found)._replace(choices=found)
+
+    def placed(self, draw, key, features):
+        """The draw of the chosen policy at these features."""
+        if not draw.choices:
+            return draw
+        found = [
+            (chosen, policy.placed(own, _key_of(key, i), features))
+            for i, (policy, (chosen, own)) in enumerate(
+                zip(self._drawn_from, draw.choices, strict=True)
+            )
+        ]
+        masked = [own for _, own in found if own.masks is not None]
+        merged = _merged(found)._replace(partners=draw.partners, choices=found)
+        if not masked:
+            return merged
+        kind = tf.float32 if self.averages else tf.bool
+        rank, grid = masked[0].masks[0].shape.rank, masked[0].grid
+        weights = [(chosen, _weights(own, rank, kind)) for chosen, own in found]
+        masks = [_chosen([(c, w[k]) for c, w in weights]) for k in range(self.examples)]
+        return merged._replace(masks=masks, grid=grid, regions=_sources(found, grid))
+
+    def check(self, read):
+        """Checks a `Batch` for each policy."""
+        found = [policy.check(read) for policy in self.policies]
+        return [any(of_one) for of_one in zip(*found, strict=True)]
+
+    def seen_boxes(self, parts, draw):
+        """The boxes as the chosen policy shows them, and their weights."""
+        if not draw.choices:
+            return parts, draw.coefficients
+        found = []
+        for policy, (chosen, own) in zip(self._drawn_from, draw.choices, strict=True):
+            seen, weights = policy.seen_boxes(parts, own)
+            weights = [
+                mixing.expand_to_rank(tf.cast(weight, tf.float32), 2) + _zeros(part)
+                for weight, part in zip(weights, parts, strict=True)
+            ]
+            found.append((chosen, seen, weights))
+        parts = [
+            {**part, "boxes": _chosen([(c, s[k]["boxes"]) for c, s, _ in found])}
+            for k, part in enumerate(parts)
+        ]
+        counts = range(len(parts))
+        return parts, [_chosen([(c, w[k]) for c, _, w in found]) for k in counts]
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        policies = [keras.saving.serialize_keras_object(one) for one in self.policies]
+        return {**super().get_config(), "policies": policies}
+
+    @classmethod
+    def from_config(cls, config):
+        """The policy of a `get_config`."""
+        policies = map(keras.saving.deserialize_keras_object, config["policies"])
+        return cls(**{**config, "policies": list(policies)})
+
+
+def _check(policies):
+    kinds = [
+        isinstance(p, Policy) and not isinstance(p, RandomChoice) for p in policies
+    ]
+    if not policies or not all(kinds):
+        raise ValueError(
+            "Invalid value received for argument `policies`. Expected a list of "
+            "policies such as keras_mixup.MixUp and keras_mixup.CutMix, none of them a "
+            f"RandomChoice. Received: policies={policies}"
+        )
+    for name in (*_SHARED, "seed", "quantities", "axes"):
+        own = {
+            "seed": [None, *(one.seed for one in policies)],
+            "quantities": [one.quantities for one in policies if one.averages],
+            "axes": [one.axes for one in policies if not one.averages],
+        }.get(name) or [getattr(one, name, None) for one in policies]
+        if any(one != own[0] for one in own):
+            expected = f"policies that agree in `{name}`"
+            if name == "seed":
+                expected = "policies without a seed of their own: RandomChoice has it"
+            raise ValueError(
+                f"Invalid value received for argument `policies`. Expected {expected}. "
+                f"Received: {name} of {own}"
+            )
+
+
+def _for_each_example(policy):
+    return type(policy).from_config({**policy.get_config(), "per": "example"})
+
+
+def _key_of(key, index):
+    return keys.fold_in(keys.fold_in(key, keys.Stream.POLICY), index)
+
+
+def _merged(found):
+    """The coefficients and partners of the draw that is chosen."""
+    first = found[0][1]
+    return draws.Draw(
+        [
+            _chosen([(c, own.coefficients[k]) for c, own in found])
+            for k in range(len(first.coefficients))
+        ],
+        [
+            _chosen([(c, own.partners[k]) for c, own in found])
+            for k in range(len(first.partners))
+        ],
+    )
+
+
+def _weights(own, rank, kind):
+    """The K weights of the positions, of one rank and dtype."""
+    found = own.masks
+    if found is None:
+        found = [
+            mixing.expand_to_rank(tf.reshape(c, [-1]), rank) for c in own.coefficients
+        ]
+    return [tf.cast(one, kind) for one in found]
+
+
+def _sources(found, grid):
+    """Regions that say alone where the positions of the partners come from, or None."""
+    moved = [own for _, own in found if own.regions and own.regions[0].sources]
+    if not moved:
+        return None
+    same = [tf.range(size)[tf.newaxis] for size in grid.sizes]
+    regions = []
+    for k in range(len(moved[0].regions)):
+        own = [(c, (one.regions or [None] * (k + 1))[k]) for c, one in found]
+        own = [(c, same if r is None or not r.sources else r.sources) for c, r in own]
+        axes = range(len(same))
+        regions.append(
+            Region(None, None, [_chosen([(c, s[a]) for c, s in own]) for a in axes])
+        )
+    return regions
+
+
+def _chosen(pairs):
+    """The tensor whose condition, () or (batch,), holds: of one it does."""
+    (_, result), *others = pairs
+    for condition, other in others:
+        if isinstance(other, tf.RaggedTensor):
+            rows = tf.broadcast_to(condition, [other.nrows()])
+            here = tf.gather(rows, other.value_rowids())
+            values = _chosen([(~here, result.flat_values), (here, other.flat_values)])
+            result = other.with_flat_values(values)
+            continue
+        rank = max(result.shape.rank, other.shape.rank)
+        result = tf.where(mixing.expand_to_rank(condition, rank), other, result)
+    return result
+
+
+def _zeros(part):
+    """Zeros of the shape of the classes of a dict of boxes."""
+    classes = next(part[key] for key in ("labels", "classes") if key in part)
+    return tf.zeros_like(classes, dtype=tf.float32)
