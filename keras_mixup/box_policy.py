@@ -23,7 +23,7 @@ class BoxPolicy(MaskPolicy):
         return super().check(read)
 
     def seen_boxes(self, parts, draw):
-        """The boxes of both parts, clipped to what is seen of them, and their weights."""
+        """The boxes of both parts, clipped to what is seen, and their weights."""
         return pasted_boxes.seen(
             parts, draw, self.bounding_box_format, self.min_visibility
         )

@@ -7,7 +7,14 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_mixup import dict_batches, keras_private, mixing, mixup, settings
+from keras_mixup import (
+    combining,
+    dict_batches,
+    keras_private,
+    mixing,
+    mixup,
+    settings,
+)
 
 # Replicas trace their steps in threads of their own; a context variable is
 # private to each.
@@ -17,43 +24,52 @@ _active = contextvars.ContextVar("active mixing points", default=None)
 class MixingPoints:
     """The draws of one train step, by the name of the point, and who used them.
 
-    `draws[name]` is a `draws.Draw`, `inputs` are the unmixed inputs of the step, and
-    `parts_of` gives the K parts of a tensor. The forward pass calls each point once.
-    When it is over, a point that is called again is one that the backward pass computes
-    anew (`tf.recompute_grad`, `keras.remat`).
+    `draws[name]` is a `draws.Draw`, `policy` and `key` place it at the features of the
+    point, `inputs` and `clean` (targets and weights) are those of the unmixed batch.
+    The forward pass calls each point once. When it is over, the targets are mixed as
+    the points were, and a point that is called again is one that the backward pass
+    computes anew (`tf.recompute_grad`, `keras.remat`).
     """
 
-    def __init__(self, draws, inputs=None, parts_of=None):
+    def __init__(self, draws, policy, key, inputs=None, clean=(None, None)):
         self.draws = draws
+        self.policy = policy
+        self.key = key
         self.inputs = inputs
-        self.parts_of = parts_of
-        self.reached = set()
+        self.clean = clean
+        self.placed = {}
+        self.mixed = None
         self.forward_is_over = False
 
     def mix(self, name, features):
         """The mixed features of a point. A second call in a forward pass raises."""
-        if name in self.reached and not self.forward_is_over:
+        if name in self.placed and not self.forward_is_over:
             raise ValueError(
                 f"The mixing point `{name}` is called twice in one step, so it would "
                 "mix twice. Expected a layer that is called once."
             )
-        self.reached.add(name)
+        leaves = keras.tree.flatten(features)
+        for leaf in leaves:
+            is_quantity = not self.policy.averages
+            mixing.check_mixable(leaf, name, is_quantity)
         _check_graph(self.draws[name], name)
-        return keras.tree.map_structure(
-            lambda leaf: self._mix_one(leaf, name), features
-        )
+        draw = self.place(name, leaves)
+        return keras.tree.map_structure(lambda leaf: _mix_one(leaf, draw), features)
 
-    def _mix_one(self, features, name):
-        mixing.check_mixable(features, name)
-        mask = keras_private.mask_of(features)
-        mixed = mix_features(features, self.draws[name], mask)
-        if mask is not None:
-            keras_private.set_mask(mixed, _any_of(mask, self.draws[name]))
-        return mixed
+    def place(self, name, leaves):
+        """The draw of a point at its features, which the targets go by later."""
+        placed = self.policy.placed(self.draws[name], self.key, leaves)
+        self.placed.setdefault(name, placed)
+        return placed
+
+    def masks_at(self, name, mask):
+        """The mask of the mixed features, of that of the unmixed ones."""
+        draw = self.policy.placed(self.draws[name], self.key, [mask])
+        return _mask_of_mixed(mask, draw)
 
     def check_reached(self):
         """Raises unless every point has mixed."""
-        missed = sorted(set(self.draws) - self.reached)
+        missed = sorted(set(self.draws) - set(self.placed))
         if missed:
             raise ValueError(
                 f"Mixing points {missed} of `mix_at` were not reached in the train "
@@ -91,30 +107,34 @@ def _check_graph(draw, name):
 
 
 def mix_features(features, draw, mask=None):
-    """The mixed features. Padding, by a mask (batch, ...), weighs nothing."""
+    """The mixed features. Padding, by a mask (batch, ...), weighs nothing in a sum."""
     parts = mixing.gather_parts([features], draw.partners)
-    if mask is None:
-        return mixing.mix_parts(parts, draw.coefficients)
+    weights = combining.weights_at(draw, features)
+    if mask is None or weights[0].dtype.is_bool:
+        return combining.combined(parts, draw)
     masks = mixing.gather_parts([mask], draw.partners)
-    return mixing.mix_masked(parts, masks, draw.coefficients)
+    parts, masks = combining.shown(parts, draw), combining.shown(masks, draw)
+    return mixing.mix_masked(parts, masks, weights)
 
 
-def _any_of(mask, draw):
-    """A mixed sequence is as long as its longest part of a weight above 0."""
-    coefficients, partners = draw
-    parts = mixing.gather_parts([mask], partners)
-    present = [
-        part & mixing.expand_to_rank(coefficient > 0, part.shape.rank)
-        for part, coefficient in zip(parts, coefficients, strict=True)
-    ]
-    return tf.reduce_any(tf.stack(present), axis=0)
+def _mix_one(features, draw):
+    mask = keras_private.mask_of(features)
+    mixed = mix_features(features, draw, mask)
+    if mask is not None:
+        keras_private.set_mask(mixed, _mask_of_mixed(mask, draw))
+    return mixed
+
+
+def _mask_of_mixed(mask, draw):
+    """A mixed sequence is there where one of its parts of a weight above 0 is."""
+    return combining.combined_masks(mixing.gather_parts([mask], draw.partners), draw)
 
 
 def _mix_mask(point, mask):
     points = active_points()
     if points is None or point not in points.draws:
         return mask
-    return _any_of(mask, points.draws[point])
+    return points.masks_at(point, mask)
 
 
 @keras.saving.register_keras_serializable("keras_mixup")

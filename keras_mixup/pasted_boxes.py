@@ -58,10 +58,8 @@ def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
     if not box_format.startswith("rel_"):
         scale = tf.ones_like(scale)
     to_corners = FORMATS[box_format]
-    corners = tf.einsum(
-        "bni,ji->bnj", tf.cast(given, tf.float32), _constant(to_corners)
-    )
-    corners *= scale
+    numbers = tf.cast(given, tf.float32)
+    corners = tf.einsum("bni,ji->bnj", numbers, _constant(to_corners)) * scale
     left, share = (_pasted if of_pasted else _beneath)(corners, region, sizes)
     share = tf.where(share < min_visibility, 0.0, share)
     back = _constant(np.linalg.inv(to_corners))

@@ -62,9 +62,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
     Args:
         network: A `keras.Model` or layer: functional, sequential or subclassed, without
             a `train_step`, `compute_loss`, `fit` and the like of its own.
-        mixup: A `keras_mixup.MixUp`. Its `seed` makes training repeatable; None
-            takes one from Python's generator (`keras.utils.set_random_seed`).
-            Its `num_classes` is not needed: integer labels stay integers.
+        mixup: A policy, such as `keras_mixup.MixUp`. Its `seed` makes training
+            repeatable; None takes one from Python's generator
+            (`keras.utils.set_random_seed`). Its `num_classes` is not needed: integer labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
             is the input. Of several, one is drawn each step, as in manifold
             mixup. A functional network is cut there; elsewhere name a
@@ -119,7 +119,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         # Out of Keras's tracking: the segments hold the network's own weights.
         object.__setattr__(self, "_segments", cuts.cut(network, self._cut_names))
         if cuts.INPUT in names:
-            mixed_inputs.check_input_dtype(network, mixup.passthrough)
+            mixed_inputs.check_input_dtype(network, mixup)
         self.seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
         self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
@@ -180,12 +180,17 @@ class MixUpModel(SeveralWorkers, keras.Model):
         else:
             y_pred = self.network(inputs, training=training)
         points.forward_is_over = True
+        points.check_reached()
+        y, sample_weight = points.clean
+        placed = list(points.placed.values())
+        points.mixed = mixed_targets.mixed_batch(y, sample_weight, self.mixup, placed)
         if mixed_targets.any_mask(y_pred):
             # Which positions each part has itself. This pass leaves no losses and no
             # states behind: a graph leaves out all of it but the masks.
             with layers.mixing_at(None), keras.StatelessScope():
                 clean = self.network(points.inputs, training=False)
-            mixed_targets.note_masks(y_pred, clean, points.parts_of)
+            _, _, parts_of = points.mixed
+            mixed_targets.note_masks(y_pred, clean, parts_of)
         return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):
@@ -217,17 +222,13 @@ class MixUpModel(SeveralWorkers, keras.Model):
         ends = mixed_inputs.names_of_ends(self.network)
         batches.check_names((x, y), self.mixup, ends)
         draw, key = self._draw(y, sample_weight)
-        mixed, weights, parts_of = mixed_targets.mixed_batch(
-            y, sample_weight, self.mixup, draw
-        )
         at_places = draws.draws_at(self.mix_at, draw, key)
-        points = layers.MixingPoints(at_places, x, parts_of)
+        points = layers.MixingPoints(at_places, self.mixup, key, x, (y, sample_weight))
         if cuts.INPUT in self.mix_at:
-            at_input = points.draws.pop(cuts.INPUT)
-            x = mixed_inputs.mix_inputs(self.network, x, at_input, self.mixup)
+            x = mixed_inputs.mix_inputs(self.network, x, points)
         with layers.mixing_at(points):
-            results = super().train_step((x, mixed, weights))
-        points.check_reached()
+            results = super().train_step((x, y, sample_weight))
+        mixed, _, _ = points.mixed
         counting.raise_flag(self._soft_labels, mixed_loss.any_soft_rows(mixed))
         return results
 
@@ -238,10 +239,21 @@ class MixUpModel(SeveralWorkers, keras.Model):
             results.pop("clean_accuracy", None)
         return results
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The compiled losses, in a train step of the mixed targets."""
+        points = layers.active_points()
+        if points is not None:
+            y, sample_weight, _ = points.mixed
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The compiled metrics; `training.mixed_metrics` says what each sees."""
-        if not mixed_targets.is_mixed(y):
+        points = layers.active_points()
+        if points is None:
             return super().compute_metrics(x, y, y_pred, sample_weight)
+        y, sample_weight, _ = points.mixed
         compiled = keras_private.compiled_metrics(self)
         mixed_metrics.update_metrics(
             compiled, y, y_pred, sample_weight, self.metric_targets

@@ -4,10 +4,14 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import batches, keras_private, layers
+from keras_mixup.training import cuts
 
 
-def check_input_dtype(network, passthrough=()):
+def check_input_dtype(network, policy):
     """Raises where Keras would cut mixed inputs back to whole numbers."""
+    if not policy.averages:
+        return
+    passthrough = policy.passthrough
     if not getattr(network, "inputs", None):
         return  # A subclassed network says nothing of its inputs.
     for path, tensor in keras.tree.flatten_with_path(
@@ -54,14 +58,19 @@ def masks_of_inputs(network, x):
     return masks
 
 
-def mix_inputs(network, x, draw, policy):
-    """The inputs x of a network, mixed, but for what passes by the policy."""
+def mix_inputs(network, x, points):
+    """The inputs x of a network, mixed at the point "input".
+
+    What passes by the policy stays as it is.
+    """
+    policy = points.policy
     x = keras.tree.map_structure(
         lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
     )
     names = passing(network, x, policy.passthrough)
-    leaves, put_back = batches.split_features(x, names, policy.quantities)
+    leaves, put_back = batches.split_features(x, names, policy.mixed_integers)
     masks = masks_of_inputs(network, x)
+    draw = points.place(cuts.INPUT, leaves)
     return put_back(
         [layers.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
     )

@@ -53,7 +53,7 @@ class MixedLoss(keras.losses.Loss):
         if sample_weight is not None:
             pairs = zip(sample_weight.parts, y_true.parts, strict=True)
             weights = [targets.fit_weight(*pair) for pair in pairs]
-        masks = noted_masks(y_pred)
+        masks = noted_masks(y_pred, y_true)
         own = keras_function(inner) is None
         terms = own if self.mix_losses is None else self.mix_losses
         if terms or masks or not _is_averaged(inner, y_true.parts[0], y_pred):

@@ -154,7 +154,7 @@ def _update_by_parts(metric, target, prediction, weights):
         value = MixedLoss(origin, mix_losses=True)(alone, prediction)
         keras.metrics.Mean.update_state(metric, value)
         return
-    masks = noted_masks(prediction) or [None] * len(target.parts)
+    masks = noted_masks(prediction, target) or [None] * len(target.parts)
     fitted = [None] * len(masks) if weights is None else _fitted(weights, target)
     shares = target.shares_of_examples()
     if isinstance(metric, keras.metrics.IoU):

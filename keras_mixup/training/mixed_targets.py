@@ -7,12 +7,14 @@ tensor, so that none of these rules stands here again.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import boxes, keras_private, mixing, targets
+from keras_mixup.training import dense_targets
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,12 +62,30 @@ def parts_of(tensor, partners, shares):
     ]
 
 
-def mixed_batch(y, sample_weight, policy, draw):
-    """Targets and weights as below, and the function for the parts of a tensor."""
-    shares = targets.target_coefficients(draw.coefficients, policy.targets)
-    take = functools.partial(parts_of, partners=draw.partners, shares=shares)
+def mixed_batch(y, sample_weight, policy, placed):
+    """Targets and weights as below, and the function for the parts of a tensor.
+
+    Args:
+        y: The clean targets.
+        sample_weight: The clean weights, or None.
+        policy: `Policy`.
+        placed: The draw at each place of the network, of which one mixes.
+    """
+    shares = targets.target_coefficients(_of_all_places(placed), policy.targets)
+    partners = placed[0].partners
+    take = functools.partial(parts_of, partners=partners, shares=shares)
     mixed = mixed_targets(y, policy, take, shares)
-    return mixed, mixed_weights(sample_weight, take), take
+    weights = mixed_weights(sample_weight, take)
+    dense = dense_targets.flags(y, policy, placed)
+    if any(dense):
+        dense_targets.paste(y, sample_weight, mixed, weights, dense, placed)
+    return mixed, weights, take
+
+
+def _of_all_places(placed):
+    """The coefficients of the one place that mixes: the others have 1, 0, ..., 0."""
+    own, *others = zip(*[draw.coefficients for draw in placed], strict=True)
+    return [math.prod(own[1:], start=own[0]), *(sum(c[1:], c[0]) for c in others)]
 
 
 def mixed_targets(y, policy, parts_of, shares):
@@ -130,9 +150,12 @@ def note_masks(y_pred, clean, parts_of):
         mixed._mixup_masks = None if mask is None else parts_of(mask)
 
 
-def noted_masks(y_pred):
-    """The masks of the K parts of a prediction, or None."""
-    return getattr(y_pred, "_mixup_masks", None)
+def noted_masks(y_pred, target):
+    """The masks of the K parts of a prediction, or None.
+
+    A target that is one part goes by the mask that the prediction has itself.
+    """
+    return getattr(y_pred, "_mixup_masks", None) if len(target.parts) > 1 else None
 
 
 def check_batch(y, sample_weight):

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keras_private, layers
-from keras_mixup.mixup import MixUp
+from keras_mixup.policy import Policy
 from keras_mixup.training.mixed_metrics import CHOICES
 
 # What `fit`, `evaluate` and `predict` of the network itself would run or read.
@@ -47,10 +47,10 @@ def check_arguments(network, mixup, mix_at, metric_targets):
             "dataset.apply(keras_mixup.MixUp(...)), then its own `fit`. Received: "
             f"network={network!r} of type {kind}"
         )
-    if not isinstance(mixup, MixUp):
+    if not isinstance(mixup, Policy):
         raise ValueError(
             "Invalid value received for argument `mixup`. Expected a "
-            f"keras_mixup.MixUp. Received: mixup={mixup!r}"
+            f"policy, such as keras_mixup.MixUp. Received: mixup={mixup!r}"
         )
     if not mix_at:
         raise ValueError(
