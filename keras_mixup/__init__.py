@@ -19,9 +19,9 @@ from keras_mixup.cutmix import CutMix
 from keras_mixup.export import export_saved_model
 from keras_mixup.export_generator import export_generator
 from keras_mixup.fmix import FMix
+from keras_mixup.mixed_batch import MixedBatch
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
-from keras_mixup.policy import MixedBatch
 from keras_mixup.random_choice import RandomChoice
 from keras_mixup.resizemix import ResizeMix
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights

@@ -1,140 +1,19 @@
-"""The Keras layers: MixUp for dicts in a pipeline, MixFeatures inside a network."""
+"""The Keras layers: MixUp and CutMix in a pipeline, MixFeatures inside a network."""
 
-import contextlib
-import contextvars
 import inspect
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import (
-    combining,
+    arguments,
+    cutmix,
     dict_batches,
-    keras_private,
     mixing,
+    mixing_points,
     mixup,
     settings,
 )
-
-# Replicas trace their steps in threads of their own; a context variable is
-# private to each.
-_active = contextvars.ContextVar("active mixing points", default=None)
-
-
-class MixingPoints:
-    """The draws of one train step, by the name of the point, and who used them.
-
-    `draws[name]` is a `draws.Draw`, `policy` and `key` place it at the features of the
-    point, `inputs` and `clean` (targets and weights) are those of the unmixed batch.
-    The forward pass calls each point once. When it is over, the targets are mixed as
-    the points were, and a point that is called again is one that the backward pass
-    computes anew (`tf.recompute_grad`, `keras.remat`).
-    """
-
-    def __init__(self, draws, policy, key, inputs=None, clean=(None, None)):
-        self.draws = draws
-        self.policy = policy
-        self.key = key
-        self.inputs = inputs
-        self.clean = clean
-        self.placed = {}
-        self.mixed = None
-        self.forward_is_over = False
-
-    def mix(self, name, features):
-        """The mixed features of a point. A second call in a forward pass raises."""
-        if name in self.placed and not self.forward_is_over:
-            raise ValueError(
-                f"The mixing point `{name}` is called twice in one step, so it would "
-                "mix twice. Expected a layer that is called once."
-            )
-        leaves = keras.tree.flatten(features)
-        for leaf in leaves:
-            is_quantity = not self.policy.averages
-            mixing.check_mixable(leaf, name, is_quantity)
-        _check_graph(self.draws[name], name)
-        draw = self.place(name, leaves)
-        return keras.tree.map_structure(lambda leaf: _mix_one(leaf, draw), features)
-
-    def place(self, name, leaves):
-        """The draw of a point at its features, which the targets go by later."""
-        placed = self.policy.placed(self.draws[name], self.key, leaves)
-        self.placed.setdefault(name, placed)
-        return placed
-
-    def masks_at(self, name, mask):
-        """The mask of the mixed features, of that of the unmixed ones."""
-        draw = self.policy.placed(self.draws[name], self.key, [mask])
-        return _mask_of_mixed(mask, draw)
-
-    def check_reached(self):
-        """Raises unless every point has mixed."""
-        missed = sorted(set(self.draws) - set(self.placed))
-        if missed:
-            raise ValueError(
-                f"Mixing points {missed} of `mix_at` were not reached in the train "
-                "step. Expected MixFeatures layers that the network calls, outside of "
-                "functions of its own that are a tf.function: those run as they were "
-                "traced before. `fit` compiles the whole step in any case."
-            )
-
-
-def active_points():
-    """The mixing points of the train step that runs now, or None."""
-    return _active.get()
-
-
-@contextlib.contextmanager
-def mixing_at(points):
-    """Inside, `MixFeatures` layers mix by these points; None: they mix nothing."""
-    token = _active.set(points)
-    try:
-        yield points
-    finally:
-        _active.reset(token)
-
-
-def _check_graph(draw, name):
-    """Raises where a traced function would keep the draw of the step that traced it."""
-    own = draw.coefficients[0]
-    if tf.inside_function() and hasattr(own, "numpy"):
-        raise ValueError(
-            f"The mixing point `{name}` is called inside a tf.function of the network, "
-            "while the step runs eagerly: the function would keep this step's draw for "
-            "ever. Expected a network without a tf.function of its own, or "
-            "compile(run_eagerly=False)."
-        )
-
-
-def mix_features(features, draw, mask=None):
-    """The mixed features. Padding, by a mask (batch, ...), weighs nothing in a sum."""
-    parts = mixing.gather_parts([features], draw.partners)
-    weights = combining.weights_at(draw, features)
-    if mask is None or weights[0].dtype.is_bool:
-        return combining.combined(parts, draw)
-    masks = mixing.gather_parts([mask], draw.partners)
-    parts, masks = combining.shown(parts, draw), combining.shown(masks, draw)
-    return mixing.mix_masked(parts, masks, weights)
-
-
-def _mix_one(features, draw):
-    mask = keras_private.mask_of(features)
-    mixed = mix_features(features, draw, mask)
-    if mask is not None:
-        keras_private.set_mask(mixed, _mask_of_mixed(mask, draw))
-    return mixed
-
-
-def _mask_of_mixed(mask, draw):
-    """A mixed sequence is there where one of its parts of a weight above 0 is."""
-    return combining.combined_masks(mixing.gather_parts([mask], draw.partners), draw)
-
-
-def _mix_mask(point, mask):
-    points = active_points()
-    if points is None or point not in points.draws:
-        return mask
-    return points.masks_at(point, mask)
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -146,7 +25,7 @@ class MixMask(keras.layers.Layer):
         self.point = point
 
     def call(self, mask):
-        return _mix_mask(self.point, mask)
+        return mixing_points.mix_mask(self.point, mask)
 
     def compute_output_spec(self, mask):
         return keras.KerasTensor(mask.shape, mask.dtype)
@@ -175,7 +54,7 @@ class MixFeatures(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, inputs):
-        points = active_points()
+        points = mixing_points.active_points()
         if points is None or self.name not in points.draws:
             return keras.tree.map_structure(
                 lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs
@@ -187,7 +66,11 @@ class MixFeatures(keras.layers.Layer):
             # A functional network wires masks when it is made: what happens to
             # them in a step must be a layer there.
             symbolic = isinstance(mask, keras.KerasTensor)
-            return MixMask(self.name)(mask) if symbolic else _mix_mask(self.name, mask)
+            return (
+                MixMask(self.name)(mask)
+                if symbolic
+                else mixing_points.mix_mask(self.name, mask)
+            )
 
         if previous_mask is None:
             return None
@@ -206,8 +89,75 @@ class MixFeatures(keras.layers.Layer):
         return input_shape
 
 
+class _PolicyLayer(keras.layers.Layer):
+    """A policy as a layer: dict in, dict out, each example mixed by itself."""
+
+    def __init__(self, settings, data_format):
+        of_layer = {
+            key: settings.pop(key)
+            for key in ("name", "dtype", "trainable")
+            if key in settings
+        }
+        super().__init__(autocast=False, **of_layer)
+        self.policy = self.policy_class(**{"per": "example", **settings})
+        self.data_format = data_format
+
+    def __setattr__(self, name, value):
+        if name in inspect.signature(self.policy_class).parameters:
+            raise AttributeError(
+                settings.cannot_change(f"layers.{type(self).__name__}", name)
+            )
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name):
+        # The settings, under the names that they have in `keras.layers.MixUp`.
+        if name in inspect.signature(self.policy_class).parameters:
+            return getattr(self.policy, name)
+        raise AttributeError(f"layers.{type(self).__name__} has no attribute `{name}`.")
+
+    def __call__(self, inputs, training=True):
+        if isinstance(inputs, tf.data.Dataset):
+            mixed = self.policy(inputs) if training else inputs
+            return mixed.map(self._with_images, num_parallel_calls=tf.data.AUTOTUNE)
+        if not isinstance(inputs, dict) or (
+            "labels" not in inputs and _is_symbolic(inputs)
+        ):
+            raise ValueError(
+                f"layers.{type(self).__name__} mixes a batch of images together with its labels. "
+                'Expected a dict with "images" and "labels", in `Dataset.map`. '
+                f"Received: {type(inputs).__name__}. To mix inside a model, where the "
+                "labels are mixed too, use keras_mixup.MixUpModel."
+            )
+        if not training:
+            return self._with_images(inputs)
+        if _is_symbolic(inputs):
+            return super().__call__(inputs)
+        return self._with_images(self.policy(inputs))
+
+    def call(self, inputs, training=True):
+        # Containers hand `training` on to those that have it.
+        return self._with_images(self.policy(inputs) if training else inputs)
+
+    def get_config(self):
+        config = {**super().get_config(), **self.policy.get_config()}
+        return {**config, "data_format": self.data_format}
+
+    @classmethod
+    def from_config(cls, config):
+        names = inspect.signature(cls.policy_class).parameters
+        own = {name: value for name, value in config.items() if name in names}
+        return cls(**{**config, "alpha": cls.policy_class.from_config(own).alpha})
+
+    def _with_images(self, batch):
+        name = dict_batches.images_name(batch)
+        images = keras.tree.map_structure(
+            lambda image: tf.cast(image, self.compute_dtype), batch[name]
+        )
+        return {**batch, name: images}
+
+
 @keras.saving.register_keras_serializable("keras_mixup", name="MixUpLayer")
-class MixUp(keras.layers.Layer):
+class MixUp(_PolicyLayer):
     """`keras_mixup.MixUp` with the contract of `keras.layers.MixUp`.
 
     Dict in, dict out, one lam an example, alpha 0.2 by default, images in the
@@ -233,6 +183,8 @@ class MixUp(keras.layers.Layer):
     >>> ds = ds.batch(64).apply(keras_mixup.layers.MixUp(alpha=0.2))
     """
 
+    policy_class = mixup.MixUp
+
     def __init__(
         self,
         alpha=0.2,
@@ -242,68 +194,54 @@ class MixUp(keras.layers.Layer):
         bounding_box_format=None,
         **kwargs,
     ):
-        of_layer = {
-            key: kwargs.pop(key)
-            for key in ("name", "dtype", "trainable")
-            if key in kwargs
-        }
-        super().__init__(autocast=False, **of_layer)
-        self.policy = mixup.MixUp(alpha, seed=seed, **{"per": "example", **kwargs})
-        self.data_format = data_format
+        super().__init__({"alpha": alpha, "seed": seed, **kwargs}, data_format)
         self.bounding_box_format = bounding_box_format
 
-    def __setattr__(self, name, value):
-        if name in inspect.signature(mixup.MixUp).parameters:
-            raise AttributeError(settings.cannot_change("layers.MixUp", name))
-        super().__setattr__(name, value)
-
-    def __getattr__(self, name):
-        # The settings, under the names that they have in `keras.layers.MixUp`.
-        if name in inspect.signature(mixup.MixUp).parameters:
-            return getattr(self.policy, name)
-        raise AttributeError(f"layers.MixUp has no attribute `{name}`.")
-
-    def __call__(self, inputs, training=True):
-        if isinstance(inputs, tf.data.Dataset):
-            mixed = self.policy(inputs) if training else inputs
-            return mixed.map(self._with_images, num_parallel_calls=tf.data.AUTOTUNE)
-        if not isinstance(inputs, dict) or (
-            "labels" not in inputs and _is_symbolic(inputs)
-        ):
-            raise ValueError(
-                "layers.MixUp mixes a batch of images together with its labels. "
-                'Expected a dict with "images" and "labels", in `Dataset.map`. '
-                f"Received: {type(inputs).__name__}. To mix inside a model, where the "
-                "labels are mixed too, use keras_mixup.MixUpModel."
-            )
-        if not training:
-            return self._with_images(inputs)
-        if _is_symbolic(inputs):
-            return super().__call__(inputs)
-        return self._with_images(self.policy(inputs))
-
-    def call(self, inputs, training=True):
-        # Containers hand `training` on to those that have it.
-        return self._with_images(self.policy(inputs) if training else inputs)
-
     def get_config(self):
-        config = {**super().get_config(), **self.policy.get_config()}
-        names = ("data_format", "bounding_box_format")
-        return {**config, **{name: getattr(self, name) for name in names}}
+        shown = {"bounding_box_format": self.bounding_box_format}
+        return {**super().get_config(), **shown}
 
-    @classmethod
-    def from_config(cls, config):
-        policy = mixup.MixUp.from_config(
-            {k: v for k, v in config.items() if k in mixup.MixUp().get_config()}
-        )
-        return cls(**{**config, "alpha": policy.alpha})
 
-    def _with_images(self, batch):
-        name = dict_batches.images_name(batch)
-        images = keras.tree.map_structure(
-            lambda image: tf.cast(image, self.compute_dtype), batch[name]
+@keras.saving.register_keras_serializable("keras_mixup", name="CutMixLayer")
+class CutMix(_PolicyLayer):
+    """`keras_mixup.CutMix` with the contract of `keras.layers.CutMix`.
+
+    Dict in, dict out, one box an example, images in the layer's compute dtype. What
+    differs: `alpha` is that of Beta(alpha, alpha), where Keras's `factor` is the range
+    of its alpha. Labels have the share of the pixels that are really pasted (integers
+    need `num_classes`), segmentation masks are cut as they are, boxes are clipped
+    (`bounding_box_format`), other entries pass untouched.
+
+    Args:
+        alpha: As in `keras_mixup.CutMix`.
+        data_format: `"channels_last"`, `"channels_first"` or None, which is Keras's
+            own: says which axes are cut.
+        seed: Integer or None.
+        **kwargs: Further arguments of `keras_mixup.CutMix`, and of a Keras layer.
+
+    Call arguments:
+        As in `keras_mixup.layers.MixUp`.
+
+    Example:
+    >>> ds = ds.batch(64).apply(keras_mixup.layers.CutMix(num_classes=10))
+    """
+
+    policy_class = cutmix.CutMix
+
+    def __init__(self, alpha=1.0, *, data_format=None, seed=None, **kwargs):
+        if "factor" in kwargs:
+            raise ValueError(
+                "layers.CutMix has no `factor`: in keras.layers.CutMix it is the range "
+                "of alpha. Expected `alpha`, such as alpha=1.0 of the paper. Received: "
+                f"factor={kwargs['factor']}"
+            )
+        data_format = (
+            keras.config.image_data_format() if data_format is None else (data_format)
         )
-        return {**batch, name: images}
+        formats = {"channels_last": (1, 2), "channels_first": (2, 3)}
+        arguments.check_choice("data_format", data_format, tuple(formats))
+        axes = {"axes": formats[data_format], **kwargs}
+        super().__init__({"alpha": alpha, "seed": seed, **axes}, data_format)
 
 
 def _is_symbolic(inputs):

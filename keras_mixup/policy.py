@@ -3,7 +3,6 @@
 import copy
 import functools
 import random
-import typing
 from collections.abc import Mapping
 
 import keras
@@ -21,31 +20,8 @@ from keras_mixup import (
     target_checks,
 )
 from keras_mixup import targets as target_rules
+from keras_mixup.mixed_batch import detailed
 from keras_mixup.settings import Settings
-
-
-class MixedBatch(typing.NamedTuple):
-    """A mixed batch with what made it: `policy(batch, details=True)`.
-
-    Attributes:
-        x: The mixed features.
-        y: The mixed targets.
-        sample_weight: The mixed weights, or None.
-        targets: The K unmixed targets, each in the structure of y: those of the batch,
-            then those of its partners.
-        shares: The K shares of the targets, each of shape () or (batch,).
-        partners: The K - 1 partners, index tensors (batch,).
-        mask: K masks, of which the true one says what a position shows; None where all
-            positions share alike.
-    """
-
-    x: object
-    y: object
-    sample_weight: object
-    targets: tuple
-    shares: tuple
-    partners: tuple
-    mask: tuple | None
 
 
 class Policy(Settings):
@@ -229,7 +205,7 @@ class Policy(Settings):
             result["boxes"] = boxes.mix_boxes(*self.seen_boxes(ragged, draw))
         result["features"] = [*map(mixing.shaped_like, result["features"], features)]
         mixed = read[0].rebuild(**result)
-        return self._detailed(mixed, read, draw) if details else mixed
+        return detailed(mixed, read, draw, self.targets) if details else mixed
 
     def _compute(self, parts, key, alpha, paths, dense):
         first = parts[0]
@@ -257,23 +233,6 @@ class Policy(Settings):
         if is_dense:
             targets = combining.shown(targets, draw)
         return self.mix_target(targets, weights, coefficients, path)
-
-    def _detailed(self, mixed, read, draw):
-        if not isinstance(mixed, tuple):
-            raise ValueError(
-                "A MixedBatch is made of a tuple. Expected (x, y) or (x, y, "
-                "sample_weight) with details=True. Received: a dict"
-            )
-        x, y, *weight = mixed
-        targets = [one.targets for one in read]
-        targets = mixing.gather_parts(targets[: len(draw.coefficients)], draw.partners)
-        targets = tuple(read[0].put_targets(part) for part in targets)
-        shares = target_rules.target_coefficients(draw.coefficients, self.targets)
-        mask = None if draw.masks is None else tuple(draw.masks)
-        weight = weight[0] if weight else None
-        return MixedBatch(
-            *(x, y, weight, targets, tuple(shares), tuple(draw.partners), mask)
-        )
 
 
 # The entries of a part that belong together by their place.

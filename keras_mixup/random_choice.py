@@ -5,9 +5,8 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_mixup import draws, keys, mixing
+from keras_mixup import choosing, keys, mixing
 from keras_mixup.policy import Policy
-from keras_mixup.regions import Region
 from keras_mixup.settings import Settings
 
 # What is said of a batch and its targets is the same for all that are chosen from.
@@ -108,7 +107,7 @@ class RandomChoice(Policy):
                 *(batch_size, _key_of(key, i), alpha[i], labels, with_partners)
             )
             found.append((chosen, own))
-        return _merged(found)._replace(choices=found)
+        return choosing.merged(found)._replace(choices=found)
 
     def placed(self, draw, key, features):
         """The draw of the chosen policy at these features."""
@@ -121,14 +120,19 @@ class RandomChoice(Policy):
             )
         ]
         masked = [own for _, own in found if own.masks is not None]
-        merged = _merged(found)._replace(partners=draw.partners, choices=found)
+        merged = choosing.merged(found)._replace(partners=draw.partners, choices=found)
         if not masked:
             return merged
         kind = tf.float32 if self.averages else tf.bool
         rank, grid = masked[0].masks[0].shape.rank, masked[0].grid
-        weights = [(chosen, _weights(own, rank, kind)) for chosen, own in found]
-        masks = [_chosen([(c, w[k]) for c, w in weights]) for k in range(self.examples)]
-        return merged._replace(masks=masks, grid=grid, regions=_sources(found, grid))
+        weights = [(chosen, choosing.weights(own, rank, kind)) for chosen, own in found]
+        masks = [
+            choosing.chosen([(c, w[k]) for c, w in weights])
+            for k in range(self.examples)
+        ]
+        return merged._replace(
+            masks=masks, grid=grid, regions=choosing.sources(found, grid)
+        )
 
     def check(self, read):
         """Checks a `Batch` for each policy."""
@@ -143,16 +147,22 @@ class RandomChoice(Policy):
         for policy, (chosen, own) in zip(self._drawn_from, draw.choices, strict=True):
             seen, weights = policy.seen_boxes(parts, own)
             weights = [
-                mixing.expand_to_rank(tf.cast(weight, tf.float32), 2) + _zeros(part)
+                mixing.expand_to_rank(tf.cast(weight, tf.float32), 2)
+                + choosing.zeros(part)
                 for weight, part in zip(weights, parts, strict=True)
             ]
             found.append((chosen, seen, weights))
         parts = [
-            {**part, "boxes": _chosen([(c, s[k]["boxes"]) for c, s, _ in found])}
+            {
+                **part,
+                "boxes": choosing.chosen([(c, s[k]["boxes"]) for c, s, _ in found]),
+            }
             for k, part in enumerate(parts)
         ]
         counts = range(len(parts))
-        return parts, [_chosen([(c, w[k]) for c, _, w in found]) for k in counts]
+        return parts, [
+            choosing.chosen([(c, w[k]) for c, _, w in found]) for k in counts
+        ]
 
     def get_config(self):
         """The arguments of the constructor."""
@@ -198,66 +208,3 @@ def _for_each_example(policy):
 
 def _key_of(key, index):
     return keys.fold_in(keys.fold_in(key, keys.Stream.POLICY), index)
-
-
-def _merged(found):
-    """The coefficients and partners of the draw that is chosen."""
-    first = found[0][1]
-    return draws.Draw(
-        [
-            _chosen([(c, own.coefficients[k]) for c, own in found])
-            for k in range(len(first.coefficients))
-        ],
-        [
-            _chosen([(c, own.partners[k]) for c, own in found])
-            for k in range(len(first.partners))
-        ],
-    )
-
-
-def _weights(own, rank, kind):
-    """The K weights of the positions, of one rank and dtype."""
-    found = own.masks
-    if found is None:
-        found = [
-            mixing.expand_to_rank(tf.reshape(c, [-1]), rank) for c in own.coefficients
-        ]
-    return [tf.cast(one, kind) for one in found]
-
-
-def _sources(found, grid):
-    """Regions that say alone where the positions of the partners come from, or None."""
-    moved = [own for _, own in found if own.regions and own.regions[0].sources]
-    if not moved:
-        return None
-    same = [tf.range(size)[tf.newaxis] for size in grid.sizes]
-    regions = []
-    for k in range(len(moved[0].regions)):
-        own = [(c, (one.regions or [None] * (k + 1))[k]) for c, one in found]
-        own = [(c, same if r is None or not r.sources else r.sources) for c, r in own]
-        axes = range(len(same))
-        regions.append(
-            Region(None, None, [_chosen([(c, s[a]) for c, s in own]) for a in axes])
-        )
-    return regions
-
-
-def _chosen(pairs):
-    """The tensor whose condition, () or (batch,), holds: of one it does."""
-    (_, result), *others = pairs
-    for condition, other in others:
-        if isinstance(other, tf.RaggedTensor):
-            rows = tf.broadcast_to(condition, [other.nrows()])
-            here = tf.gather(rows, other.value_rowids())
-            values = _chosen([(~here, result.flat_values), (here, other.flat_values)])
-            result = other.with_flat_values(values)
-            continue
-        rank = max(result.shape.rank, other.shape.rank)
-        result = tf.where(mixing.expand_to_rank(condition, rank), other, result)
-    return result
-
-
-def _zeros(part):
-    """Zeros of the shape of the classes of a dict of boxes."""
-    classes = next(part[key] for key in ("labels", "classes") if key in part)
-    return tf.zeros_like(classes, dtype=tf.float32)

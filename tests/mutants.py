@@ -245,8 +245,8 @@ MUTANTS = {
     ),
     "padding of a Masking layer weighs": (
         "keras_mixup/training/mixed_inputs.py",
-        "layers.mix_features(leaf, draw, masks.get(id(leaf)))",
-        "layers.mix_features(leaf, draw)",
+        "mixing_points.mix_features(leaf, draw, masks.get(id(leaf)))",
+        "mixing_points.mix_features(leaf, draw)",
         "tests/training/test_mixed_inputs.py",
     ),
     "where all is padding there is nothing": (

@@ -10,9 +10,9 @@ from keras_mixup import (
     ends_in_logits,
     keras_private,
     keys,
-    layers,
     metrics,
     mixing,
+    mixing_points,
 )
 from keras_mixup.settings import cannot_change
 from keras_mixup.training import (
@@ -170,7 +170,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
 
     def call(self, inputs, training=None):
         """The network's own output; only a train step mixes."""
-        points = layers.active_points()
+        points = mixing_points.active_points()
         if points is None:
             return self.network(inputs, training=training)
         if self._segments:
@@ -187,7 +187,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         if mixed_targets.any_mask(y_pred):
             # Which positions each part has itself. This pass leaves no losses and no
             # states behind: a graph leaves out all of it but the masks.
-            with layers.mixing_at(None), keras.StatelessScope():
+            with mixing_points.mixing_at(None), keras.StatelessScope():
                 clean = self.network(points.inputs, training=False)
             _, _, parts_of = points.mixed
             mixed_targets.note_masks(y_pred, clean, parts_of)
@@ -223,10 +223,12 @@ class MixUpModel(SeveralWorkers, keras.Model):
         batches.check_names((x, y), self.mixup, ends)
         draw, key = self._draw(y, sample_weight)
         at_places = draws.draws_at(self.mix_at, draw, key)
-        points = layers.MixingPoints(at_places, self.mixup, key, x, (y, sample_weight))
+        points = mixing_points.MixingPoints(
+            at_places, self.mixup, key, x, (y, sample_weight)
+        )
         if cuts.INPUT in self.mix_at:
             x = mixed_inputs.mix_inputs(self.network, x, points)
-        with layers.mixing_at(points):
+        with mixing_points.mixing_at(points):
             results = super().train_step((x, y, sample_weight))
         mixed, _, _ = points.mixed
         counting.raise_flag(self._soft_labels, mixed_loss.any_soft_rows(mixed))
@@ -243,14 +245,14 @@ class MixUpModel(SeveralWorkers, keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """The compiled losses, in a train step of the mixed targets."""
-        points = layers.active_points()
+        points = mixing_points.active_points()
         if points is not None:
             y, sample_weight, _ = points.mixed
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The compiled metrics; `training.mixed_metrics` says what each sees."""
-        points = layers.active_points()
+        points = mixing_points.active_points()
         if points is None:
             return super().compute_metrics(x, y, y_pred, sample_weight)
         y, sample_weight, _ = points.mixed

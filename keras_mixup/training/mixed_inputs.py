@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_mixup import batches, keras_private, layers
+from keras_mixup import batches, keras_private, mixing_points
 from keras_mixup.training import cuts
 
 
@@ -72,5 +72,5 @@ def mix_inputs(network, x, points):
     masks = masks_of_inputs(network, x)
     draw = points.place(cuts.INPUT, leaves)
     return put_back(
-        [layers.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
+        [mixing_points.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
     )

@@ -1,0 +1,57 @@
+"""A mixed batch with what made it, for training loops of one's own."""
+
+import typing
+
+from keras_mixup import mixing, targets
+
+
+class MixedBatch(typing.NamedTuple):
+    """A mixed batch with what made it: `policy(batch, details=True)`.
+
+    Attributes:
+        x: The mixed features.
+        y: The mixed targets.
+        sample_weight: The mixed weights, or None.
+        targets: The K unmixed targets, each in the structure of y: those of the batch,
+            then those of its partners.
+        shares: The K shares of the targets, each of shape () or (batch,).
+        partners: The K - 1 partners, index tensors (batch,).
+        mask: K masks, of which the true one says what a position shows; None where all
+            positions share alike.
+    """
+
+    x: object
+    y: object
+    sample_weight: object
+    targets: tuple
+    shares: tuple
+    partners: tuple
+    mask: tuple | None
+
+
+def detailed(mixed, read, draw, rule):
+    """The `MixedBatch` of a mixed tuple.
+
+    Args:
+        mixed: (x, y) or (x, y, sample_weight).
+        read: The `batches.Batch` of the unmixed batch, and of a second one.
+        draw: `draws.Draw`.
+        rule: "mix" or "closer", as of `MixUp`.
+    """
+    if not isinstance(mixed, tuple):
+        raise ValueError(
+            "A MixedBatch is made of a tuple. Expected (x, y) or (x, y, sample_weight) "
+            "with details=True. Received: a dict"
+        )
+    x, y, *weight = mixed
+    parts = [one.targets for one in read][: len(draw.coefficients)]
+    parts = mixing.gather_parts(parts, draw.partners)
+    return MixedBatch(
+        x,
+        y,
+        weight[0] if weight else None,
+        tuple(read[0].put_targets(part) for part in parts),
+        tuple(targets.target_coefficients(draw.coefficients, rule)),
+        tuple(draw.partners),
+        None if draw.masks is None else tuple(draw.masks),
+    )
