@@ -63,7 +63,8 @@ def chosen(pairs):
     return result
 
 
-def zeros(part):
-    """Zeros of the shape of the classes of a dict of boxes."""
+def one_a_box(weight, part):
+    """A weight of each image, or each box, as one of each box of a dict of boxes."""
     classes = next(part[key] for key in ("labels", "classes") if key in part)
-    return tf.zeros_like(classes, dtype=tf.float32)
+    weight = mixing.expand_to_rank(tf.cast(weight, tf.float32), 2)
+    return weight + tf.zeros_like(classes, dtype=tf.float32)

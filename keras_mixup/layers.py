@@ -66,11 +66,9 @@ class MixFeatures(keras.layers.Layer):
             # A functional network wires masks when it is made: what happens to
             # them in a step must be a layer there.
             symbolic = isinstance(mask, keras.KerasTensor)
-            return (
-                MixMask(self.name)(mask)
-                if symbolic
-                else mixing_points.mix_mask(self.name, mask)
-            )
+            if symbolic:
+                return MixMask(self.name)(mask)
+            return mixing_points.mix_mask(self.name, mask)
 
         if previous_mask is None:
             return None
@@ -102,18 +100,20 @@ class _PolicyLayer(keras.layers.Layer):
         self.policy = self.policy_class(**{"per": "example", **settings})
         self.data_format = data_format
 
+    @property
+    def _title(self):
+        return f"layers.{type(self).__name__}"
+
     def __setattr__(self, name, value):
         if name in inspect.signature(self.policy_class).parameters:
-            raise AttributeError(
-                settings.cannot_change(f"layers.{type(self).__name__}", name)
-            )
+            raise AttributeError(settings.cannot_change(self._title, name))
         super().__setattr__(name, value)
 
     def __getattr__(self, name):
         # The settings, under the names that they have in `keras.layers.MixUp`.
         if name in inspect.signature(self.policy_class).parameters:
             return getattr(self.policy, name)
-        raise AttributeError(f"layers.{type(self).__name__} has no attribute `{name}`.")
+        raise AttributeError(f"{self._title} has no attribute `{name}`.")
 
     def __call__(self, inputs, training=True):
         if isinstance(inputs, tf.data.Dataset):
@@ -123,7 +123,7 @@ class _PolicyLayer(keras.layers.Layer):
             "labels" not in inputs and _is_symbolic(inputs)
         ):
             raise ValueError(
-                f"layers.{type(self).__name__} mixes a batch of images together with its labels. "
+                f"{self._title} mixes a batch of images together with its labels. "
                 'Expected a dict with "images" and "labels", in `Dataset.map`. '
                 f"Received: {type(inputs).__name__}. To mix inside a model, where the "
                 "labels are mixed too, use keras_mixup.MixUpModel."

@@ -123,6 +123,7 @@ def _mask_of_mixed(mask, draw):
 
 
 def mix_mask(point, mask):
+    """The mask of a point's mixed features, in a step that mixes there."""
     points = active_points()
     if points is None or point not in points.draws:
         return mask

@@ -5,7 +5,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_mixup import choosing, keys, mixing
+from keras_mixup import choosing, keys
 from keras_mixup.policy import Policy
 from keras_mixup.settings import Settings
 
@@ -130,9 +130,8 @@ class RandomChoice(Policy):
             choosing.chosen([(c, w[k]) for c, w in weights])
             for k in range(self.examples)
         ]
-        return merged._replace(
-            masks=masks, grid=grid, regions=choosing.sources(found, grid)
-        )
+        regions = choosing.sources(found, grid)
+        return merged._replace(masks=masks, grid=grid, regions=regions)
 
     def check(self, read):
         """Checks a `Batch` for each policy."""
@@ -147,22 +146,16 @@ class RandomChoice(Policy):
         for policy, (chosen, own) in zip(self._drawn_from, draw.choices, strict=True):
             seen, weights = policy.seen_boxes(parts, own)
             weights = [
-                mixing.expand_to_rank(tf.cast(weight, tf.float32), 2)
-                + choosing.zeros(part)
+                choosing.one_a_box(weight, part)
                 for weight, part in zip(weights, parts, strict=True)
             ]
             found.append((chosen, seen, weights))
-        parts = [
-            {
-                **part,
-                "boxes": choosing.chosen([(c, s[k]["boxes"]) for c, s, _ in found]),
-            }
-            for k, part in enumerate(parts)
-        ]
-        counts = range(len(parts))
-        return parts, [
-            choosing.chosen([(c, w[k]) for c, _, w in found]) for k in counts
-        ]
+        boxes, of_all = [], []
+        for k, part in enumerate(parts):
+            seen = choosing.chosen([(c, of[k]["boxes"]) for c, of, _ in found])
+            boxes.append({**part, "boxes": seen})
+            of_all.append(choosing.chosen([(c, of[k]) for c, _, of in found]))
+        return boxes, of_all
 
     def get_config(self):
         """The arguments of the constructor."""

@@ -64,7 +64,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             a `train_step`, `compute_loss`, `fit` and the like of its own.
         mixup: A policy, such as `keras_mixup.MixUp`. Its `seed` makes training
             repeatable; None takes one from Python's generator
-            (`keras.utils.set_random_seed`). Its `num_classes` is not needed: integer labels stay integers.
+            (`keras.utils.set_random_seed`). Its `num_classes` is not needed: integer
+            labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
             is the input. Of several, one is drawn each step, as in manifold
             mixup. A functional network is cut there; elsewhere name a
@@ -223,9 +224,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
         batches.check_names((x, y), self.mixup, ends)
         draw, key = self._draw(y, sample_weight)
         at_places = draws.draws_at(self.mix_at, draw, key)
-        points = mixing_points.MixingPoints(
-            at_places, self.mixup, key, x, (y, sample_weight)
-        )
+        clean = y, sample_weight
+        points = mixing_points.MixingPoints(at_places, self.mixup, key, x, clean)
         if cuts.INPUT in self.mix_at:
             x = mixed_inputs.mix_inputs(self.network, x, points)
         with mixing_points.mixing_at(points):
