@@ -53,15 +53,15 @@ def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
         lengths = given.row_lengths()
         given = given.to_tensor(shape=[None, None, 4])
     dtype = given.dtype
-    height, width = (tf.cast(size, tf.float32) for size in sizes)
+    height, width = (tf.cast(size, tf.float64) for size in sizes)
     scale = tf.stack([width, height, width, height])
     if not box_format.startswith("rel_"):
         scale = tf.ones_like(scale)
     to_corners = FORMATS[box_format]
-    numbers = tf.cast(given, tf.float32)
+    numbers = tf.cast(given, tf.float64)
     corners = tf.einsum("bni,ji->bnj", numbers, _constant(to_corners)) * scale
     left, share = (_pasted if of_pasted else _beneath)(corners, region, sizes)
-    share = tf.where(share < min_visibility, 0.0, share)
+    share = tf.where(share < min_visibility, tf.zeros_like(share), share)
     back = _constant(np.linalg.inv(to_corners))
     left = tf.einsum("bni,ji->bnj", left / scale, back)
     if not (of_pasted and region.resized):
@@ -79,7 +79,7 @@ def _pasted(corners, region, sizes):
     """What a pasted box shows of the partner's boxes, and the share of each."""
     (top, bottom), (left, right) = _edges(region)
     if region.resized:
-        height, width = (tf.cast(size, tf.float32) for size in sizes)
+        height, width = (tf.cast(size, tf.float64) for size in sizes)
         factor = tf.stack([right - left, bottom - top] * 2, -1)
         factor /= tf.stack([width, height, width, height])
         corners = corners * factor + tf.stack([left, top, left, top], -1)
@@ -107,9 +107,9 @@ def _beneath(corners, region, sizes):
 
 
 def _edges(region):
-    """Top and bottom, left and right of a region, float32 (n, 1) each."""
+    """Top and bottom, left and right of a region, float64 (n, 1) each."""
     return [
-        [tf.cast(edge, tf.float32)[:, tf.newaxis] for edge in span]
+        [tf.cast(edge, tf.float64)[:, tf.newaxis] for edge in span]
         for span in region.spans
     ]
 
@@ -127,4 +127,4 @@ def _area(corners):
 
 
 def _constant(matrix):
-    return tf.constant(matrix, tf.float32)
+    return tf.constant(matrix, tf.float64)

@@ -336,7 +336,7 @@ MUTANTS = {
         "tests/test_bad_input.py",
     ),
     "all targets are smoothed": (
-        "keras_mixup/mixup.py",
+        "keras_mixup/policy.py",
         "named = isinstance(self.num_classes, (Mapping, tuple, list))",
         "named = False",
         "tests/test_mixup.py tests/training/test_forms_of_targets.py",

@@ -19,14 +19,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles sampling
-neighbor_search neighbors draws mixing targets target_checks sample_weights boxes
-dict_batches batches settings mixup
-layers soft_metrics metrics last_activation loss_kinds ends_in_logits
+neighbor_search neighbors draws mixing targets target_checks grids regions combining
+sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch policy mixup
+mask_policy box_policy cutmix resizemix fmix choosing random_choice
+mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet
 models.wide_resnet models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
-training.mixed_targets training.mixed_loss training.mixed_metrics
-training.cuts training.mixed_inputs training.model_checks
+training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
+training.cuts training.mixed_inputs training.model_checks training.clean_accuracy
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
 training.gan training
@@ -145,13 +146,27 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
+# What the policies of masks share.
+_OF_MASKS = (
+    "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "
+    "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
+    "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
+    "multi_label=False, pairing_target=None, "
+)
 SIGNATURES = {
     "MixUp": "(alpha=0.2, *, per='batch', pairing='permutation', examples=2, "
     "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
     "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
-    "multi_label=False, pairing_target=None, quantities=())",
-    "MixUp.at_step": "(self, step, batch, replica=0)",
-    "MixUp.between": "(self, batch, other, step=None, replica=0)",
+    "multi_label=False, pairing_target=None, quantities=(), keep_larger=False, "
+    "dtype=None)",
+    "CutMix": "(alpha=1.0, *, min_max=None, bounding_box_format=None, "
+    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, dtype=None)",
+    "ResizeMix": "(scale=(0.1, 0.8), *, bounding_box_format=None, min_visibility=0.1, "
+    f"{_OF_MASKS}dtype=None)",
+    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, dtype=None)",
+    "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
+    "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",
+    "MixUp.between": "(self, batch, other, step=None, replica=0, *, details=False)",
     "count_steps": "(dataset, first_step=0)",
     "CountEpochs": "(dataset)",
     "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
@@ -176,6 +191,7 @@ SIGNATURES = {
     "export_generator": "(model, path, *, postprocess=None, card=None)",
     "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, "
     "bounding_box_format=None, **kwargs)",
+    "layers.CutMix": "(alpha=1.0, *, data_format=None, seed=None, **kwargs)",
     "layers.MixFeatures": "(**kwargs)",
     "metrics.MixedAccuracy": "(name='accuracy', dtype=None, *, threshold=0.5, "
     "multi_label=False)",

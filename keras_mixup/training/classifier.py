@@ -7,7 +7,6 @@ import keras
 from keras_mixup import (
     batches,
     draws,
-    ends_in_logits,
     keras_private,
     keys,
     metrics,
@@ -15,6 +14,7 @@ from keras_mixup import (
     mixing_points,
 )
 from keras_mixup.settings import cannot_change
+from keras_mixup.training import clean_accuracy as of_clean
 from keras_mixup.training import (
     counting,
     cuts,
@@ -142,7 +142,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
     def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
         """As `keras.Model.compile`."""
         if self.clean_accuracy:
-            model_checks.check_metric_names(args, kwargs)
+            of_clean.check_metric_names(args, kwargs)
         loss = mixed_loss.unwrapped(loss)
         wrapped = mixed_loss.wrapped(loss, self.mix_losses)
         super().compile(optimizer, wrapped, *args, **kwargs)
@@ -182,9 +182,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             y_pred = self.network(inputs, training=training)
         points.forward_is_over = True
         points.check_reached()
-        y, sample_weight = points.clean
         placed = list(points.placed.values())
-        points.mixed = mixed_targets.mixed_batch(y, sample_weight, self.mixup, placed)
+        points.mixed = mixed_targets.mixed_batch(*points.clean, self.mixup, placed)
         if mixed_targets.any_mask(y_pred):
             # Which positions each part has itself. This pass leaves no losses and no
             # states behind: a graph leaves out all of it but the masks.
@@ -215,7 +214,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             # Outside of the step, in which a mixing point may be called once.
             self(x, training=False)
         if self.clean_accuracy:
-            self._update_clean_accuracy(x, y)
+            of_clean.update(self, self._clean, x, y)
         if self.mixup.is_identity and not self.mixup.label_smoothing:
             return super().train_step(data)
         sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
@@ -241,9 +240,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             results.pop("clean_accuracy", None)
         return results
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
         """The compiled losses, in a train step of the mixed targets."""
         points = mixing_points.active_points()
         if points is not None:
@@ -299,16 +296,3 @@ class MixUpModel(SeveralWorkers, keras.Model):
         alpha = self.mixup.alpha_at(step)
         classes = self.mixup.pairing_labels(labels, paths)
         return self.mixup.draw(size, key, alpha, classes), key
-
-    def _update_clean_accuracy(self, x, y):
-        if keras.tree.is_nested(y):
-            raise ValueError(
-                "`clean_accuracy` is of one output. Expected one target. Received: "
-                f"{len(keras.tree.flatten(y))} targets"
-            )
-        with keras.StatelessScope():
-            y_pred = self(x, training=False)
-        threshold = 0.5
-        if metrics.is_one_unit(y_pred):
-            threshold = ends_in_logits.threshold_of(self.network, self.loss)
-        self._clean.update_state(y, y_pred, threshold=threshold)

@@ -131,7 +131,7 @@ def _is_of_keras(thing):
 def _update_by_mixed(metric, target, prediction, weights):
     parts = [_floats(part) for part in target.parts]
     weights = [None] * len(parts) if weights is None else _fitted(weights, target)
-    masks = noted_masks(prediction)
+    masks = noted_masks(prediction, target)
     if masks is not None:
         # Where a part is padding, the mixed target is that of the others.
         present = [tf.cast(mask, tf.float32) for mask in masks]

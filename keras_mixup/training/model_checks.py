@@ -72,20 +72,6 @@ def check_arguments(network, mixup, mix_at, metric_targets):
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
 
 
-def check_metric_names(args, kwargs):
-    """Raises for a compiled metric with the name of MixUpModel's own."""
-    named = [args[1:], kwargs.get("metrics"), kwargs.get("weighted_metrics")]
-    for metric in keras.tree.flatten(named):
-        name = getattr(metric, "name", getattr(metric, "__name__", metric))
-        if isinstance(name, str) and name == "clean_accuracy":
-            raise ValueError(
-                "The name `clean_accuracy` is taken by "
-                "MixUpModel(clean_accuracy=True). Expected another name for the "
-                "compiled metric, or clean_accuracy=False. "
-                f"Received: {metric!r}"
-            )
-
-
 def check_network(network, mix_at, cut_names):
     """Raises for a network of which MixUpModel would leave out a part.
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import keras_mixup
 from keras_mixup.draws import Draw
+from keras_mixup.mixing_points import MixingPoints
 from keras_mixup.training import mixed_inputs
 from tests import oracles
 
@@ -22,7 +23,8 @@ def mixed(network, x, lam=0.3, mode="eager", **settings):
     def mix(x):
         own = tf.constant(lam, tf.float32)
         draw = Draw([own, 1 - own], [tf.constant(PARTNER)])
-        return mixed_inputs.mix_inputs(network, x, draw, policy)
+        points = MixingPoints({"input": draw}, policy, None)
+        return mixed_inputs.mix_inputs(network, x, points)
 
     return oracles.run(mode, mix, x)
 
@@ -127,7 +129,8 @@ def test_none_stays_none():
     policy, own = keras_mixup.MixUp(), tf.constant(0.3)
     draw = Draw([own, 1 - own], [tf.constant(PARTNER)])
     layer = keras.layers.Dense(1)
-    found = mixed_inputs.mix_inputs(layer, {"a": X, "b": None}, draw, policy)
+    points = MixingPoints({"input": draw}, policy, None)
+    found = mixed_inputs.mix_inputs(layer, {"a": X, "b": None}, points)
     assert found["b"] is None
     np.testing.assert_allclose(found["a"], oracles.mix(X, 0.3, PARTNER), atol=1e-6)
 
@@ -144,9 +147,11 @@ def test_an_input_of_integers_is_refused_unless_it_passes(dtype, form):
     }
     network = network_of(named if form is dict else list(named.values()))
     with pytest.raises(ValueError, match=f"`n` is of dtype {dtype}.*passthrough"):
-        mixed_inputs.check_input_dtype(network)
-    mixed_inputs.check_input_dtype(network, ("n",))
+        mixed_inputs.check_input_dtype(network, keras_mixup.MixUp())
+    mixed_inputs.check_input_dtype(network, keras_mixup.MixUp(passthrough="n"))
+    # A region that is pasted stays a whole number.
+    mixed_inputs.check_input_dtype(network, keras_mixup.CutMix())
 
 
 def test_a_subclassed_network_says_nothing_of_its_inputs():
-    mixed_inputs.check_input_dtype(keras.layers.Dense(1))
+    mixed_inputs.check_input_dtype(keras.layers.Dense(1), keras_mixup.MixUp())

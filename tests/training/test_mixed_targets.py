@@ -133,11 +133,15 @@ def test_masks_are_noted_part_by_part():
     plain = tf.zeros([2, 1])
     assert mixed_targets.any_mask([plain, mixed])
     assert not mixed_targets.any_mask(plain)
-    assert mixed_targets.noted_masks(mixed) is None
+    two = mixed_targets.MixedTarget([0, 1], [0.5, 0.5])
+    assert mixed_targets.noted_masks(mixed, two) is None
     mixed_targets.note_masks([mixed, plain], [clean, plain], of_two)
-    found = [mask.numpy().tolist() for mask in mixed_targets.noted_masks(mixed)]
+    found = [mask.numpy().tolist() for mask in mixed_targets.noted_masks(mixed, two)]
     assert found == [[[True, False], [False, False]], [[False, False], [True, False]]]
-    assert mixed_targets.noted_masks(plain) is None
+    assert mixed_targets.noted_masks(plain, two) is None
+    # A target of one part goes by the mask of the prediction itself.
+    one = mixed_targets.MixedTarget([0], [1.0])
+    assert mixed_targets.noted_masks(mixed, one) is None
 
 
 # What is refused.
