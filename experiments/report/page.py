@@ -11,7 +11,7 @@ import re
 from experiments import catalog
 from experiments.report import captions, claims, commands, result_file, verdicts
 from experiments.report import report_page as html
-from experiments.report.tables import mean
+from experiments.report.tables import difference, mean
 from keras_mixup.whole_file import whole_file
 
 ROOT = result_file.RESULTS.parents[1]
@@ -88,11 +88,11 @@ def of_claims(found):
     for claim in claims.CLAIMS:
         result, _ = found.get(claim.experiment, (None, None))
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
-        row = [html.link(claim.item, claim.experiment), claim.text, verdict, "", 0]
+        row = [html.link(claim.item, claim.experiment), claim.text, verdict, "", "", 0]
         if result:
-            row[3:] = claim.setting(result), len(result["settings"]["seeds"])
+            row[3:] = *claim.setting(result), len(result["settings"]["seeds"])
         rows.append(row)
-    head = ["Paper", "Claim", "Verdict", "Setting", "Seeds"]
+    head = ["Paper", "Claim", "Verdict", "Scale", "Setting", "Seeds"]
     yield html.table("The paper's claims", head, rows)
     further = dict(found)
     for claim in claims.CLAIMS:
@@ -116,11 +116,17 @@ def of_claim(claim, result, folder):
     judged, paper = verdicts.of_claim(claim, result), claim.paper(result)
     bold = html.Markup("<strong>Verdict: "), html.Markup(".</strong> ")
     yield html.paragraph(bold[0], verdicts.summary(judged), bold[1])
-    yield html.paragraph(claim.setting(result))
-    head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup|Difference to ERM"
-    head = [*head.split("|"), "Seeds", "Verdict"]
-    rows = [row_of(cell, verdict, result, paper) for cell, verdict in judged.items()]
-    yield html.table(f"{claim.item}: the rows of the claim", head, rows)
+    scale, setting = claim.setting(result)
+    yield html.paragraph(f"Scale: {scale}. {setting}")
+    head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup"
+    head += "|Difference to ERM (95 % interval)|Seeds|Verdict|Scale"
+    head += "|ERM, training error (%)" if claim.fits else ""
+    rows = [
+        [*row_of(cell, verdict, result, paper), scale, *regime(claim, result, cell)]
+        for cell, verdict in judged.items()
+    ]
+    title = f"{claim.item}: the rows of the claim"
+    yield html.table(title, head.split("|"), rows)
     yield from whole_of(result, folder)
 
 
@@ -129,17 +135,22 @@ def row_of(cell, verdict, result, paper):
     row, _, measure = cell.rpartition("/")
     baseline = result_file.cell_name(row.rpartition("/")[0], "ERM", measure)
     paired = result["paired"].get(cell)
-    difference = f"{paired['mean']:+.2f}" if paired else "not run"
-    if paired and paired["standard_error"] is not None:
-        difference += f" ± {paired['standard_error']:.2f}"
     values = [paper.get(name) for name in (baseline, cell)]
     cells = [result["summary"].get(name) for name in (baseline, cell)]
     return [
         *(row, measure.replace("_", " ")),
         *("" if value is None else f"{value:g}" for value in values),
         *("not run" if found is None else mean(found, 2) for found in cells),
-        *(difference, paired["seeds"] if paired else 0, verdict),
+        difference(paired, 2) if paired else "not run",
+        *(paired["seeds"] if paired else 0, verdict),
     ]
+
+
+def regime(claim, result, cell):
+    """What decides whether a row is in the claim's regime, if it has one."""
+    errors = verdicts.training_errors(claim, result, cell)
+    texts = ("not known" if error is None else f"{error:.2f}" for error in errors)
+    return [", ".join(texts)] if errors else []
 
 
 def whole_of(result, folder):
