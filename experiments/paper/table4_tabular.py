@@ -18,7 +18,7 @@ the split (half and half at random, anew for each of 10 runs: the paper's decima
 no other simple one for Iris and Arcene), scaling to [0, 1] on the training half, and
 Website Phishing. The initial values were Keras's in a first run, and became PyTorch's,
 as in the authors' published code, when ERM ended far from the paper's on Iris. So that
-ERM's errors agree with the paper's is no finding. Between the methods nothing was chosen.
+ERM's errors agree with the paper's is no finding. It was no choice between methods.
 """
 
 import dataclasses
