@@ -16,8 +16,6 @@ from keras_mixup.whole_file import whole_file
 
 ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
-# The setting that is nearest to the paper's comes first.
-NEAREST = ("paper", "cpu")
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 _NEEDED = {"experiment": str, "item": str, "preset": str, "runs": list}
 _NEEDED |= dict.fromkeys(("settings", "summary", "paired", "paper"), dict)
@@ -42,14 +40,18 @@ def main(flags):
 
 
 def published(folder):
-    """The published results by experiment: (result, folder), the fullest preset's."""
+    """The published results: (result, folder) by experiment, for the fullest preset.
+
+    Those of further presets are found by the names of both, "capacity unaugmented".
+    """
     found = {}
     for place in sorted(folder.glob("*/")):
-        files = [place / f"{preset}.json" for preset in NEAREST]
-        for path in [path for path in files if path.exists()][:1]:
+        for preset in result_file.presets(place):
+            path = place / f"{preset}.json"
             result = result_file.read(path)
             check(result, path)
-            found[place.name] = result, place
+            further = place.name in found
+            found[f"{place.name} {preset}" if further else place.name] = result, place
     return found
 
 
@@ -98,7 +100,8 @@ def of_claims(found):
     for claim in claims.CLAIMS:
         yield from of_claim(claim, *further.pop(claim.experiment, (None, None)))
     for name, (result, folder) in further.items():
-        yield html.heading(f"Beyond the paper: {result['item']}", 3, name)
+        title = f"Beyond the paper: {result['item']}, preset {result['preset']}"
+        yield html.heading(title, 3, name)
         yield from whole_of(result, folder)
 
 
@@ -158,8 +161,9 @@ def whole_of(result, folder):
     name = result["experiment"]
     for number, markdown in enumerate(catalog.load(name).tables(result), start=1):
         yield html.from_markdown(f"{result['item']}, table {number}", markdown)
-    for path in sorted(folder.glob("*.png")):
-        yield html.picture(path, captions.caption(name, path))
+    if result["preset"] == result_file.presets(folder)[0]:
+        for path in sorted(folder.glob("*.png")):
+            yield html.picture(path, captions.caption(name, path))
     yield html.command(commands.typed(result))
     environment, runs = result["environment"], result["runs"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.

@@ -120,6 +120,27 @@ def test_without_results_everything_is_not_run(tmp_path):
     assert text.count("Verdict: not run.") == len(claims.CLAIMS)
 
 
+def test_a_further_preset_has_its_tables_and_the_fullest_the_pictures(tmp_path):
+    folder = tmp_path / "results" / "dcgan"
+    shutil.copytree(result_file.RESULTS / "dcgan", folder)
+    result = result_file.read(folder / "cpu.json")
+    result_file.write(folder / "paper.json", {**result, "preset": "paper"})
+    output = tmp_path / "page.html"
+    flags = ["--output", str(output), "--results", str(folder.parent)]
+    assert main(["report", *flags]) == 0
+    text = output.read_text()
+    titles = re.findall("Beyond the paper: ([^<]*)", text)
+    assert titles == ["DCGAN, preset paper", "DCGAN, preset cpu"]
+    assert {"dcgan", "dcgan-cpu"} < set(Parsed(text).ids)
+    assert len(Parsed(text).pictures) == 1
+    first, second = re.split("Beyond the paper: DCGAN, preset ", text)[1:]
+    assert "<img" in first
+    for part in (first, second):
+        assert ">DCGAN, table 1<" in part
+    result_file.write(folder / "cpu.json", {**result, "schema": 0})
+    assert main(["report", *flags]) == 2
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema": 1, "runs": 3}'])
 def test_a_damaged_result_is_named_and_the_page_before_stays(tmp_path, content, capsys):
     (tmp_path / "figure3_cifar").mkdir()
