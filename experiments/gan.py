@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -27,8 +26,6 @@ class GANSettings(MethodSettings):
     every: int = field(500, least=1)
     # Steps of the discriminator in each iteration.
     discriminator_steps: int = field(5, least=1)
-    # Loss of the generator.
-    generator_loss: Literal["minimax", "non_saturating"] = "minimax"
     # Dimension of the noise.
     latent_dim: int = field(2, least=1)
     # Units of each hidden layer, or channels of the generator's first feature map.
@@ -52,13 +49,13 @@ class GANSettings(MethodSettings):
             expected = "train_step: what is generated is not in the pipeline"
             raise invalid("mix_in", expected, self.mix_in)
 
-    def of_gan(self, alpha, mode, seed):
+    def of_gan(self, alpha, mode, generator_loss, seed):
         """The arguments of `MixUpGAN` beside its networks."""
         return {
             "alpha": alpha,
             "mode": mode,
             "discriminator_steps": self.discriminator_steps,
-            "generator_loss": self.generator_loss,
+            "generator_loss": generator_loss,
             "seed": seed,
         }
 

@@ -64,7 +64,7 @@ class MixtureGAN(keras_mixup.MixUpGAN):
             return super().train_step(draw(self.mixture, key, self.count))
 
 
-def make_gan(data_set, alpha, mode, seed, settings):
+def make_gan(data_set, alpha, mode, seed, settings, generator_loss="minimax"):
     """The authors' networks and optimizers, compiled; made in a strategy's scope."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if settings.batch_size % replicas:
@@ -83,7 +83,7 @@ def make_gan(data_set, alpha, mode, seed, settings):
             "gan_generator", latent_dim=settings.latent_dim, **sizes
         ),
         discriminator=models.build("gan_discriminator", **sizes),
-        **settings.of_gan(alpha, mode, seed),
+        **settings.of_gan(alpha, mode, generator_loss, seed),
     )
     gan.compile(adam(), adam(), jit_compile=settings.jit_compile)
     return gan

@@ -103,17 +103,29 @@ MUTANTS = {
         "            value.reshape(variable.shape)\n",
         "tests/experiments/test_state.py",
     ),
-    "two standard errors are enough": (
+    "one side of the t distribution is enough": (
         "experiments/report/verdicts.py",
-        "abs(mean) > STANDARD_ERRORS",
-        "abs(mean) >= STANDARD_ERRORS",
-        "tests/experiments/test_report.py",
+        "return 2 * stats.t.sf(",
+        "return stats.t.sf(",
+        "tests/experiments/test_verdicts.py",
+    ),
+    "several rows are tested as one": (
+        "experiments/report/verdicts.py",
+        "(len(by_cell) - before) * by_cell[cell]",
+        "by_cell[cell]",
+        "tests/experiments/test_verdicts.py",
     ),
     "two seeds are enough": (
         "experiments/report/verdicts.py",
-        "LEAST_SEEDS, STANDARD_ERRORS = 3, 2",
-        "LEAST_SEEDS, STANDARD_ERRORS = 2, 2",
-        "tests/experiments/test_report.py",
+        "LEAST_SEEDS, LEVEL = 3, 0.05",
+        "LEAST_SEEDS, LEVEL = 2, 0.05",
+        "tests/experiments/test_verdicts.py",
+    ),
+    "a training error that nobody measured fits": (
+        "experiments/report/verdicts.py",
+        "error is not None and error < FITS",
+        "error is None or error < FITS",
+        "tests/experiments/test_verdicts.py",
     ),
     "what is drawn by the service ignores the batch": (
         "experiments/data/service.py",

@@ -58,6 +58,7 @@ class Settings(GANSettings):
     iterations: int = 23_450
     snapshots: tuple[int, ...] = (500, 2000, 5000, 23_450)
     discriminator_steps: int = 1
+    # Loss of the generator.
     generator_loss: Literal["minimax", "non_saturating"] = "non_saturating"
     latent_dim: int = 100
     width: int = 128
@@ -145,7 +146,8 @@ def make_gan(alpha, seed, image_shape, settings):
     discriminator = models.build(
         "dcgan_discriminator", input_shape=shape, width=settings.discriminator_width
     )
-    arguments = settings.of_gan(alpha, settings.mode, seed)
+    chosen = (settings.mode, settings.generator_loss)
+    arguments = settings.of_gan(alpha, *chosen, seed)
     model = keras_mixup.MixUpGAN(generator, discriminator, **arguments)
     adams = (keras.optimizers.Adam(settings.learning_rate, 0.5) for _ in "gd")
     model.compile(*adams, jit_compile=settings.jit_compile)

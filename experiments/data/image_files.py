@@ -13,6 +13,8 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 # Pixels of one image; ImageNet's largest has less than half of that. A file of a few
 # kilobytes can claim pictures that no memory holds.
 LARGEST = 2**27
+# Images of the splits of a known set.
+COUNTS = {"tiny_imagenet_20": {"train": 10_000, "val": 1_000}}
 
 
 def find_folder(name, data_dir):
@@ -23,6 +25,11 @@ def find_folder(name, data_dir):
     for folder in tried:
         if any(_is_image(path) for path in folder.glob("*/*/*")):
             return folder
+        if any(folder.glob("*/*/")) and not any(folder.glob("*/*/*")):
+            raise MissingData(
+                f"Expected images in the class folders of {folder}. Found: 0, all of "
+                "them are empty."
+            )
     if "/" in name or os.sep in name:
         searched = ", ".join(map(str, tried))
         raise MissingData(
@@ -37,11 +44,28 @@ def _is_image(path):
 
 
 def labeled_files(folder):
-    """For every split, (path, class) of its images in a fixed random order."""
+    """For every split, (path, class) of its images in a fixed random order.
+
+    Raises where a class folder is empty, or a known set has fewer images than it had.
+    """
     parts = collections.defaultdict(list)
     for path in sorted(filter(_is_image, folder.glob("*/*/*"))):
         split, label, _ = path.parts[-3:]
         parts[split].append((str(path), label))
+    classes = sorted(path for path in folder.glob("*/*/") if path.name[0] != ".")
+    empty = [str(path) for path in classes if not any(path.iterdir())]
+    if empty:
+        raise MissingData(
+            f"Expected images in the {len(classes)} class folders of {folder}. Found: "
+            f"images in {len(classes) - len(empty)}, none in {', '.join(empty[:10])}"
+            f"{', ...' * (len(empty) > 10)}. Remove a folder that is to be empty."
+        )
+    for split, count in COUNTS.get(folder.name, {}).items():
+        if len(parts[split]) < count:
+            raise MissingData(
+                f"Expected {count} images in {split!r} of {folder}. Found: "
+                f"{len(parts[split])}."
+            )
     for split, files in parts.items():
         random.Random(split).shuffle(files)
     return parts

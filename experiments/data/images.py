@@ -135,7 +135,9 @@ def _from_tfds(name, splits, places):
     )
     sizes = {part: info.num_examples for part, info in builder.info.splits.items()}
     if sizes:
-        disjoint(splits, sizes)
+        found = disjoint(splits, sizes)
+        names = {name for parts in found.values() for name, _ in parts}
+        sources.check_whole(builder, splits, names)
     features = builder.info.features
     *sides, channels = features["image"].shape
 

@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 
 import absl.logging
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from experiments.settings import Refusal
@@ -69,6 +70,53 @@ def prepared_builder(
     config = tfds.download.DownloadConfig(manual_dir=raw_dir and str(raw_dir))
     builder.download_and_prepare(download_config=config)
     return builder
+
+
+def check_whole(builder, splits, names):
+    """Raises unless the files of a prepared set hold the examples that it says.
+
+    Checked are these splits, which are parts of those called `names`. Records are
+    counted only where files are smaller than the set says. Of another format than
+    TFRecord, nothing is known before it is read.
+    """
+    infos = builder.info.splits
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        return
+    if all(_size(infos[name]) >= _least_size(infos[name]) for name in names):
+        return
+    for split in splits:
+        shards = infos[split].file_instructions
+        found = [
+            min(max(_records(shard.filename) - shard.skip, 0), shard.take)
+            for shard in shards
+        ]
+        expected = [shard.take for shard in shards]
+        if found != expected:
+            pairs = zip(shards, found, expected, strict=True)
+            short = [one.basename() for one, has, wanted in pairs if has < wanted]
+            raise MissingData(
+                f"Expected {sum(expected)} examples in {split!r} of "
+                f"{builder.info.full_name}. Found: {sum(found)} in {builder.data_dir}, "
+                f"where files are missing or cut: {', '.join(short)}"
+            )
+
+
+def _size(info):
+    """Bytes of the files of a split that are there."""
+    return sum(path.stat().length for path in info.filepaths if path.exists())
+
+
+def _least_size(info):
+    """Bytes of a split's examples as TFRecord, which adds 16 to each."""
+    return info.num_bytes + 16 * info.num_examples
+
+
+def _records(path):
+    """The number of whole records of a file; 0 if it is missing."""
+    if not tf.io.gfile.exists(path):
+        return 0
+    records = tf.data.TFRecordDataset(path).ignore_errors()
+    return int(records.reduce(0, lambda count, _: count + 1))
 
 
 def raw_source(dl_manager, url):

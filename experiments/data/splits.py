@@ -13,7 +13,12 @@ def ranges(split, sizes):
         name: tfds.core.SplitInfo(name=name, shard_lengths=[size], num_bytes=0)
         for name, size in sizes.items()
     }
-    parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
+    try:
+        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
+    except ValueError as error:
+        there = ", ".join(f"{size} in {name!r}" for name, size in sizes.items())
+        text = " ".join(str(error).split())
+        raise ValueError(f"{text} Found: {there or 'nothing'}") from error
     return [
         (part.splitname, range(sizes[part.splitname])[part.from_ : part.to])
         for part in parts

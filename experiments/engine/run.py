@@ -151,6 +151,10 @@ def conclude(experiment, settings, records):
     if settings.publish:
         place = result_file.RESULTS / experiment.name
         result_file.write(place / written.name, result)
+        fullest = result_file.presets(place)[0]
+        if settings.preset != fullest:
+            print(f"Published to {place}, whose pictures stay those of {fullest}.json")
+            return result
         for picture in pictures:
             with whole_file(place / picture.name) as scratch:
                 shutil.copyfile(picture, scratch)

@@ -14,13 +14,15 @@ standard deviation .01; new points in every batch; the saturating loss; PyTorch'
 initial values. There d is not trained on the paper's formula but between two shuffled
 batches, each half real and half generated, with weights uniform in (0, alpha): that is
 `--mode author_code`; `--mode objective` is the formula. ERM is the same in both. Not as
-there: iterations count from 1, so a snapshot is one update earlier.
+there: iterations count from 1, so a snapshot is one update earlier; and on the ring the
+non-saturating loss as well, whose rows are a group of their own, with their own ERM.
 
 What is measured, on 10,000 samples of fixed noise and as many real points, README.md
 beside this folder says; the sliced 1-Wasserstein distance is over 200 directions.
 """
 
 import dataclasses
+from typing import Literal
 
 from experiments import gan, mixtures
 from experiments.engine import distribution
@@ -30,6 +32,7 @@ from experiments.report import gan_figures, tables
 from experiments.settings import field, invalid, method_name
 
 MIXTURES, MODES = ("ring", "grid"), ("author_code", "objective")
+LOSSES = ("minimax", "non_saturating")
 MEASURES = {
     "modes_covered": "Modes covered, end",
     "late_modes_covered": "Modes covered, late",
@@ -51,7 +54,12 @@ class Settings(GANSettings):
     data_sets: tuple[str, ...] = field(MIXTURES, "plan", among=MIXTURES)
     # How the discriminator's batches are mixed: author_code, objective.
     mode: tuple[str, ...] = field(MODES, "plan", among=MODES)
-    # The program's further alphas, in mode author_code on the ring with the first seed.
+    # Losses of the generator; those after the first on the ring alone.
+    generator_losses: tuple[Literal["minimax", "non_saturating"], ...] = field(
+        LOSSES, "plan", among=LOSSES
+    )
+    # The program's further alphas, in mode author_code on the ring with the first seed
+    # and the first loss.
     further_alphas: tuple[float, ...] = field(
         (0.1, 0.5, 1.0), "plan", above=0, empty=True
     )
@@ -78,27 +86,36 @@ def runs(settings, data):
     """The runs, the first seed's first."""
     return [
         Run(
-            data_set,
+            # A method is paired with the ERM of its own loss.
+            data_set + ("" if loss == "minimax" else ", non-saturating"),
             method_name(alpha) + (", objective" if mode == "objective" else ""),
             seed,
-            {"data_set": data_set, "alpha": alpha, "mode": mode},
+            {
+                "data_set": data_set,
+                "alpha": alpha,
+                "mode": mode,
+                "generator_loss": loss,
+            },
         )
         for number, seed in enumerate(settings.seeds)
         for data_set in settings.data_sets
         if data_set == "ring" or number < settings.grid_seeds
-        for alpha, mode in _methods(settings, data_set, number)
+        for loss in settings.generator_losses
+        if data_set == "ring" or loss == settings.generator_losses[0]
+        for alpha, mode in _methods(settings, data_set, loss, number)
     ]
 
 
-def _methods(settings, data_set, number):
-    """(alpha, mode) of each method that this data set has with this seed."""
+def _methods(settings, data_set, loss, number):
+    """(alpha, mode) of each method of this data set and loss, with this seed."""
     found = [(0.0, "author_code")] if "erm" in settings.methods else []
     if "mixup" not in settings.methods:
         return found
     own = [(alpha, mode) for mode in MODES for alpha in settings.alphas]
     if number >= settings.objective_seeds:
         own = [(alpha, mode) for alpha, mode in own if mode == "author_code"]
-    if data_set == "ring" and number == 0:
+    is_first = number == 0 and loss == settings.generator_losses[0]
+    if data_set == "ring" and is_first:
         further = set(settings.further_alphas) - set(settings.alphas)
         own += [(a, "author_code") for a in settings.further_alphas if a in further]
     return found + [one for one in own if one[1] in settings.mode]
@@ -106,12 +123,14 @@ def _methods(settings, data_set, number):
 
 def train(run, data, settings, folder):
     """One run: the record of its points, and the real examples drawn."""
-    data_set, alpha, mode = (run.settings[n] for n in ("data_set", "alpha", "mode"))
+    alpha, mode = run.settings["alpha"], run.settings["mode"]
     replicas = distribution.strategy_of(settings).num_replicas_in_sync
     return gan.train(
         settings,
         folder,
-        make_gan=lambda: mixtures.make_gan(data_set, alpha, mode, run.seed, settings),
+        make_gan=lambda: mixtures.make_gan(
+            **run.settings, seed=run.seed, settings=settings
+        ),
         batches=lambda done: gan.indices(done, replicas),
         examples_per_step=settings.examples_per_step(alpha, mode),
         measure=lambda model, iteration: mixtures.measure(
@@ -151,10 +170,12 @@ EXPERIMENT = Experiment(
             "iterations": 10_000,
             "snapshots": (10, 100, 1000, 5000, 10_000),
             "grid_seeds": 3,
+            "objective_seeds": 3,
         },
         "smoke": {
             "data_sets": ("ring",),
             "mode": ("author_code",),
+            "generator_losses": ("minimax",),
             "further_alphas": (),
             "seeds": (0,),
             "width": 16,

@@ -1,19 +1,24 @@
-"""Table 4: six tables of the UCI repository.
+"""Our reading of Table 4: six tables of the UCI repository.
 
 The claim (section 3.6): mixup helps on tables too, "on four out of the six data sets".
 
-    python -m experiments table4_tabular --data_dir DATA           # the paper's setting
+    python -m experiments table4_tabular --data_dir DATA           # our reading of it
     python -m experiments table4_tabular --preset smoke            # seconds, no data
     python -m experiments table4_tabular --initial_values keras --run_dir runs/keras
 
 From the paper: two hidden layers of 128 ReLU units, Adam with its defaults (1e-3,
 .9, .999, 1e-8), 10 epochs, mini-batches of 16, the average test error.
 
-Not in the paper, and set here: alpha (1, and .1, .2, .4 beside it), the split (half and
-half at random, anew for each of 10 runs: the paper's decimals allow no other simple one
-for Iris and Arcene), scaling to [0, 1] on the training half, missing values (the
-training half's mean), and which "Phishing" (Website Phishing, whose ERM error fits).
-Initial values are PyTorch's, as in the authors' published code.
+The paper does not give alpha, the split, the scaling, the initial values, what stands
+for missing values, nor which "Phishing" it is. Set here: alpha (1, and .1, .2, .4
+beside it) and missing values (the training half's mean).
+
+Chosen by looking at ERM's test errors, as what comes nearest to the paper's ERM column:
+the split (half and half at random, anew for each of 10 runs: the paper's decimals allow
+no other simple one for Iris and Arcene), scaling to [0, 1] on the training half, and
+Website Phishing. The initial values were Keras's in a first run, and became PyTorch's,
+as in the authors' published code, when ERM ended far from the paper's on Iris. So that
+ERM's errors agree with the paper's is no finding. It was no choice between methods.
 """
 
 import dataclasses
@@ -43,7 +48,7 @@ PAPER = {
 
 @dataclasses.dataclass(frozen=True)
 class Settings(classifier.MLPSettings):
-    """Settings of Table 4; the defaults are the paper's."""
+    """Settings of Table 4; the defaults are our reading of the paper's."""
 
     # Tables to run: abalone, arcene, arrhythmia, htru2, iris, phishing, or
     # iris_bundled (scikit-learn's copy, which needs no files).
@@ -138,5 +143,6 @@ EXPERIMENT = Experiment(
     draw=figures.reliability_diagrams,
     paper=lambda settings: measures.cells(PAPER, ["test_error"], ("ERM", "mixup 1")),
     legend="Test error after the last epoch (%), mean ± standard deviation of the "
-    "runs; in brackets the paper's.",
+    "runs; in brackets the paper's, which gives no alpha, split, scaling or initial "
+    "values: those are ours.",
 )

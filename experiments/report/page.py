@@ -11,13 +11,11 @@ import re
 from experiments import catalog
 from experiments.report import captions, claims, commands, result_file, verdicts
 from experiments.report import report_page as html
-from experiments.report.tables import mean
+from experiments.report.tables import difference, mean
 from keras_mixup.whole_file import whole_file
 
 ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
-# The setting that is nearest to the paper's comes first.
-NEAREST = ("paper", "cpu")
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 _NEEDED = {"experiment": str, "item": str, "preset": str, "runs": list}
 _NEEDED |= dict.fromkeys(("settings", "summary", "paired", "paper"), dict)
@@ -42,14 +40,18 @@ def main(flags):
 
 
 def published(folder):
-    """The published results by experiment: (result, folder), the fullest preset's."""
+    """The published results: (result, folder) by experiment, for the fullest preset.
+
+    Those of further presets are found by the names of both, "capacity unaugmented".
+    """
     found = {}
     for place in sorted(folder.glob("*/")):
-        files = [place / f"{preset}.json" for preset in NEAREST]
-        for path in [path for path in files if path.exists()][:1]:
+        for preset in result_file.presets(place):
+            path = place / f"{preset}.json"
             result = result_file.read(path)
             check(result, path)
-            found[place.name] = result, place
+            further = place.name in found
+            found[f"{place.name} {preset}" if further else place.name] = result, place
     return found
 
 
@@ -88,17 +90,18 @@ def of_claims(found):
     for claim in claims.CLAIMS:
         result, _ = found.get(claim.experiment, (None, None))
         verdict = verdicts.summary(verdicts.of_claim(claim, result))
-        row = [html.link(claim.item, claim.experiment), claim.text, verdict, "", 0]
+        row = [html.link(claim.item, claim.experiment), claim.text, verdict, "", "", 0]
         if result:
-            row[3:] = claim.setting(result), len(result["settings"]["seeds"])
+            row[3:] = *claim.setting(result), len(result["settings"]["seeds"])
         rows.append(row)
-    head = ["Paper", "Claim", "Verdict", "Setting", "Seeds"]
+    head = ["Paper", "Claim", "Verdict", "Scale", "Setting", "Seeds"]
     yield html.table("The paper's claims", head, rows)
     further = dict(found)
     for claim in claims.CLAIMS:
         yield from of_claim(claim, *further.pop(claim.experiment, (None, None)))
     for name, (result, folder) in further.items():
-        yield html.heading(f"Beyond the paper: {result['item']}", 3, name)
+        title = f"Beyond the paper: {result['item']}, preset {result['preset']}"
+        yield html.heading(title, 3, name)
         yield from whole_of(result, folder)
 
 
@@ -116,11 +119,17 @@ def of_claim(claim, result, folder):
     judged, paper = verdicts.of_claim(claim, result), claim.paper(result)
     bold = html.Markup("<strong>Verdict: "), html.Markup(".</strong> ")
     yield html.paragraph(bold[0], verdicts.summary(judged), bold[1])
-    yield html.paragraph(claim.setting(result))
-    head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup|Difference to ERM"
-    head = [*head.split("|"), "Seeds", "Verdict"]
-    rows = [row_of(cell, verdict, result, paper) for cell, verdict in judged.items()]
-    yield html.table(f"{claim.item}: the rows of the claim", head, rows)
+    scale, setting = claim.setting(result)
+    yield html.paragraph(f"Scale: {scale}. {setting}")
+    head = "Row|Measure|Paper, ERM|Paper, mixup|Ours, ERM|Ours, mixup"
+    head += "|Difference to ERM (95 % interval)|Seeds|Verdict|Scale"
+    head += "|ERM, training error (%)" if claim.fits else ""
+    rows = [
+        [*row_of(cell, verdict, result, paper), scale, *regime(claim, result, cell)]
+        for cell, verdict in judged.items()
+    ]
+    title = f"{claim.item}: the rows of the claim"
+    yield html.table(title, head.split("|"), rows)
     yield from whole_of(result, folder)
 
 
@@ -129,17 +138,22 @@ def row_of(cell, verdict, result, paper):
     row, _, measure = cell.rpartition("/")
     baseline = result_file.cell_name(row.rpartition("/")[0], "ERM", measure)
     paired = result["paired"].get(cell)
-    difference = f"{paired['mean']:+.2f}" if paired else "not run"
-    if paired and paired["standard_error"] is not None:
-        difference += f" ± {paired['standard_error']:.2f}"
     values = [paper.get(name) for name in (baseline, cell)]
     cells = [result["summary"].get(name) for name in (baseline, cell)]
     return [
         *(row, measure.replace("_", " ")),
         *("" if value is None else f"{value:g}" for value in values),
         *("not run" if found is None else mean(found, 2) for found in cells),
-        *(difference, paired["seeds"] if paired else 0, verdict),
+        difference(paired, 2) if paired else "not run",
+        *(paired["seeds"] if paired else 0, verdict),
     ]
+
+
+def regime(claim, result, cell):
+    """What decides whether a row is in the claim's regime, if it has one."""
+    errors = verdicts.training_errors(claim, result, cell)
+    texts = ("not known" if error is None else f"{error:.2f}" for error in errors)
+    return [", ".join(texts)] if errors else []
 
 
 def whole_of(result, folder):
@@ -147,8 +161,9 @@ def whole_of(result, folder):
     name = result["experiment"]
     for number, markdown in enumerate(catalog.load(name).tables(result), start=1):
         yield html.from_markdown(f"{result['item']}, table {number}", markdown)
-    for path in sorted(folder.glob("*.png")):
-        yield html.picture(path, captions.caption(name, path))
+    if result["preset"] == result_file.presets(folder)[0]:
+        for path in sorted(folder.glob("*.png")):
+            yield html.picture(path, captions.caption(name, path))
     yield html.command(commands.typed(result))
     environment, runs = result["environment"], result["runs"]
     # Rows may share a training: Table 3 attacks each network by several epsilons.

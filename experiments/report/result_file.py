@@ -135,6 +135,16 @@ def read(path):
     return found
 
 
+def presets(folder):
+    """The presets that are published in a folder, that nearest to the paper's first.
+
+    The pictures there, whose names have no preset, are those of the first.
+    """
+    # A name that begins with a dot is of a file that is not finished.
+    found = [path.stem for path in folder.glob("[!.]*.json")]
+    return sorted(found, key=lambda name: (name != "paper", name != "cpu", name))
+
+
 def environment():
     """Versions, processor and cores, accelerators, git revision and date."""
     import tensorflow as tf

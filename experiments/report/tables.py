@@ -1,5 +1,7 @@
 """Summaries of results as Markdown tables."""
 
+from scipy import stats
+
 from experiments.report import result_file
 
 
@@ -59,3 +61,13 @@ def mean(cell, digits):
     """The mean of a cell of "summary", with its standard deviation if it has one."""
     text, deviation = f"{cell['mean']:.{digits}f}", cell["standard_deviation"]
     return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
+
+
+def difference(paired, digits):
+    """A difference of "paired", with its 95 % interval by Student's t if it has one."""
+    text, error = f"{paired['mean']:+.{digits}f}", paired["standard_error"]
+    if error is None:
+        return text
+    half = error * stats.t.ppf(0.975, paired["seeds"] - 1)
+    low, high = paired["mean"] - half, paired["mean"] + half
+    return f"{text} ({low:+.{digits}f} to {high:+.{digits}f})"

@@ -100,14 +100,15 @@ def test_the_differences_to_the_papers_mixup():
     )
     table, differences = lines_of(DISCUSSION, cells)
     assert table[2] == "| ERM | 14.0 ± 1.0 | 14.0 ± 1.0 | 2.0 ± 0.0 | 8.0 ± 0.0 |"
-    # By seed 3, 2 and 4: a deviation of 1, and 1 / sqrt(3) of the mean.
+    # By seed 3, 2 and 4: a deviation of 1, and 4.303 / sqrt(3) for the interval.
+    text = "Median test error less that of mixup as in the paper"
     assert differences == [
-        "| Median test error less that of mixup as in the paper | Points |",
+        f"| {text} | Points (95 % interval by t) |",
         "|---|---|",
-        "| ERM | +3.0 ± 0.6 |",
-        "| two loaders | -1.0 ± 0.0 |",
+        "| ERM | +3.0 (+0.5 to +5.5) |",
+        "| two loaders | -1.0 (-1.0 to -1.0) |",
     ]
-    # One seed has no standard error; without the paper's mixup there is no table.
+    # One seed has no interval; without the paper's mixup there is no table.
     one = {place: epochs for place, epochs in cells.items() if place[2] == 0}
     rows = ["| ERM | +3.0 |", "| two loaders | -1.0 |"]
     assert lines_of(DISCUSSION, one)[1][2:] == rows

@@ -2,8 +2,10 @@
 
 import functools
 
+import numpy as np
 import pytest
 
+from experiments import gan, mixtures
 from experiments.engine import run as engine
 from experiments.paper.figure5_gan import EXPERIMENT
 from experiments.report import gan_figures
@@ -23,37 +25,81 @@ def test_the_papers_preset_has_three_seeds_on_the_ring_and_two_on_the_grid():
     for method in ("ERM", "mixup 0.2"):
         assert {(g, s) for g, m, s in plan if m == method} == {
             *(("ring", seed) for seed in (0, 1, 2)),
+            *(("ring, non-saturating", seed) for seed in (0, 1, 2)),
             *(("grid", seed) for seed in (0, 1)),
         }
     rest = [run for run in plan if run[1] not in ("ERM", "mixup 0.2")]
     assert rest == [
         ("ring", "mixup 0.2, objective", 0),
         *(("ring", f"mixup {alpha}", 0) for alpha in (0.1, 0.5, 1)),
+        ("ring, non-saturating", "mixup 0.2, objective", 0),
         ("grid", "mixup 0.2, objective", 0),
     ]
 
 
 def test_flags_choose_among_the_runs():
-    flags = ("--mode", "author_code", "--seeds", "0")
+    flags = ("--mode", "author_code", "--seeds", "0", "--generator_losses", "minimax")
     alphas = [("ring", f"mixup {alpha}", 0) for alpha in (0.1, 0.5, 1)]
     both = [(g, m, 0) for g in ("ring", "grid") for m in ("ERM", "mixup 0.2")]
     assert planned(*flags) == [*both[:2], *alphas, *both[2:]]
     assert planned(*flags, "--further_alphas") == both
     assert planned(*flags, "--methods", "erm") == [both[0], both[2]]
-    only = planned("--mode", "objective", "--methods", "mixup")
+    only = planned("--mode", "objective", "--methods", "mixup", *flags[-2:])
     assert only == [(g, "mixup 0.2, objective", 0) for g in ("ring", "grid")]
+
+
+def test_the_first_loss_has_the_whole_plan_and_the_other_the_ring_alone():
+    of_minimax = planned("--generator_losses", "minimax")
+    of_other = planned("--generator_losses", "non_saturating")
+    assert of_other == [(f"{g}, non-saturating", m, s) for g, m, s in of_minimax]
+    both = planned("--generator_losses", "non_saturating", "minimax")
+    assert set(of_other) < set(both)
+    assert {run[:2] for run in set(both) - set(of_other)} == {
+        ("ring", method) for method in ("ERM", "mixup 0.2", "mixup 0.2, objective")
+    }
+
+
+def test_a_run_of_minimax_is_what_it_was_when_the_loss_was_a_setting():
+    settings = parse("--data_sets", "ring", "--seeds", "0")
+    run, *_ = EXPERIMENT.runs(settings, None)
+    assert run.folder_name == "ring_erm_seed_0"
+    claim = engine.claims_of(settings, [run])[run.folder_name]
+    assert claim["generator_loss"] == "minimax"
+    assert "generator_losses" not in claim
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+def test_a_run_trains_by_its_loss(loss, monkeypatch, tmp_path):
+    flags = ("--preset", "smoke", "--generator_losses", loss)
+    made = []
+    monkeypatch.setattr(
+        gan, "train", lambda *_, make_gan, **kwargs: made.append(make_gan())
+    )
+    settings = parse(*flags)
+    for run in EXPERIMENT.runs(settings, None):
+        EXPERIMENT.train(run, None, settings, tmp_path)
+    assert [one.generator_loss for one in made] == [loss, loss]
 
 
 def test_a_run_says_its_mixture_its_alpha_and_its_mode():
     plan = EXPERIMENT.runs(parse("--seeds", "4", "--data_sets", "ring"), None)
-    found = {run.method: tuple(run.settings.values()) for run in plan}
-    assert list(plan[0].settings) == ["data_set", "alpha", "mode"]
+    found = {(run.group, run.method): tuple(run.settings.values()) for run in plan}
+    assert list(plan[0].settings) == ["data_set", "alpha", "mode", "generator_loss"]
     assert found == {
-        "ERM": ("ring", 0.0, "author_code"),
-        "mixup 0.2, objective": ("ring", 0.2, "objective"),
+        ("ring", "mixup 0.1"): ("ring", 0.1, "author_code", "minimax"),
+        ("ring", "mixup 0.5"): ("ring", 0.5, "author_code", "minimax"),
+        ("ring", "mixup 1"): ("ring", 1.0, "author_code", "minimax"),
         **{
-            f"mixup {alpha:g}": ("ring", alpha, "author_code")
-            for alpha in (0.2, 0.1, 0.5, 1.0)
+            (group, method): ("ring", alpha, mode, loss)
+            for group, loss in (
+                ("ring", "minimax"),
+                ("ring, non-saturating", "non_saturating"),
+            )
+            for method, alpha, mode in (
+                ("ERM", 0.0, "author_code"),
+                ("mixup 0.2", 0.2, "author_code"),
+                ("mixup 0.2, objective", 0.2, "objective"),
+            )
         },
     }
 
@@ -72,6 +118,15 @@ def test_a_generator_moves_toward_the_data_and_snapshots_are_kept(tmp_path):
         kept = {e["iteration"]: e["samples"] for e in run["epochs"] if "samples" in e}
         assert list(kept) == [10, 40]
         assert gan_figures.read_points(kept[10]).shape == (200, 2)
+
+
+def test_the_panels_of_another_loss_show_the_points_of_their_own_mixture():
+    for mixture in ("ring", "grid"):
+        points = gan_figures._real(f"{mixture}, non-saturating")
+        np.testing.assert_array_equal(points, gan_figures._real(mixture))
+        distances = np.linalg.norm(points[:, None] - mixtures.modes(mixture), axis=-1)
+        assert distances.min(axis=1).max() < 0.1
+        assert set(distances.argmin(axis=1)) == set(range(len(distances[0])))
 
 
 def test_without_samples_there_are_no_panels(tmp_path):

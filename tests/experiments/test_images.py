@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from experiments.data import digits, images, sources
+from experiments.data import digits, image_files, images, sources
 
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
 RNG = np.random.default_rng(0)
@@ -280,6 +280,130 @@ def test_missing_data_say_what_to_put_where(tmp_path, no_download):
     with pytest.raises(sources.MissingData, match=archives):
         load("imagenet2012", ("train",), download)
     assert not list(tmp_path.iterdir())
+
+
+def counted(length, found):
+    """What a refusal says of how many were expected and found."""
+    return rf"Expected {length} .*Found: {found}\b"
+
+
+@pytest.mark.parametrize("split", ["train[25:35]", "train[:30]", "train[-30:20]"])
+def test_a_slice_beyond_the_images_of_a_set_says_how_many_there_are(
+    split, folder, prepared
+):
+    for name in (folder, "made"):
+        with pytest.raises(sources.UnknownData) as error:
+            load(name, (split,), prepared)
+        limits = split.partition("[")[2]
+        expected = f"Requested slice [{limits} incompatible with 20 examples"
+        assert expected in str(error.value)
+        assert "Found: 20 in 'train', " in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """Where a set "made" of TFDS is: 20 training images in two shards, and 6 more."""
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(6, 5, 3)),
+            "label": tfds.features.ClassLabel(names=["a", "b"]),
+        }
+    )
+    place = tmp_path / "tfds" / "made" / "1.0.0"
+    place.mkdir(parents=True)
+    infos = []
+    for split, lengths in (("train", [12, 8]), ("test", [6])):
+        template = tfds.core.ShardedFileTemplate(
+            data_dir=place, dataset_name="made", split=split, filetype_suffix="tfrecord"
+        )
+        records = []
+        for number in range(sum(lengths)):
+            image = pixels_of(split, "a", number).astype("uint8")
+            example = features.encode_example({"image": image, "label": number % 2})
+            records.append(features.serialize_example(example))
+        size = sum(map(len, records))
+        infos.append(tfds.core.SplitInfo(split, lengths, size, template))
+        for path, length in zip(infos[-1].filepaths, lengths, strict=True):
+            with tf.io.TFRecordWriter(str(path)) as writer:
+                for record in records[:length]:
+                    writer.write(record)
+            del records[:length]
+    tfds.folder_dataset.write_metadata(
+        data_dir=str(place), features=features, split_infos=infos
+    )
+    real_builder = tfds.builder
+
+    def builder(name, data_dir):
+        if name == "made" and pathlib.Path(data_dir, "made").exists():
+            return tfds.builder_from_directory(str(place))
+        return real_builder(name, data_dir=data_dir)
+
+    monkeypatch.setattr(tfds, "builder", builder)
+    return sources.Places(prepared_dir=str(tmp_path / "tfds"))
+
+
+SHARDS = [f"made-train.tfrecord-0000{n}-of-00002" for n in (0, 1)]
+
+
+def test_a_set_of_tfds_that_lacks_a_shard_says_how_many_it_has(prepared):
+    place = pathlib.Path(prepared.prepared_dir, "made", "1.0.0")
+    found = load("made", ("train", "test"), prepared)
+    assert found.counts == {"train": 20, "test": 6}
+    numbers = [number for _, number in read(found.datasets["train"])]
+    (place / SHARDS[1]).unlink()
+    with pytest.raises(sources.MissingData, match=counted(20, 12)) as error:
+        load("made", ("train", "test"), prepared)
+    assert str(error.value).endswith(f"missing or cut: {SHARDS[1]}")
+    assert "\n" not in str(error.value)
+    with pytest.raises(sources.MissingData, match=counted(10, 2)):
+        load("made", ("train[:10]", "train[10:]"), prepared)
+    # What is asked for is there.
+    for splits in (("test",), ("train[2:12]",)):
+        whole = load("made", splits, prepared)
+        (data,) = whole.datasets.values()
+        assert len(read(data)) == whole.counts[splits[0]]
+    assert [number for _, number in read(data)] == numbers[2:12]
+
+
+def test_a_set_of_tfds_with_a_cut_shard_says_how_many_it_has(prepared):
+    path = pathlib.Path(prepared.prepared_dir, "made", "1.0.0", SHARDS[0])
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    with pytest.raises(sources.MissingData, match=counted(20, 19)):
+        load("made", ("train",), prepared)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(sources.MissingData, match=counted(3, 0)):
+        load("made", ("train[9:12]", "test"), prepared)
+
+
+def test_a_folder_whose_files_are_gone_says_how_many_it_has(folder):
+    for path in (folder / "train" / "c").iterdir():
+        path.unlink()
+    match = r"Expected images in the 5 class .*Found: images in 4, none in .*train/c\."
+    with pytest.raises(sources.MissingData, match=match):
+        load(folder, ("train",))
+    for path in folder.glob("*/*/*"):
+        path.unlink()
+    for name in (folder, folder.name):
+        with pytest.raises(sources.MissingData, match="Expected images .* Found: 0,"):
+            load(name, ("train",), sources.Places(data_dir=str(folder.parent)))
+
+
+def test_tiny_imagenet_with_fewer_images_says_how_many_it_has(folder, monkeypatch):
+    known = folder.rename(folder.with_name("tiny_imagenet_20"))
+    with pytest.raises(sources.MissingData, match=counted(10_000, 20)):
+        load(known, ("val",))
+    monkeypatch.setattr(
+        image_files, "COUNTS", {known.name: {"train": 20, "val": 13, "test": 1}}
+    )
+    with pytest.raises(sources.MissingData, match=counted(13, 12)):
+        load(known, ("train",))
+    save(known / "val" / "b" / "last.png", pixels_of("val", "b", 5))
+    with pytest.raises(sources.MissingData, match=counted(1, 0)):
+        load(known, ("train",))
+    save(known / "test" / "b" / "one.png", pixels_of("val", "b", 5))
+    assert load(known, ("train", "val")).counts == {"train": 20, "val": 13}
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist"])

@@ -1,4 +1,4 @@
-"""The page of all that was found: verdicts, escaping, what a browser makes of it."""
+"""The page of all that was found: commands, escaping, what a browser makes of it."""
 
 import dataclasses
 import functools
@@ -20,98 +20,9 @@ from experiments.report import (
     commands,
     report_page,
     result_file,
-    verdicts,
 )
-from experiments.report import page as report
 from experiments.report.report_page import Markup
 from experiments.settings import Settings, field
-
-
-def paired(mean, error, seeds):
-    return {"mean": mean, "standard_error": error, "seeds": seeds}
-
-
-@pytest.mark.parametrize(
-    ("entry", "direction", "full", "expected"),
-    [
-        (paired(-2.1, 1.0, 3), "lower", False, "direction shown at reduced setting"),
-        (paired(-2.1, 1.0, 3), "lower", True, "reproduced at full setting"),
-        (paired(-2.0, 1.0, 3), "lower", False, "not shown at reduced setting"),
-        (paired(-9.0, 1.0, 2), "lower", False, "not shown at reduced setting"),
-        (paired(-9.0, None, 1), "lower", True, "not shown at full setting"),
-        (paired(2.1, 1.0, 3), "lower", False, "opposite at reduced setting"),
-        (paired(2.1, 1.0, 3), "higher", False, "direction shown at reduced setting"),
-        (paired(-2.1, 1.0, 5), "higher", True, "opposite at full setting"),
-        (paired(0.0, 0.0, 3), "lower", False, "not shown at reduced setting"),
-        (None, "lower", False, "not run"),
-    ],
-)
-def test_the_rule(entry, direction, full, expected):
-    assert verdicts.verdict(entry, direction, full) == expected
-
-
-def test_a_claim_counts_the_verdicts_of_its_rows():
-    assert verdicts.summary({}) == "not run"
-    assert verdicts.summary({"a": "x", "b": "x"}) == "x"
-    assert verdicts.summary({"a": "x", "b": "y", "c": "x"}) == "2 of 3 x; 1 of 3 y"
-
-
-@pytest.fixture(scope="module")
-def found():
-    return report.published(result_file.RESULTS)
-
-
-@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.experiment)
-def test_each_claim_finds_its_rows_in_what_is_published(claim, found):
-    result, _ = found[claim.experiment]
-    cells = claim.cells(result)
-    assert {cell.rpartition("/")[2] for cell in cells} == set(claim.measures)
-    assert any(cell in result["paired"] for cell in cells)
-    assert claim.setting(result)
-    judged = verdicts.of_claim(claim, result)
-    assert set(judged) == set(cells)
-    for cell, verdict in judged.items():
-        assert (verdict == "not run") == (cell not in result["paired"])
-
-
-def test_the_rows_of_the_paper_that_were_not_run_are_named():
-    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
-    none = {"summary": {}, "paper": {}, "paired": {}, "preset": "paper", "settings": {}}
-
-    def of(name, **changed):
-        return verdicts.of_claim(by_name[name], none | {"experiment": name} | changed)
-
-    table_1 = of("table1_imagenet")
-    assert set(table_1.values()) == {"not run"}
-    # ResNet-101 and ResNeXt-101 32x4d of both lengths, 64x4d of one.
-    assert len(table_1) == 5
-    assert by_name["table1_imagenet"].paper(none)[
-        "ResNeXt-101 32x4d, 200 epochs/mixup 0.4/last_error"
-    ] == pytest.approx(20.1)
-    assert of("figure5_gan") == {"grid/mixup 0.2/late_modes_covered": "not run"}
-    three = {"a/mixup 1/median_error": 1.0}
-    figure_3 = of("figure3_cifar", paper=three)
-    assert figure_3 == {"a/mixup 1/median_error": "not run"}
-
-
-def test_the_table_on_other_data_than_the_papers_is_never_full():
-    assert of_paper("figure3_cifar")
-    assert not of_paper("table3_adversarial")
-
-
-def of_paper(name, **changed):
-    """Whether a result of the preset with these settings is the paper's."""
-    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
-    made = {"experiment": name, "preset": "paper", "settings": changed}
-    return by_name[name].is_full(made)
-
-
-def test_a_preset_with_other_settings_is_not_full():
-    assert of_paper("figure3_cifar", seeds=[0, 1, 2], run_dir="x", progress="none")
-    assert not of_paper("figure3_cifar", epochs=20)
-    assert not of_paper("figure3_cifar", width=8)
-    assert of_paper("table4_tabular")
-    assert not of_paper("table4_tabular", epochs=3)
 
 
 @pytest.mark.parametrize(
@@ -149,26 +60,6 @@ def test_a_command_has_the_flags_that_its_preset_does_not_give():
         "python -m experiments figure5_gan --preset paper --seeds 0 --further_alphas "
         "--nojit_compile --data_dir 'my data'"
     )
-
-
-def test_verdicts_that_were_worked_out_by_hand(found):
-    by_name = {claim.experiment: claim for claim in claims.CLAIMS}
-
-    def of(name):
-        return verdicts.of_claim(by_name[name], found[name][0])
-
-    # README: +4.2 and +-1.2 points for the median of the last ten epochs.
-    figure_3 = of("figure3_cifar")
-    run = "cifar10, PreAct ResNet-18/mixup 1/median_error"
-    assert figure_3.pop(run) == "opposite at reduced setting"
-    # The paper's other five: two networks, and CIFAR-100 by all three.
-    assert list(figure_3.values()) == ["not run"] * 5
-    # README: 44.2 against 46.2, +2.0 and +-0.5, in the paper's setting.
-    assert of("table4_tabular")["arrhythmia/mixup 1/test_error"] == (
-        "opposite at full setting"
-    )
-    # One seed.
-    assert set(of("table5_ablation").values()) == {"not shown at reduced setting"}
 
 
 class Parsed(html.parser.HTMLParser):
@@ -227,6 +118,27 @@ def test_without_results_everything_is_not_run(tmp_path):
     assert main(["report", *flags]) == 0
     text = output.read_text()
     assert text.count("Verdict: not run.") == len(claims.CLAIMS)
+
+
+def test_a_further_preset_has_its_tables_and_the_fullest_the_pictures(tmp_path):
+    folder = tmp_path / "results" / "dcgan"
+    shutil.copytree(result_file.RESULTS / "dcgan", folder)
+    result = result_file.read(folder / "cpu.json")
+    result_file.write(folder / "paper.json", {**result, "preset": "paper"})
+    output = tmp_path / "page.html"
+    flags = ["--output", str(output), "--results", str(folder.parent)]
+    assert main(["report", *flags]) == 0
+    text = output.read_text()
+    titles = re.findall("Beyond the paper: ([^<]*)", text)
+    assert titles == ["DCGAN, preset paper", "DCGAN, preset cpu"]
+    assert {"dcgan", "dcgan-cpu"} < set(Parsed(text).ids)
+    assert len(Parsed(text).pictures) == 1
+    first, second = re.split("Beyond the paper: DCGAN, preset ", text)[1:]
+    assert "<img" in first
+    for part in (first, second):
+        assert ">DCGAN, table 1<" in part
+    result_file.write(folder / "cpu.json", {**result, "schema": 0})
+    assert main(["report", *flags]) == 2
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema": 1, "runs": 3}'])
@@ -303,8 +215,8 @@ document.querySelector("iframe").addEventListener("load", (event) => {
   const batches = () =>
     [...separated.tBodies[0].rows].map((r) => r.cells[0].textContent);
   separated.tHead.rows[0].cells[0].querySelector("button").click();
-  const column = () => [...table.tBodies[0].rows].map((r) => r.cells[4].textContent);
-  const button = table.tHead.rows[0].cells[4].querySelector("button");
+  const column = () => [...table.tBodies[0].rows].map((r) => r.cells[5].textContent);
+  const button = table.tHead.rows[0].cells[5].querySelector("button");
   button.focus();
   const focused = page.activeElement === button;
   button.click();
@@ -318,7 +230,7 @@ document.querySelector("iframe").addEventListener("load", (event) => {
     loaded: images.filter((image) => image.naturalWidth > 0).length,
     buttons: page.querySelectorAll("th button").length,
     heads: page.querySelectorAll("th").length,
-    sorted: table.tHead.rows[0].cells[4].getAttribute("aria-sort"),
+    sorted: table.tHead.rows[0].cells[5].getAttribute("aria-sort"),
     focused, up, down, batches: batches(),
     missing: [...page.querySelectorAll("a")].filter(
       (a) => !page.querySelector(a.getAttribute("href"))).length,

@@ -34,8 +34,8 @@ class Settings(MethodSettings):
 
 
 def settings_for(folder, **changed):
-    changed = {"seeds": (0, 1, 2), **changed}
-    return Settings(run_dir=str(folder), preset="smoke", **changed)
+    changed = {"seeds": (0, 1, 2), "preset": "smoke", **changed}
+    return Settings(run_dir=str(folder), **changed)
 
 
 def plan(settings, data=None):
@@ -335,6 +335,30 @@ def test_a_result_is_published_on_request(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "Published to" in printed
     assert "\n\n| a table |\n\n" in printed
+
+
+def test_a_further_preset_is_published_beside_the_pictures_of_the_fullest(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(result_file, "RESULTS", tmp_path / "results")
+
+    def draw(result, folder):
+        (folder / "curves.png").write_text(result["preset"])
+        return [folder / "curves.png"]
+
+    pictures = []
+    for preset in ("unaugmented", "cpu", "unaugmented", "paper", "cpu"):
+        settings = settings_for(
+            tmp_path / "runs", seeds=(0,), preset=preset, publish=True
+        )
+        result = engine.run(made(Trainer(), draw=draw), settings)
+        place = tmp_path / "results" / "made"
+        assert result_file.read(place / f"{preset}.json") == result
+        pictures.append((place / "curves.png").read_text())
+    assert pictures == ["unaugmented", "cpu", "cpu", "paper", "paper"]
+    assert capsys.readouterr().out.count("pictures stay those of ") == 2
+    (place / ".unfinished-1-1-table.json").touch()
+    assert result_file.presets(place) == ["paper", "cpu", "unaugmented"]
 
 
 def test_what_is_analyzed_is_in_the_result(tmp_path):

@@ -1,0 +1,296 @@
+"""Sentences of the pages, made from the numbers of the result files.
+
+A function for each experiment gives pairs of page and fragment; `test_prose.py` looks
+for the fragments on the pages.
+"""
+
+import statistics
+
+from experiments.report import result_file, tables
+
+README, NOTEBOOK = "README.md", "experiments/README.md"
+ALPHA, GANS = "docs/alpha.md", "docs/gans.md"
+
+
+def mean(result, cell):
+    return result["summary"][cell]["mean"]
+
+
+def change(result, cell):
+    """The mean difference to ERM."""
+    return result["paired"][cell]["mean"]
+
+
+def difference(result, cell, digits=1, unit=""):
+    """The difference to ERM with its interval, as the pages have it."""
+    text = tables.difference(result["paired"][cell], digits)
+    return text.replace(" (", f"{unit} (")
+
+
+def span(values, digits=0):
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def at_epoch(result, group, method, part, measure, epoch=-1):
+    """The mean over seeds of a measure after an epoch, the last one by default."""
+    row = (group, method)
+    runs = [
+        run for run in result["runs"] if (run.get("group", ""), run["method"]) == row
+    ]
+    return statistics.fmean(run["epochs"][epoch][part][measure] for run in runs)
+
+
+def table4_tabular(result):
+    groups = result_file.groups(result["runs"])
+    alphas = ("mixup 0.1", "mixup 0.2", "mixup 0.4", "mixup 1")
+
+    def of(group, digits=1):
+        return difference(result, f"{group}/mixup 1/test_error", digits)
+
+    def htru2(method, part, measure, epoch=-1):
+        return at_epoch(result, "htru2", method, part, measure, epoch)
+
+    gains = sum(change(result, f"{g}/mixup 1/test_error") < 0 for g in groups)
+    errors = ([mean(result, f"{g}/{a}/test_error") for a in alphas] for g in groups)
+    rising = sum(row == sorted(row) for row in errors)
+    yield README, f"at alpha 1 mixup errs less on {gains} of the 6"
+    yield ALPHA, f"mixup errs less on {gains} of the 6 at alpha 1"
+    yield NOTEBOOK, f"At alpha 1 mixup errs less on {gains} of the 6."
+    yield NOTEBOOK, f"from each alpha to the next on {rising} of the 6"
+    first = f"Arrhythmia, {of('arrhythmia')}, HTRU2, {of('htru2', 2)}"
+    yield NOTEBOOK, f"{first}, and Iris, {of('iris')}, where the paper"
+    learned, tested = htru2("ERM", "train", "error"), htru2("ERM", "test", "error")
+    fell = htru2("ERM", "train", "error", 4) - learned
+    yield NOTEBOOK, f"ERM errs on {learned:.2f} % of the training half while it trains"
+    yield NOTEBOOK, f"and on {tested:.2f} % of the other"
+    yield NOTEBOOK, f"its training error fell by no more than {fell:.2f} points"
+    loss = htru2("mixup 1", "test", "loss"), htru2("ERM", "test", "loss")
+    yield NOTEBOOK, f"the test loss is {loss[0]:.3f} where ERM's is {loss[1]:.3f}"
+    arcene = [at_epoch(result, "arcene", "ERM", p, "error") for p in ("train", "test")]
+    yield NOTEBOOK, f"({arcene[0]:.1f} % in training, {arcene[1]:.1f} % in the test)"
+    yield NOTEBOOK, f"there the difference is {of('arcene')}: 10 runs do not tell"
+
+
+def figure3_cifar(result):
+    row = "cifar10, PreAct ResNet-18"
+    cell = f"{row}/mixup 1/median_error"
+    training = at_epoch(result, row, "ERM", "train", "error")
+    yield (
+        README,
+        f"errs on {training:.0f} % of its augmented training images; there the",
+    )
+    yield README, f"there the difference is {difference(result, cell, unit=' points')}"
+    yield NOTEBOOK, f"ERM errs on {training:.0f} % of the augmented images"
+    yield NOTEBOOK, f"the difference, {difference(result, cell)} for the median"
+    interval = difference(result, cell).partition("(")[2].strip(")")
+    yield ALPHA, f"it is {change(result, cell):+.1f} points on CIFAR-10 ({interval};"
+    pace = [
+        tables.mean(result["summary"][f"{row}/{method}/epochs_to_converge"], 1)
+        for method in ("ERM", "mixup 1")
+    ]
+    yield NOTEBOOK, f"({pace[0]} and {pace[1]})"
+
+
+def table1_imagenet(result):
+    groups = result_file.groups(result["runs"])
+    training = span([at_epoch(result, g, "ERM", "train", "error") for g in groups])
+    yield README, f"still errs on {training} % of its augmented training images |"
+    yield NOTEBOOK, f"ERM errs on {training} % of them, augmented"
+    short, long = (
+        [
+            f"{change(result, f'{group}/mixup 0.2/last_error'):+.1f}"
+            for group in groups
+            if group.endswith(f" {length} epochs")
+        ]
+        for length in (5, 11)
+    )
+    yield NOTEBOOK, f"are {short[0]} and {short[1]} in the shorter runs"
+    yield NOTEBOOK, f"and {long[0]} and {long[1]} in the longer ones"
+
+
+def figure4_speech(result):
+    def both(network, measure, unit=""):
+        cells = (f"{network}/mixup {alpha}/{measure}_error" for alpha in (0.1, 0.2))
+        first, second = (difference(result, cell) for cell in cells)
+        return f"{first.replace(' (', f'{unit} (')} and {second}"
+
+    yield README, f"test set are {both('VGG-11', 'test', ' points')}"
+    yield NOTEBOOK, f"of VGG-11 are {both('VGG-11', 'test')} for alpha"
+    yield NOTEBOOK, f"On validation they are {both('VGG-11', 'valid')}, those of LeNet"
+    yield NOTEBOOK, f"those of LeNet {both('LeNet', 'valid')}, the signs"
+    vgg, lenet = (
+        at_epoch(result, network, "ERM", "train", "error")
+        for network in ("VGG-11", "LeNet")
+    )
+    yield (
+        NOTEBOOK,
+        f"on {vgg:.1f} % of the utterances with VGG-11, and on {lenet:.0f} %",
+    )
+
+
+def figure1_toy(result):
+    shapes = ("circles", "moons")
+    steeper = [
+        mean(result, f"{shape}/ERM/gradient_max")
+        / mean(result, f"{shape}/mixup 1/gradient_max")
+        for shape in shapes
+    ]
+    yield README, f"slopes {steeper[0]:.0f} and {steeper[1]:.0f} times less steep"
+    yield NOTEBOOK, f"is {steeper[0]:.0f} and {steeper[1]:.0f} times smaller"
+    (a, b), (c, d) = (
+        [mean(result, f"{shape}/{m}/r_squared") for m in ("ERM", "mixup 1")]
+        for shape in shapes
+    )
+    yield NOTEBOOK, f"rises from {a:.0f} to {b:.0f} and from {c:.0f} to {d:.0f} %"
+    errors = [difference(result, f"{shape}/mixup 1/test_error") for shape in shapes]
+    yield NOTEBOOK, f"*grows*, by {errors[0]} and {errors[1]} points"
+
+
+def figure2_between(result):
+    def ratio(measure):
+        return mean(result, f"ERM/{measure}") / mean(result, f"mixup 1/{measure}")
+
+    erm, mixup = (mean(result, f"{method}/miss") for method in ("ERM", "mixup 1"))
+    yield README, f"misses {erm:.1f} against {mixup:.1f} %, gradients"
+    yield README, f"gradients {ratio('gradient_norm'):.1f} times smaller"
+    yield NOTEBOOK, f"(error {mean(result, 'ERM/error_on_real'):.2f} %)"
+    yield NOTEBOOK, f"in {erm:.1f} % of the cases, mixup in {mixup:.1f} %"
+    yield NOTEBOOK, f"a difference of {difference(result, 'mixup 1/miss')} points"
+    yield NOTEBOOK, f"of its loss is {ratio('gradient_norm'):.1f} times smaller"
+    yield NOTEBOOK, f"the ratio is {ratio('gradient_norm_predicted'):.1f} alone"
+
+
+def table2_corrupted_labels(result):
+    rows = {"20 %": "mixup 8", "50 %": "mixup 32", "80 %": "mixup 32"}
+    erm, real, mixup = (
+        [mean(result, f"{group}/{name}/{measure}") for group, name in named]
+        for named, measure in (
+            ([(group, "ERM") for group in rows], "error_on_corrupted"),
+            ([(group, "ERM") for group in rows], "error_on_real"),
+            (rows.items(), "error_on_corrupted"),
+        )
+    )
+    last = [difference(result, f"{g}/{m}/last_error") for g, m in rows.items()]
+    best = difference(result, "80 %/mixup 32/best_error")
+    yield README, f"ERM errs on {span(erm)} % of the wrong labels"
+    yield README, f"mixup on {span(mixup)} %; dropout"
+    yield NOTEBOOK, f"fits the real labels ({span(real, 1)} %)"
+    yield NOTEBOOK, f"not yet the wrong ones ({span(erm)} %)"
+    yield NOTEBOOK, f"on wrong labels is {span(mixup)} %"
+    yield NOTEBOOK, f"error differs by {last[0]}, {last[1]} and {last[2]} points"
+    yield NOTEBOOK, f"with 80 % replaced, {best}."
+
+
+def table3_adversarial(result):
+    def of(measure, unit=""):
+        return difference(result, f"epsilon 4/mixup 1/{measure}", unit=unit)
+
+    white = of("white_fgsm_top_1", " points")
+    yield README, f"FGSM: {white}; without an attack {of('last_error')} |"
+    yield NOTEBOOK, f"difference is {of('white_fgsm_top_1')} points in the white box"
+    yield NOTEBOOK, f"without any attack it is {of('last_error')}, so"
+    yield NOTEBOOK, f"(I-FGSM, epsilon 4: {of('black_i_fgsm_top_1')})"
+    ratios = [
+        (100 - mean(result, f"epsilon {e}/mixup 1/{attack}_top_1"))
+        / (100 - mean(result, f"epsilon {e}/ERM/{attack}_top_1"))
+        for e in (1, 2, 4, 8)
+        for attack in ("white_fgsm", "black_fgsm", "black_i_fgsm")
+    ]
+    yield NOTEBOOK, f"Ratios of accuracies are {span(ratios, 2)} where"
+
+
+def table5_ablation(result):
+    low, high = (f"weight decay {decay}" for decay in (0.0001, 0.0005))
+
+    def of(group, *methods, measure="median_error"):
+        return [mean(result, f"{group}/{method}/{measure}") for method in methods]
+
+    random, layers = "mixup, AC + RP", ("layer 1", "layer 2", "layer 3")
+    best = span(of(low, random, *layers), 1)
+    yield NOTEBOOK, f"({best} against ERM's {of(low, 'ERM')[0]:.1f})"
+    two = sorted(of(high, "layer 1", "layer 2"))
+    yield NOTEBOOK, f"are ({two[0]:.1f}, {two[1]:.1f}), and mixup"
+    yield NOTEBOOK, f"and mixup ({of(high, random)[0]:.1f}), layer 3"
+    near = of(high, "layer 3", "mixup, AC + KNN", "inputs, smoothing 0.05")
+    yield NOTEBOOK, f"inputs with smoothing .05 ({span(near, 1)}) cannot"
+    pairs = [f"inputs only, {c} + {p}" for c in ("SC", "AC") for p in ("KNN", "RP")]
+    gains = [of(g, "ERM")[0] - of(g, pair)[0] for g in (low, high) for pair in pairs]
+    yield NOTEBOOK, f"inputs alone ({span(gains, 1)} points)"
+    methods = result_file.methods(result["runs"])
+    ours = [of(high, method)[0] - of(low, method)[0] for method in methods]
+    papers = [
+        result["paper"][f"{high}/{method}/median_error"]
+        - result["paper"][f"{low}/{method}/median_error"]
+        for method in methods
+    ]
+    both = list(zip(ours, papers, strict=True))
+    signs = sum(a * b > 0 for a, b in both)
+    yield NOTEBOOK, f"the paper's sign in {signs} of {len(both)} rows"
+    large = [a * b > 0 for a, b in both if abs(a) > 0.9]
+    yield NOTEBOOK, f"of the {len(large)} changes above 0.9 points {sum(large)} have it"
+
+
+def alpha_tradeoff(result):
+    groups = result_file.groups(result["runs"])
+    erm, limit = (
+        {g: mean(result, f"{g}/{m}/error_on_real") for g in groups}
+        for m in ("ERM", "averages")
+    )
+    gap = [mean(result, f"width 8/{method}/gap") for method in ("ERM", "averages")]
+    yield NOTEBOOK, f"({erm['width 8']:.1f} to {limit['width 8']:.0f} % at width 8)"
+    yield NOTEBOOK, f"the gap shrinks ({gap[0]:.0f} to {gap[1]:.0f} points)"
+    a, b, c = (f"{limit[group]:.1f}" for group in groups)
+    yield NOTEBOOK, f"averages ({a}, {b} and {c} % at widths 4, 8 and 16)"
+
+
+def discussion(result):
+    baseline = "mixup: pairs of one batch, one lam a batch"
+    cell = f"{baseline}/median_error"
+    plain = difference(result, cell)
+    pointed = difference(result, cell, unit=" points")
+    yield README, f"mixup: {pointed}; three examples"
+    yield README, f"the difference to ERM is {pointed}."
+    yield ALPHA, f"the difference is {pointed[:-1]}; `discussion`)"
+    yield NOTEBOOK, f"mixup differs from ERM by {plain} points here**"
+    calibration = -change(result, f"{baseline}/calibration_error")
+    yield NOTEBOOK, f"and by {calibration:.0f} points of calibration error"
+    equal = -change(result, "pairs of equal label only/median_error")
+    own = result_file.pair(result["runs"], baseline)
+    each = own["one lam an example/median_error"]["mean"]
+    yield NOTEBOOK, f"Pairs of equal label gain {equal:.1f} points, less than half"
+    yield NOTEBOOK, f"one lam an example costs {each:.1f}: neither"
+
+
+def figure5_gan(result):
+    def seeds(group):
+        row = (group, "mixup 0.2")
+        return [r for r in result["runs"] if (r["group"], r["method"]) == row]
+
+    def late(group):
+        """The modes covered at each measurement of the second half, of all seeds."""
+        runs = [run["epochs"] for run in seeds(group)]
+        halves = [epochs[len(epochs) // 2 :] for epochs in runs]
+        return [one["test"]["modes_covered"] for half in halves for one in half]
+
+    ring, grid = (
+        "ring/mixup 0.2/late_modes_covered",
+        "grid/mixup 0.2/late_modes_covered",
+    )
+    finals = [
+        [run["final"]["late_modes_covered"] for run in seeds(g)]
+        for g in ("ring", "grid")
+    ]
+    yield README, f"mixup {mean(result, ring):.1f} ({span(finals[0], 1)} by seed)"
+    yield README, f"none and {mean(result, grid):.1f} ({span(finals[1])})"
+    yield GANS, f"which covered {mean(result, ring):.1f} of the ring's 8 modes"
+    covered = tables.mean(result["summary"][ring], 1)
+    yield NOTEBOOK, f"mixup covers {covered} of 8 modes"
+    yield NOTEBOOK, f"regains modes ({span(late('ring'))} of them)"
+    yield NOTEBOOK, f"mixup covers {span(late('grid'))} of the 25 modes"
+
+
+SENTENCES = (
+    *(table4_tabular, figure3_cifar, table1_imagenet, figure4_speech, figure1_toy),
+    *(figure2_between, table2_corrupted_labels, table3_adversarial, table5_ablation),
+    *(alpha_tradeoff, discussion, figure5_gan),
+)
