@@ -97,7 +97,8 @@ class _PolicyLayer(keras.layers.Layer):
             if key in settings
         }
         super().__init__(autocast=False, **of_layer)
-        self.policy = self.policy_class(**{"per": "example", **settings})
+        own = {"per": "example", "dtype": self.compute_dtype}
+        self.policy = self.policy_class(**{**own, **settings})
         self.data_format = data_format
 
     @property
@@ -139,12 +140,12 @@ class _PolicyLayer(keras.layers.Layer):
         return self._with_images(self.policy(inputs) if training else inputs)
 
     def get_config(self):
-        config = {**super().get_config(), **self.policy.get_config()}
+        config = {**self.policy.get_config(), **super().get_config()}
         return {**config, "data_format": self.data_format}
 
     @classmethod
     def from_config(cls, config):
-        names = inspect.signature(cls.policy_class).parameters
+        names = set(inspect.signature(cls.policy_class).parameters) - {"dtype"}
         own = {name: value for name, value in config.items() if name in names}
         return cls(**{**config, "alpha": cls.policy_class.from_config(own).alpha})
 

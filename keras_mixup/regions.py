@@ -101,8 +101,8 @@ def resized_whole(key, applies, grid, scale):
 def low_frequencies(key, share, grid, decay):
     """FMix: the `share` of positions where noise of low frequencies is least.
 
-    White noise whose amplitude at the frequency f is divided by `f^decay` (Harris et
-    al., 2020, equation 3); f = 0 counts as the least frequency of the largest axis.
+    Each frequency f has a complex normal amplitude divided by `f^decay` (Harris et al.,
+    2020, equation 3); f = 0 counts as the least frequency of the longest axis.
 
     Args:
         key: A key, of its own for each partner.
@@ -111,29 +111,57 @@ def low_frequencies(key, share, grid, decay):
         decay: Float > 0.
     """
     n, axes = tf.shape(share)[0], len(grid.sizes)
-    white = normal(key, Stream.LEVELS, [n, *grid.sizes])
+    # A real signal has half of the frequencies along its last axis.
+    half = [*grid.sizes[:-1], grid.sizes[-1] // 2 + 1]
+    noise = tf.cast(normal(key, Stream.LEVELS, [2, n, *half]), tf.float64)
     least = 1 / tf.cast(tf.reduce_max(tf.stack(grid.sizes)), tf.float64)
     squares = tf.zeros([1] * axes, tf.float64)
-    for i, size in enumerate(grid.sizes):
-        index = tf.range(size)
+    for axis, (size, count) in enumerate(zip(grid.sizes, half, strict=True)):
+        index = tf.range(count)
         index = tf.where(2 * index > size, index - size, index)
         frequency = tf.cast(index, tf.float64) / tf.cast(size, tf.float64)
-        squares += (
-            tf.reshape(frequency, [-1 if a == i else 1 for a in range(axes)]) ** 2
-        )
-    amplitude = tf.maximum(tf.sqrt(squares), least) ** -decay
-    forward = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}[axes]
-    back = {1: tf.signal.ifft, 2: tf.signal.ifft2d, 3: tf.signal.ifft3d}[axes]
-    spectrum = forward(tf.cast(white, tf.complex128))
-    levels = tf.math.real(back(spectrum * tf.cast(amplitude, tf.complex128)))
+        shape = [-1 if other == axis else 1 for other in range(axes)]
+        squares += tf.reshape(frequency, shape) ** 2
+    noise *= tf.maximum(tf.sqrt(squares), least) ** -decay
+    back = {1: tf.signal.irfft, 2: tf.signal.irfft2d, 3: tf.signal.irfft3d}[axes]
+    levels = back(tf.complex(*tf.unstack(noise)), tf.stack(grid.sizes))
     levels = tf.reshape(levels, [n, -1])
-    count = tf.shape(levels)[1]
-    part = tf.round(tf.cast(share, tf.float64) * tf.cast(count, tf.float64))
-    part = tf.cast(part, tf.int32)
-    ordered = tf.sort(levels, axis=1)
-    highest = tf.gather(ordered, tf.maximum(part - 1, 0), batch_dims=1)
-    below = (levels <= highest[:, tf.newaxis]) & (part > 0)[:, tf.newaxis]
+    count = tf.cast(tf.shape(levels)[1], tf.float64)
+    part = tf.cast(tf.round(tf.cast(share, tf.float64) * count), tf.int32)
+    below = _least(levels, part[:, tf.newaxis])
     return Region(_with_axes(tf.reshape(below, [n, *grid.sizes]), grid))
+
+
+def _least(levels, part):
+    """Which numbers are among the `part` least of their row; part is (n, 1).
+
+    A sort would take most of the time. Floats are ordered as the integers of their bits
+    are, in which at most 64 halvings find the greatest of them.
+    """
+    bits = tf.bitcast(levels, tf.int64)
+    # The bits of a negative float grow as it falls.
+    order = tf.where(bits < 0, tf.int64.min - bits, bits)
+
+    def is_open(low, high, count):
+        del low, high
+        return tf.reduce_any(count != part)
+
+    def halved(low, high, count):
+        # The mean of both, without an overflow.
+        middle = tf.bitwise.bitwise_and(low, high)
+        middle += tf.bitwise.right_shift(tf.bitwise.bitwise_xor(low, high), one)
+        below = tf.reduce_sum(tf.cast(order <= middle, tf.int32), 1, True)
+        enough = below >= part
+        low, high = tf.where(enough, low, middle), tf.where(enough, middle, high)
+        return low, high, tf.where(enough, below, count)
+
+    one = tf.constant(1, tf.int64)
+    low = tf.reduce_min(order, 1, True) - 1
+    high = tf.where(part > 0, tf.reduce_max(order, 1, True), low)
+    count = tf.where(part > 0, tf.shape(order)[1], 0)
+    # As soon as the counts are right the rest would change nothing.
+    state = tf.while_loop(is_open, halved, (low, high, count), maximum_iterations=64)
+    return order <= state[1]
 
 
 def box_of(spans, grid):
