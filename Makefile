@@ -19,12 +19,15 @@ demo: install
 	$(BIN)/python examples/quickstart.py
 
 # Two processes: TensorFlow is traced more than it computes here. By files, so that what
-# a file sets up once is not set up in both.
+# a file sets up once is not set up in both; in the order of tests/conftest.py, not by how
+# many tests a file has.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-all: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" --hypothesis-profile=full
+	$(PYTEST) -m "slow or not slow" --hypothesis-profile=full
 
 lint: install
 	$(BIN)/ruff format --check .

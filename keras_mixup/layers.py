@@ -116,6 +116,7 @@ class _PolicyLayer(keras.layers.Layer):
             return getattr(self.policy, name)
         raise AttributeError(f"{self._title} has no attribute `{name}`.")
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, inputs, training=True):
         if isinstance(inputs, tf.data.Dataset):
             mixed = self.policy(inputs) if training else inputs

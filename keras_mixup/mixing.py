@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 
+@tf.autograph.experimental.do_not_convert
 def mix(nest, lam, partner):
     """Mixes each example with its partner: `lam x_i + (1 - lam) x_partner[i]`.
 

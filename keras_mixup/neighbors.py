@@ -85,6 +85,7 @@ def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=Fal
     return table
 
 
+@tf.autograph.experimental.do_not_convert
 def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
     """Draws one neighbor of each example: `floor(u counts[i])` with `u ~ U(0, 1)`.
 
@@ -116,6 +117,7 @@ def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
     return tf.gather(tf.gather(table, index), tf.cast(column, tf.int32), batch_dims=1)
 
 
+@tf.autograph.experimental.do_not_convert
 def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
     """What `MixUp.between` takes: a batch, and a drawn neighbor for each example.
 

@@ -24,6 +24,7 @@ from keras_mixup.quantiles import (
 PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
 
 
+@tf.autograph.experimental.do_not_convert
 def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
     """Draws mixing weights `lam ~ Beta(alpha, alpha)` (Zhang et al., section 2).
 
@@ -51,6 +52,7 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
     return sample_weights(alpha, shape, 2, seed, step, replica)[..., 0]
 
 
+@tf.autograph.experimental.do_not_convert
 def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     """Draws weights for several examples from Dirichlet(alpha, ..., alpha).
 
@@ -102,6 +104,7 @@ def weights_of(key, alpha, shape, examples):
     return tf.cast(weights, tf.float32)
 
 
+@tf.autograph.experimental.do_not_convert
 def sample_partner(
     batch_size, seed=None, step=0, replica=0, pairing="permutation", labels=None
 ):

@@ -33,6 +33,7 @@ class Step(tf.experimental.ExtensionType):
     exact: bool = True
 
 
+@tf.autograph.experimental.do_not_convert
 def count_steps(dataset, first_step=0):
     """Gives each element its step: `Dataset.enumerate`, but going on over the epochs.
 

@@ -28,6 +28,18 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# The files that take longest. Whoever begins them last works alone at the end.
+LONG = (
+    *("test_contract.py", "test_killed_runs.py", "test_processes.py"),
+    *("test_several_workers.py", "test_gan.py", "test_classifier.py"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the longest files first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def pytest_collection_finish():
     """Keeps what is imported out of all later collections, which it made slow."""
     gc.collect()

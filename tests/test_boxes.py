@@ -13,6 +13,7 @@ from keras_mixup import batches
 from keras_mixup import boxes as boxes_module
 from tests import oracles
 
+slow = pytest.mark.slow
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.random((3, 8, 8, 3)).astype("float32")
 BOXES = GENERATOR.random((3, 4, 4)).astype("float32")
@@ -30,8 +31,15 @@ def expected_rows(lam, i, j):
     return rows
 
 
-@pytest.mark.parametrize("mode", oracles.MODES)
-@pytest.mark.parametrize("class_key", ["labels", "classes"])
+# Whatever the name of the classes, a graph reads the boxes by the same lines.
+@pytest.mark.parametrize(
+    ("class_key", "mode"),
+    [
+        *(("labels", mode) for mode in oracles.MODES),
+        *(("classes", mode) for mode in ("eager", "xla")),
+        *(pytest.param("classes", mode, marks=slow) for mode in ("graph", "map")),
+    ],
+)
 def test_boxes_of_both_forms_are_joined_and_weighted(mode, class_key):
     dtype = "float32" if class_key == "classes" else "int32"
     batch = {
@@ -176,8 +184,15 @@ def mixed_boxes(boxes, mode="eager", **settings):
     return lam, wrap(mix)(boxes)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "map"])
-@pytest.mark.parametrize("is_ragged", [False, True])
+@pytest.mark.parametrize(
+    ("is_ragged", "mode"),
+    [
+        *((False, mode) for mode in ("eager", "graph", "map")),
+        *((True, mode) for mode in ("eager", "map")),
+        # A map is a graph, which tensors of ragged rows take seconds to make.
+        pytest.param(True, "graph", marks=slow),
+    ],
+)
 def test_further_entries_of_each_dtype_go_along(mode, is_ragged):
     number = np.arange(12).reshape(3, 4)
     extra = {

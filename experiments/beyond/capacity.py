@@ -1,8 +1,8 @@
 """Where the gain of mixup begins: networks of several widths, and ERM's training error.
 
-The paper's claim is of networks that fit their training set. A network that does not is
-hurt by mixup, and one that does gains by it. Here is the line between them: the gain of
-PreAct ResNet-18, width by width, beside the error of ERM on its own training images.
+The paper's claim is of networks that fit their training set. Here is where its gain
+begins: that of PreAct ResNet-18, width by width, beside the error of ERM on its own
+training images.
 
     python -m experiments capacity --data_dir DATA                        # two cores
     python -m experiments capacity --data_dir DATA --preset unaugmented   # two cores

@@ -13,6 +13,7 @@ from keras_mixup import keys
 from keras_mixup.steps import Step
 
 
+@tf.autograph.experimental.do_not_convert
 def training_batches(
     examples,
     count,
@@ -82,6 +83,7 @@ def training_batches(
     return at_steps(batches, first_epoch * steps_per_epoch, ready)
 
 
+@tf.autograph.experimental.do_not_convert
 def at_steps(batches, first_step, function):
     """Batches changed by a function of (step, batch); the first is of `first_step`."""
     changed = batches.enumerate(first_step).map(
@@ -90,6 +92,7 @@ def at_steps(batches, first_step, function):
     return changed.prefetch(tf.data.AUTOTUNE)
 
 
+@tf.autograph.experimental.do_not_convert
 def evaluation_batches(
     examples,
     batch_size,

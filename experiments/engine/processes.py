@@ -23,10 +23,13 @@ def do(count, function, tasks):
     """
     if not tasks:
         return
+    # TensorFlow does not survive a fork once it has computed. Each process is forked
+    # off one that has imported it, and no more.
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["keras_mixup"])
     with concurrent.futures.ProcessPoolExecutor(
         min(count, len(tasks)),
-        # TensorFlow does not survive a fork.
-        multiprocessing.get_context("spawn"),
+        server,
         _begin,
         (processor.cores() // count,),
     ) as pool:

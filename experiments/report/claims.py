@@ -190,7 +190,7 @@ CLAIMS = (
         "figure5_gan",
         "mixup keeps a GAN's training stable on a ring and on a grid of Gaussians.",
         {"late_modes_covered": "higher"},
-        r".*/mixup 0.2",
+        r"(ring|grid)/mixup 0.2",
         "reduced: a quarter of the width, half of the iterations.",
         cells_of_paper={"grid/mixup 0.2/late_modes_covered": None},
     ),

@@ -88,6 +88,7 @@ def _check_network(name, network):
         )
 
 
+@tf.autograph.experimental.do_not_convert
 def checked_data(gan, x, batch_size=None, validation_split=0.0):
     """Training data that `fit` can go through to their end; raises for others.
 

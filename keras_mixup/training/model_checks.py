@@ -68,6 +68,13 @@ def check_arguments(network, mixup, mix_at, metric_targets):
             "MixUp(ignore_class=None) and SparseCategoricalCrossentropy("
             f"ignore_class=...). Received: ignore_class={mixup.ignore_class}"
         )
+    if mixup.dtype is not None:
+        raise ValueError(
+            "MixUpModel mixes in the dtype of the network's features. Expected "
+            "dtype=None, which is for the pipeline; a network computes in another "
+            "dtype by its dtype policy, such as keras.config.set_dtype_policy("
+            f"'mixed_bfloat16'). Received: mixup={mixup!r}"
+        )
     for name, choice in (metric_targets or {}).items():
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
 

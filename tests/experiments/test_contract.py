@@ -35,7 +35,24 @@ FEW = {
 # Analyses whose plans alone are their own; the slow tests train these as well.
 MADE_UP = (
     *("table2_corrupted_labels", "table3_adversarial", "table5_ablation"),
-    *("alpha_tradeoff", "discussion", "capacity"),
+    *("alpha_tradeoff", "capacity", "discussion"),
+)
+# Those that train tiny networks; figure3_cifar trains one of the paper's, and the slow
+# tests train all.
+TINY = ("figure2_between", "table1_imagenet")
+# One of each kind: a classifier of images, one of the pool, one of rows, points of the
+# plane, utterances and a GAN. What the engine does is asked of these, and in the slow
+# tests of all.
+KINDS = {
+    *("figure3_cifar", "table5_ablation", "table4_tabular"),
+    *("figure1_toy", "figure4_speech", "figure5_gan"),
+}
+KIND_BY_KIND = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
+        for name in NAMES
+    ],
 )
 KEYS = {
     *("schema", "experiment", "item", "preset", "settings", "paper"),
@@ -146,6 +163,8 @@ class Smoke:
         self.settings = runs.parse(self.experiment, *flags)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(result_file, "RESULTS", root / "results")
+            if name in TINY:
+                runs.tiny_networks(patch)
             # What attacks measure is in test_measured_networks.py.
             if name == "table3_adversarial":
                 patch.setattr(classifiers, "network_of", lambda record: None)
@@ -267,7 +286,7 @@ def test_its_tables_are_printed_and_its_pictures_drawn_from_the_file(
         assert (made.published / picture.name).exists()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@KIND_BY_KIND
 def test_the_same_command_again_trains_nothing(name, smoke):
     made = smoke(name)
     again, printed = runs.run(made.untrained(), *made.flags(made.root))
@@ -279,7 +298,7 @@ def test_the_same_command_again_trains_nothing(name, smoke):
     assert not list((made.root / made.pool).rglob("checkpoints"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@KIND_BY_KIND
 def test_one_more_seed_is_added_to_what_is_there(name, smoke, tmp_path):
     made = smoke(name)
     places, trained = made.copied_to(tmp_path), []
@@ -298,7 +317,7 @@ def test_one_more_seed_is_added_to_what_is_there(name, smoke, tmp_path):
     assert {run["seed"] for run in result["runs"]} == set(seeds)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@KIND_BY_KIND
 def test_a_folder_of_other_settings_or_of_an_older_layout_is_refused(
     name, smoke, capsys, tmp_path
 ):
@@ -319,7 +338,7 @@ def test_a_folder_of_other_settings_or_of_an_older_layout_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({*FEW, *MADE_UP}))
+@pytest.mark.parametrize("name", sorted({*FEW, *MADE_UP, *TINY}))
 def test_a_smoke_run_of_the_whole_plan(name, tmp_path):
     experiment = catalog.load(name)
     result, _ = runs.run(experiment, "--preset", "smoke", "--run_dir", tmp_path)

@@ -1,6 +1,7 @@
 """Several processes on loopback against one process, and against a plain loop."""
 
 import json
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -22,24 +23,31 @@ from tests.training import worker_program
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+# Each process is forked off one that has imported TensorFlow and computed nothing.
+forked = multiprocessing.get_context("forkserver")
+forked.set_forkserver_preload([worker_program.__name__])
+
+
+def configs(count):
+    """What TF_CONFIG says in each process of one cluster."""
+    hosts = [f"localhost:{port}" for port in free_ports(count)]
+    tasks = [{"type": "worker", "index": index} for index in range(count)]
+    return [json.dumps({"cluster": {"worker": hosts}, "task": task}) for task in tasks]
+
+
 def start_workers(command, count, **environment):
     """Processes of one cluster that run the same command."""
-    hosts = [f"localhost:{port}" for port in free_ports(count)]
-    processes = []
-    for index in range(count):
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": {"worker": hosts}, "task": task})
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-m", *map(str, command)],
-                cwd=ROOT,
-                env={**os.environ, "TF_CONFIG": config, **environment},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", *map(str, command)],
+            cwd=ROOT,
+            env={**os.environ, "TF_CONFIG": config, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-    return processes
+        for config in configs(count)
+    ]
 
 
 def ended(processes, seconds=240):
@@ -52,8 +60,17 @@ def ended(processes, seconds=240):
 
 def results(folder, count, names):
     """Dict of the found arrays of each worker, by case."""
-    program = "tests.training.worker_program"
-    ended(start_workers([program, folder, *names], count))
+    workers = [
+        forked.Process(
+            target=worker_program.work, args=(config, folder, names), daemon=True
+        )
+        for config in configs(count)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=240)
+        assert worker.exitcode == 0
     return {
         case: [np.load(folder / f"{case}_{index}.npz") for index in range(count)]
         for case in names

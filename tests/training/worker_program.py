@@ -1,13 +1,6 @@
-"""What each process of a cluster trains, and one process of two replicas beside it.
-
-    python -m tests.training.worker_program FOLDER
-
-TF_CONFIG says which worker this is. What came out is left in FOLDER.
-"""
+"""What each process of a cluster trains, and one process of two replicas beside it."""
 
 import os
-import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -138,15 +131,12 @@ def refused(strategy):
         return {"error": str(error)}
 
 
-def main(folder, names):
-    """Trains every case as one worker."""
+def work(config, folder, names):
+    """Trains these cases as one worker; what came out is left in the folder."""
+    os.environ["TF_CONFIG"] = config
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     index = strategy.cluster_resolver.task_id
     cases = CASES | {"xla": refused}
-    for name in names or cases:
+    for name in names:
         found = cases[name](strategy)
-        np.savez(pathlib.Path(folder) / f"{name}_{index}.npz", **found)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+        np.savez(folder / f"{name}_{index}.npz", **found)
