@@ -2,8 +2,8 @@
 
     python docs/policies_picture.py [FILE]
 
-It needs scikit-learn for the digits and matplotlib. Each digit has a color, ink and paper,
-so that each position of a mixed one says whose it is.
+It needs scikit-learn for the digits and matplotlib. Each digit has a color, ink and
+paper, so that each position of a mixed one says whose it is.
 """
 
 import pathlib
