@@ -18,6 +18,7 @@ PAPER = {
 }
 BEYOND = {
     "capacity": "Figure 3 by the width of the network: where the gain begins",
+    "policies": "mixup beside CutMix, ResizeMix and FMix, and errors under occlusion",
     "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",
     "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
 }

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import keras
@@ -40,13 +41,12 @@ class Mixing:
     Attributes:
         alpha: A number or a schedule.
         seed: Integer.
-        num_classes: Number of classes; 1 for labels that are a column of 0 and 1, and a
-            network of one logit.
+        num_classes: Number of classes; 1 for a column of 0 and 1, and one logit.
         settings: `settings.Settings`.
         mix_at: Name of the layer behind which the train step mixes.
-        options: Further arguments of `keras_mixup.MixUp`, by name.
-        between: Whether the pipeline's batches are pairs of batches, whose examples
-            are mixed place by place.
+        options: Further arguments of the policy, by name.
+        between: Whether the pipeline gives pairs of batches, mixed place by place.
+        make_policy: Function of alpha, `seed` and the options, such as a policy.
     """
 
     alpha: float | keras_mixup.AlphaSchedule
@@ -56,6 +56,7 @@ class Mixing:
     mix_at: str = "input"
     options: dict = dataclasses.field(default_factory=dict)
     between: bool = False
+    make_policy: Callable = keras_mixup.MixUp
 
     @property
     def on_host(self):
@@ -73,14 +74,14 @@ class Mixing:
         """The pipeline's last stage, a function of (step, batch), or None."""
         if not self.on_host:
             return None
-        mixup = self._mixup(**({"num_classes": self.rows} if self.rows else {}))
+        policy = self._policy(**({"num_classes": self.rows} if self.rows else {}))
         if self.between:
-            return lambda step, pair: mixup.between(*pair, step=step)
-        return mixup.at_step
+            return lambda step, pair: policy.between(*pair, step=step)
+        return policy.at_step
 
     def compiled(self, network, optimizer, top_5=False):
         """The network with its train step, compiled for logits."""
-        mixup = keras_mixup.MixUp(0) if self.on_host else self._mixup()
+        policy = keras_mixup.MixUp(0) if self.on_host else self._policy()
         mix_at = "input" if self.on_host else self.mix_at
         metrics, losses = keras.metrics, keras.losses
         if self.num_classes == 1:
@@ -93,7 +94,7 @@ class Mixing:
             loss = losses.SparseCategoricalCrossentropy(from_logits=True)
             top_1 = metrics.SparseCategoricalAccuracy
             top_k = metrics.SparseTopKCategoricalAccuracy
-        model = keras_mixup.MixUpModel(network, mixup, mix_at=mix_at)
+        model = keras_mixup.MixUpModel(network, policy, mix_at=mix_at)
         model.compile(
             optimizer=optimizer,
             loss=loss,
@@ -102,8 +103,8 @@ class Mixing:
         )
         return model
 
-    def _mixup(self, **options):
-        return keras_mixup.MixUp(self.alpha, seed=self.seed, **self.options, **options)
+    def _policy(self, **options):
+        return self.make_policy(self.alpha, seed=self.seed, **self.options, **options)
 
 
 def hits(y, logits):

@@ -17,7 +17,7 @@ from experiments.data import augmentation, corruption, image_batches, partners
 from experiments.data.pipeline import evaluation_batches
 from experiments.engine import trained_network
 from experiments.experiment import Experiment, Run
-from experiments.recipes import Recipe
+from experiments.recipes import POLICIES, Recipe
 from experiments.settings import invalid
 
 
@@ -71,6 +71,9 @@ def runs(rows, settings, data):
         if not recipe.width:
             # The width is that of the settings.
             del own["width"]
+        if recipe.policy == "mixup":
+            # As in the folders of runs from before there were others.
+            del own["policy"]
         for seed in settings.seeds:
             found.append(Run(group, method, seed, own, data.counts, title))
     return found
@@ -110,6 +113,7 @@ def train(run, data, settings, folder):
         mix_at=recipe.mix_at,
         options=recipe.mixup_options,
         between=recipe.partners != "batch",
+        make_policy=POLICIES[recipe.policy],
     )
     test = evaluation_batches(
         tf.data.Dataset.from_tensor_slices(data.test),

@@ -1,12 +1,14 @@
 """Recipes: how one image classifier is trained, as a configuration.
 
 A row of the paper's Tables 2 and 5, and of the analyses beside them, is a recipe: it
-says what `keras_mixup.MixUp`, `MixUpModel`, the network and the labels are given.
+says what a policy such as `keras_mixup.MixUp`, `MixUpModel`, the network and the labels
+are given.
 """
 
 import dataclasses
 from typing import Literal
 
+import keras_mixup
 from experiments.data.image_batches import ImageSettings
 from experiments.settings import field, method_name
 
@@ -14,12 +16,29 @@ from experiments.settings import field, method_name
 AVERAGES = 1e6
 
 
+def mixup_or_cutmix(alpha, seed, **options):
+    """One of the two for each batch, each with probability 1/2."""
+    kinds = keras_mixup.MixUp, keras_mixup.CutMix
+    policies = [kind(alpha, **options) for kind in kinds]
+    return keras_mixup.RandomChoice(policies, seed=seed)
+
+
+# Functions of alpha, `seed` and further arguments of a policy.
+POLICIES = {
+    "mixup": keras_mixup.MixUp,
+    "cutmix": keras_mixup.CutMix,
+    "resizemix": lambda alpha, **options: keras_mixup.ResizeMix(**options),
+    "fmix": keras_mixup.FMix,
+    "mixup_or_cutmix": mixup_or_cutmix,
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """What sets one training apart from another; the default is ERM.
 
     Attributes:
-        alpha: Of Beta(alpha, alpha); 0 for no mixing.
+        alpha: Of Beta(alpha, alpha); 0 for no mixing. ResizeMix has none.
         per: "batch" or "example".
         pairing: As in `keras_mixup.MixUp`, for partners from the batch.
         examples: How many examples are mixed.
@@ -33,6 +52,7 @@ class Recipe:
         corrupted: Probability with which a training label is replaced.
         weight_decay: PyTorch's w.
         width: Channels of the first stage; 0 for that of the settings.
+        policy: How examples are mixed, a name of `POLICIES`.
     """
 
     alpha: float = 0.0
@@ -48,6 +68,7 @@ class Recipe:
     corrupted: float = 0.0
     weight_decay: float = 1e-4
     width: int = 0
+    policy: str = "mixup"
 
     @property
     def title(self):
@@ -62,7 +83,7 @@ class Recipe:
 
     @property
     def mixup_options(self):
-        """The arguments of `keras_mixup.MixUp` beside alpha and the seed."""
+        """The arguments of the policy beside alpha and the seed."""
         names = ("per", "pairing", "examples", "targets", "label_smoothing")
         return {name: getattr(self, name) for name in names}
 

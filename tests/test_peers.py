@@ -1,7 +1,7 @@
 """The faults of other implementations: here each has the right answer or an error.
 
-The letters stand for the rows of the README's table, and more of keras.layers.MixUp
-3.15; what happens there is said in each test.
+The letters stand for the rows of the README's table, and more of keras.layers 3.15;
+what happens there is said in each test.
 """
 
 import keras
@@ -206,6 +206,49 @@ def test_k_other_entries_pass_untouched(mapped):
         assert found.dtype == tf.convert_to_tensor(extra[name]).dtype
         np.testing.assert_array_equal(found, tf.convert_to_tensor(extra[name]))
     assert mixed["text"].to_list() == extra["text"].to_list()
+
+
+def cutter(**kwargs):
+    return keras_mixup.layers.CutMix(jit_compile=False, pairing="roll", **kwargs)
+
+
+def test_l_cutmix_shares_labels_by_the_pixels_that_are_pasted():
+    # In Keras the shares are those before rounding, off by up to 0.12 here; in KerasCV
+    # those before clipping, off by up to 0.63.
+    numbers = np.arange(64, dtype="float32")
+    images = np.tile(numbers[:, None, None, None], (1, 16, 16, 1))
+    for seed in range(20):
+        mixer = cutter(seed=seed)
+        mixed = mixer({"images": images, "labels": np.eye(64, dtype="float32")})
+        pixels = np.asarray(mixed["images"]).reshape(64, -1)
+        shares = [np.bincount(row.astype(int), minlength=64) / 256 for row in pixels]
+        np.testing.assert_allclose(mixed["labels"], shares, atol=1e-6)
+
+
+def test_m_cutmix_cuts_masks_as_the_images():
+    # In Keras masks take the channels of the image and its dtype.
+    masks = (X[..., :1] * 100).astype("int32")
+    batch = {"images": X, "labels": Y, "segmentation_masks": masks}
+    mixed = in_map(cutter(), batch)
+    found = np.asarray(mixed["segmentation_masks"])
+    assert (found.shape, found.dtype) == ((8, 4, 4, 1), np.int32)
+    images = np.asarray(mixed["images"])
+    np.testing.assert_array_equal(found, (images[..., :1] * 100).astype("int32"))
+
+
+def test_n_cutmix_has_the_boxes_of_both_images():
+    # Keras raises NotImplementedError; in KerasCV the boxes stay as they were.
+    boxes = np.tile(np.array([0, 0, 4, 4], "float32"), (8, 1, 1))
+    given = {"boxes": boxes, "labels": np.arange(8, dtype="float32")[:, np.newaxis]}
+    mixer = cutter(bounding_box_format="xyxy", min_visibility=0.0)
+    mixed = in_map(mixer, {"images": X, "labels": Y, "bounding_boxes": given})
+    found, rows = mixed["bounding_boxes"], np.asarray(mixed["labels"])
+    of_both = np.asarray(found["labels"]).astype(int)
+    own = np.arange(8)
+    np.testing.assert_array_equal(of_both, np.stack([own, np.roll(own, 1)], axis=1))
+    # A box of the whole image is left by the share of its image.
+    expected = np.take_along_axis(rows, of_both, axis=1)
+    np.testing.assert_allclose(found["weights"], expected, atol=1e-6)
 
 
 def test_odd_batches_batches_of_one_and_batches_of_two():

@@ -20,7 +20,8 @@ def dots_by_method(result, measure, title, path):
     axis.invert_yaxis()
     axis.grid(axis="y", alpha=0.3)
     axis.set_xlabel(title)
-    axis.legend(fontsize="small")
+    if any(groups):
+        axis.legend(fontsize="small")
     picture.savefig(path, dpi=100)
 
 

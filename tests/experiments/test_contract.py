@@ -13,6 +13,7 @@ import pytest
 
 from experiments import catalog, classifiers, settings
 from experiments.__main__ import main
+from experiments.beyond import policies
 from experiments.engine import run_folder
 from experiments.paper import table3_adversarial
 from experiments.report import result_file
@@ -35,7 +36,7 @@ FEW = {
 # Analyses whose plans alone are their own; the slow tests train these as well.
 MADE_UP = (
     *("table2_corrupted_labels", "table3_adversarial", "table5_ablation"),
-    *("alpha_tradeoff", "capacity", "discussion"),
+    *("alpha_tradeoff", "capacity", "discussion", "policies"),
 )
 # Those that train tiny networks; figure3_cifar trains one of the paper's, and the slow
 # tests train all.
@@ -165,9 +166,12 @@ class Smoke:
             patch.setattr(result_file, "RESULTS", root / "results")
             if name in TINY:
                 runs.tiny_networks(patch)
-            # What attacks measure is in test_measured_networks.py.
-            if name == "table3_adversarial":
+            # What is measured of networks is in test_measured_networks.py and
+            # test_policies.py.
+            if name in ("table3_adversarial", "policies"):
                 patch.setattr(classifiers, "network_of", lambda record: None)
+            hidden = dict.fromkeys(policies.OCCLUDED, 40.0)
+            patch.setattr(policies, "under_occlusion", lambda *_: hidden)
             names = {**table3_adversarial.TOP_1, **table3_adversarial.TOP_5}
             errors = dict.fromkeys(names, 50.0)
             patch.setattr(table3_adversarial, "attacked", lambda *_: errors)
