@@ -18,8 +18,7 @@ ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 _NEEDED = {"experiment": str, "item": str, "preset": str, "runs": list}
-_NEEDED |= dict.fromkeys(("settings", "summary", "paired", "paper"), dict)
-_NEEDED["environment"] = dict
+_NEEDED |= dict.fromkeys("settings summary paired paper environment".split(), dict)
 
 
 def main(flags):
@@ -74,10 +73,8 @@ def check(result, path):
 def made(found):
     """The page's HTML."""
     sections = (of_claims, conformance, benchmarks, model_cards)
-    about = (
-        "For each table and figure of the paper (Zhang et al., 2018): its claim, its "
-        "numbers, ours, and a verdict by one rule. "
-    )
+    about = "For each table and figure of the paper (Zhang et al., 2018): its claim, "
+    about += "its numbers, ours, and a verdict by one rule. "
     parts = [html.paragraph(about, verdicts.RULE)]
     for title, section in zip(PARTS, sections, strict=True):
         parts += [html.heading(title), *section(found)]
