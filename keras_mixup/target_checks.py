@@ -66,9 +66,9 @@ def check_targets(read, policy, dense):
         elif (mixing or policy.label_smoothing) and (policy.averages or not is_dense):
             raise ValueError(
                 f"Integer labels `{name}` cannot be mixed without their number of "
-                f"classes. Expected {type(policy).__name__}(num_classes=...), or floats: "
-                f"one-hot rows, or 0 and 1 for one unit. Received: dtype {leaf.dtype.name} and "
-                f"num_classes={num_classes}"
+                f"classes. Expected {type(policy).__name__}(num_classes=...), or "
+                "floats: one-hot rows, or 0 and 1 for one unit. Received: dtype "
+                f"{leaf.dtype.name} and num_classes={num_classes}"
             )
         if weight is not None and mixing and not policy.is_identity:
             _check_not_negative(weight, name)

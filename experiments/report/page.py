@@ -18,7 +18,8 @@ ROOT = result_file.RESULTS.parents[1]
 TITLE = "mixup for TensorFlow and Keras: what was found"
 PARTS = ("Claims", "Other implementations", "Benchmarks", "Model cards")
 _NEEDED = {"experiment": str, "item": str, "preset": str, "runs": list}
-_NEEDED |= dict.fromkeys("settings summary paired paper environment".split(), dict)
+_DICTS = ("settings", "summary", "paired", "paper", "environment")
+_NEEDED |= dict.fromkeys(_DICTS, dict)
 
 
 def main(flags):
