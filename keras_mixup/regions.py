@@ -121,7 +121,8 @@ def low_frequencies(key, share, grid, decay):
         squares += (
             tf.reshape(frequency, [-1 if a == i else 1 for a in range(axes)]) ** 2
         )
-    amplitude = tf.maximum(tf.sqrt(squares), least) ** -decay
+    # As a multiple of the largest one, no decay is too large for a float.
+    amplitude = tf.maximum(tf.sqrt(squares) / least, 1.0) ** -decay
     forward = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}[axes]
     back = {1: tf.signal.ifft, 2: tf.signal.ifft2d, 3: tf.signal.ifft3d}[axes]
     spectrum = forward(tf.cast(white, tf.complex128))
@@ -129,10 +130,9 @@ def low_frequencies(key, share, grid, decay):
     levels = tf.reshape(levels, [n, -1])
     count = tf.shape(levels)[1]
     part = tf.round(tf.cast(share, tf.float64) * tf.cast(count, tf.float64))
-    part = tf.cast(part, tf.int32)
-    ordered = tf.sort(levels, axis=1)
-    highest = tf.gather(ordered, tf.maximum(part - 1, 0), batch_dims=1)
-    below = (levels <= highest[:, tf.newaxis]) & (part > 0)[:, tf.newaxis]
+    # By ranks: levels that are equal would make the share inexact.
+    rank = tf.argsort(tf.argsort(levels, axis=1, stable=True), axis=1)
+    below = rank < tf.cast(part, tf.int32)[:, tf.newaxis]
     return Region(_with_axes(tf.reshape(below, [n, *grid.sizes]), grid))
 
 
@@ -157,6 +157,11 @@ def masks_of(regions):
         masks.append(region.mask if covered is None else region.mask & ~covered)
         covered = region.mask if covered is None else region.mask | covered
     return [~covered, *reversed(masks)]
+
+
+def everywhere(grid):
+    """The mask (1, ...) of an example that shows itself alone."""
+    return _with_axes(tf.ones([1, *grid.sizes], tf.bool), grid)
 
 
 def shares_of(masks, grid):
