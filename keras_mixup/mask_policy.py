@@ -35,7 +35,8 @@ class MaskPolicy(Policy):
         """A draw with the masks at these features, and the shares of the positions."""
         grid = grids.grid_of(features, self.axes)
         if len(draw.coefficients) == 1:
-            return draw
+            # Dtypes, and the shapes of weights, are those of a draw that pastes.
+            return draw._replace(masks=[regions.everywhere(grid)], grid=grid)
         found, weights = [], [tf.reshape(c, [-1]) for c in draw.coefficients]
         for rank in range(1, len(weights)):
             # Later partners lie on top of it.

@@ -127,8 +127,11 @@ class Policy(Settings):
 
     @property
     def mixed_integers(self):
-        """Names of the integers in x that are mixed, or True for all."""
-        return self.quantities if self.averages else True
+        """Names of the integers in x that are mixed, or True for all.
+
+        None where nothing is averaged, so that booleans are mixed as well.
+        """
+        return self.quantities if self.averages else None
 
     def mix_target(self, parts, weights, coefficients, path=()):
         """One mixed target and its weight, from the K targets and weights."""

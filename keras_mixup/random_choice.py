@@ -112,7 +112,8 @@ class RandomChoice(Policy):
     def placed(self, draw, key, features):
         """The draw of the chosen policy at these features."""
         if not draw.choices:
-            return draw
+            same = self.averages or not self.is_identity
+            return draw if same else self.policies[0].placed(draw, key, features)
         found = [
             (chosen, policy.placed(own, _key_of(key, i), features))
             for i, (policy, (chosen, own)) in enumerate(
