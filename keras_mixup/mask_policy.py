@@ -61,12 +61,15 @@ class MaskPolicy(Policy):
                 self.check_shared(leaf, path, name)
         return dense
 
-    def check_shared(self, target, path, name):
-        """Fails on a target of the whole example that is a quantity, unless allowed."""
-        allowed = self.share_quantities is True or any(
+    def may_be_quantity(self, path):
+        """Whether `share_quantities` names the target: its share is then by area."""
+        return self.share_quantities is True or any(
             key in (self.share_quantities or ()) for key in path or ("y",)
         )
-        if allowed or not target.dtype.is_floating:
+
+    def check_shared(self, target, path, name):
+        """Fails on a target of the whole example that is a quantity, unless allowed."""
+        if self.may_be_quantity(path) or not target.dtype.is_floating:
             return
         tf.debugging.Assert(
             tf.reduce_all((target >= 0) & (target <= 1)),

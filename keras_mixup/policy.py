@@ -121,6 +121,14 @@ class Policy(Settings):
         """The boxes of the K parts as they are seen, and the weights of each part."""
         return parts, draw.coefficients
 
+    def may_be_quantity(self, path):
+        """Whether a target of the whole example may be an amount."""
+        del path
+        return True
+
+    def check_shared(self, target, path, name):
+        """Fails, where the graph runs, on a target that may be no amount but is one."""
+
     def assert_alpha(self, alpha):
         """Fails, where the graph runs, unless alpha is a finite float >= 0."""
         arguments.assert_alpha(alpha)

@@ -139,6 +139,15 @@ class RandomChoice(Policy):
         found = [policy.check(read) for policy in self.policies]
         return [any(of_one) for of_one in zip(*found, strict=True)]
 
+    def may_be_quantity(self, path):
+        """Whether it may for each policy."""
+        return all(policy.may_be_quantity(path) for policy in self.policies)
+
+    def check_shared(self, target, path, name):
+        """Checks a target of the whole example for each policy."""
+        for policy in self.policies:
+            policy.check_shared(target, path, name)
+
     def seen_boxes(self, parts, draw):
         """The boxes as the chosen policy shows them, and their weights."""
         if not draw.choices:
