@@ -31,7 +31,7 @@ def test_each_example_has_the_one_whose_condition_holds(mode, shape):
 def test_ragged_rows_are_chosen_by_their_example():
     rows = [[[k * 10.0 + i] * i for i in range(4)] for k in range(3)]
     ragged = [tf.ragged.constant(one, dtype=tf.float32) for one in rows]
-    chosen = choosing.chosen([(WHICH == k, one) for k, one in enumerate(ragged)])
+    chosen = choosing.chosen([(k == WHICH, one) for k, one in enumerate(ragged)])
     assert chosen.to_list() == [rows[k][i] for i, k in enumerate(WHICH)]
     of_batch = choosing.chosen(
         [(tf.constant(k == 1), one) for k, one in enumerate(ragged)]
@@ -44,7 +44,7 @@ def test_coefficients_and_partners_are_those_of_the_chosen_draw():
         Draw([tf.fill([4], 0.1 * k), tf.fill([4], 1 - 0.1 * k)], [tf.fill([4], k)])
         for k in range(3)
     ]
-    which = [tf.constant(WHICH == k) for k in range(3)]
+    which = [tf.constant(k == WHICH) for k in range(3)]
     merged = choosing.merged(list(zip(which, draws, strict=True)))
     np.testing.assert_allclose(merged.coefficients[0], 0.1 * WHICH)
     np.testing.assert_allclose(merged.coefficients[1], 1 - 0.1 * WHICH)
