@@ -61,7 +61,8 @@ def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
         batch: The batch.
         passthrough: Names of entries that pass.
         num_classes: As of `MixUp`; rows of so many integers become float32.
-        quantities: Names of integer features that are mixed, or True for all.
+        quantities: Names of integer features that are mixed, or True for all; None
+            where nothing is averaged, and booleans are mixed too.
 
     Raises:
         ValueError: for another form, a feature that cannot be mixed, batch
@@ -92,8 +93,8 @@ def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
 def split_features(x, passthrough=(), quantities=()):
     """The entries of x that are mixed, and a function that puts them back.
 
-    `quantities` are the names of integers that are mixed too, or True for all; an x
-    that is one tensor is called "x".
+    `quantities` are the names of integers that are mixed too, or True for all; None
+    where nothing is averaged. An x that is one tensor is called "x".
     """
     leaves, put_back = _split(x, passthrough)
     for path, leaf in leaves:
@@ -102,7 +103,8 @@ def split_features(x, passthrough=(), quantities=()):
         is_quantity = quantities is True or any(
             key in (quantities or ()) for key in named
         )
-        mixing.check_mixable(leaf, "/".join(map(str, named)), is_quantity)
+        averages = quantities is not None
+        mixing.check_mixable(leaf, "/".join(map(str, named)), is_quantity, averages)
     return [leaf for _, leaf in leaves], put_back
 
 

@@ -21,8 +21,8 @@ def combined(parts, draw, dtype=None):
     Args:
         parts: K tensors, as `mixing.gather_parts` gives them.
         draw: `draws.Draw`.
-        dtype: Dtype of the result where it is no other integer than uint8; by default
-            that of the parts, or float32 for sums of uint8.
+        dtype: Dtype of the result, but for integers other than uint8 and booleans that
+            are chosen; by default that of the parts, or float32 for sums of uint8.
     """
     weights = weights_at(draw, parts[0])
     parts = shown(parts, draw)
@@ -32,8 +32,8 @@ def combined(parts, draw, dtype=None):
     for part, mask in zip(parts[1:], weights[1:], strict=True):
         chosen = tf.where(mixing.expand_to_rank(mask, part.shape.rank), part, chosen)
     chosen = tf.ensure_shape(chosen, parts[0].shape)
-    kept = chosen.dtype.is_integer and chosen.dtype != tf.uint8
-    return chosen if kept or dtype is None else tf.cast(chosen, dtype)
+    cast = dtype and (chosen.dtype.is_floating or chosen.dtype == tf.uint8)
+    return tf.cast(chosen, dtype) if cast else chosen
 
 
 def combined_masks(parts, draw):

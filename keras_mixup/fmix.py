@@ -1,5 +1,7 @@
 """FMix: the mask is a level set of noise of low frequencies."""
 
+import numbers
+
 import keras
 
 from keras_mixup import grids, regions
@@ -36,7 +38,8 @@ class FMix(MaskPolicy):
 
     def __init__(self, alpha=1.0, *, decay=3.0, **settings):
         super().__init__(alpha=alpha, **settings)
-        if isinstance(decay, bool) or not 0 < decay < float("inf"):
+        number = isinstance(decay, numbers.Real) and not isinstance(decay, bool)
+        if not (number and 0 < decay < float("inf")):
             raise ValueError(
                 "Invalid value received for argument `decay`. Expected a finite float "
                 f"> 0. Received: decay={decay!r}"

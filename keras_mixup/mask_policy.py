@@ -35,7 +35,8 @@ class MaskPolicy(Policy):
         """A draw with the masks at these features, and the shares of the positions."""
         grid = grids.grid_of(features, self.axes)
         if len(draw.coefficients) == 1:
-            return draw
+            # Dtypes, and the shapes of weights, are those of a draw that pastes.
+            return draw._replace(masks=[regions.everywhere(grid)], grid=grid)
         found, weights = [], [tf.reshape(c, [-1]) for c in draw.coefficients]
         for rank in range(1, len(weights)):
             # Later partners lie on top of it.
@@ -60,12 +61,15 @@ class MaskPolicy(Policy):
                 self.check_shared(leaf, path, name)
         return dense
 
-    def check_shared(self, target, path, name):
-        """Fails on a target of the whole example that is a quantity, unless allowed."""
-        allowed = self.share_quantities is True or any(
+    def may_be_quantity(self, path):
+        """Whether `share_quantities` names the target: its share is then by area."""
+        return self.share_quantities is True or any(
             key in (self.share_quantities or ()) for key in path or ("y",)
         )
-        if allowed or not target.dtype.is_floating:
+
+    def check_shared(self, target, path, name):
+        """Fails on a target of the whole example that is a quantity, unless allowed."""
+        if self.may_be_quantity(path) or not target.dtype.is_floating:
             return
         tf.debugging.Assert(
             tf.reduce_all((target >= 0) & (target <= 1)),

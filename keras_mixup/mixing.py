@@ -151,16 +151,18 @@ def expand_to_rank(tensor, rank):
     return tensor
 
 
-def check_mixable(tensor, name, is_quantity=False):
+def check_mixable(tensor, name, is_quantity=False, averages=True):
     """Raises unless the tensor is a batch of floats or of uint8.
 
-    Integers that are said to be a quantity are mixed too.
+    Integers that are said to be a quantity are mixed too, and where nothing is averaged
+    all integers and booleans are.
     """
     if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
         kind = type(tensor).__name__
     else:
         check_rank_known(tensor, name)
         amount = tensor.dtype == tf.uint8 or (is_quantity and tensor.dtype.is_integer)
+        amount |= not averages and (tensor.dtype.is_integer or tensor.dtype.is_bool)
         if tensor.dtype.is_floating or amount:
             if tensor.shape.rank == 0:
                 raise ValueError(_scalar(name))

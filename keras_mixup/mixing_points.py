@@ -42,8 +42,7 @@ class MixingPoints:
             )
         leaves = keras.tree.flatten(features)
         for leaf in leaves:
-            is_quantity = not self.policy.averages
-            mixing.check_mixable(leaf, name, is_quantity)
+            mixing.check_mixable(leaf, name, averages=self.policy.averages)
         _check_graph(self.draws[name], name)
         draw = self.place(name, leaves)
         return keras.tree.map_structure(lambda leaf: _mix_one(leaf, draw), features)

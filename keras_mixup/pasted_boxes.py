@@ -64,10 +64,11 @@ def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
     share = tf.where(share < min_visibility, tf.zeros_like(share), share)
     back = _constant(np.linalg.inv(to_corners))
     left = tf.einsum("bni,ji->bnj", left / scale, back)
-    if not (of_pasted and region.resized):
-        # What is whole stays as it was given, to the bit.
-        whole = share[..., tf.newaxis] == 1
-        left = tf.where(whole, numbers, left)
+    # What is whole and not resized stays as it was given, to the bit.
+    whole = share[..., tf.newaxis] == 1
+    if of_pasted:
+        whole &= tf.logical_not(region.resized)
+    left = tf.where(whole, numbers, left)
     left = tf.cast(left if dtype.is_floating else tf.round(left), dtype)
     if lengths is not None:
         left = tf.RaggedTensor.from_tensor(left, lengths)
@@ -78,11 +79,12 @@ def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
 def _pasted(corners, region, sizes):
     """What a pasted box shows of the partner's boxes, and the share of each."""
     (top, bottom), (left, right) = _edges(region)
-    if region.resized:
-        height, width = (tf.cast(size, tf.float64) for size in sizes)
-        factor = tf.stack([right - left, bottom - top] * 2, -1)
-        factor /= tf.stack([width, height, width, height])
-        corners = corners * factor + tf.stack([left, top, left, top], -1)
+    height, width = (tf.cast(size, tf.float64) for size in sizes)
+    factor = tf.stack([right - left, bottom - top] * 2, -1)
+    factor /= tf.stack([width, height, width, height])
+    resized = corners * factor + tf.stack([left, top, left, top], -1)
+    # A compiled function hands a tensor on in the place of a boolean.
+    corners = tf.where(region.resized, resized, corners)
     inside = _intersection(corners, top, bottom, left, right)
     return inside, tf.math.divide_no_nan(_area(inside), _area(corners))
 

@@ -121,14 +121,25 @@ class Policy(Settings):
         """The boxes of the K parts as they are seen, and the weights of each part."""
         return parts, draw.coefficients
 
+    def may_be_quantity(self, path):
+        """Whether a target of the whole example may be an amount."""
+        del path
+        return True
+
+    def check_shared(self, target, path, name):
+        """Fails, where the graph runs, on a target that may be no amount but is one."""
+
     def assert_alpha(self, alpha):
         """Fails, where the graph runs, unless alpha is a finite float >= 0."""
         arguments.assert_alpha(alpha)
 
     @property
     def mixed_integers(self):
-        """Names of the integers in x that are mixed, or True for all."""
-        return self.quantities if self.averages else True
+        """Names of the integers in x that are mixed, or True for all.
+
+        None where nothing is averaged, so that booleans are mixed as well.
+        """
+        return self.quantities if self.averages else None
 
     def mix_target(self, parts, weights, coefficients, path=()):
         """One mixed target and its weight, from the K targets and weights."""

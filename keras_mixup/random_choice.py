@@ -112,7 +112,8 @@ class RandomChoice(Policy):
     def placed(self, draw, key, features):
         """The draw of the chosen policy at these features."""
         if not draw.choices:
-            return draw
+            same = self.averages or not self.is_identity
+            return draw if same else self.policies[0].placed(draw, key, features)
         found = [
             (chosen, policy.placed(own, _key_of(key, i), features))
             for i, (policy, (chosen, own)) in enumerate(
@@ -137,6 +138,15 @@ class RandomChoice(Policy):
         """Checks a `Batch` for each policy."""
         found = [policy.check(read) for policy in self.policies]
         return [any(of_one) for of_one in zip(*found, strict=True)]
+
+    def may_be_quantity(self, path):
+        """Whether it may for each policy."""
+        return all(policy.may_be_quantity(path) for policy in self.policies)
+
+    def check_shared(self, target, path, name):
+        """Checks a target of the whole example for each policy."""
+        for policy in self.policies:
+            policy.check_shared(target, path, name)
 
     def seen_boxes(self, parts, draw):
         """The boxes as the chosen policy shows them, and their weights."""

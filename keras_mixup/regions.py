@@ -122,7 +122,8 @@ def low_frequencies(key, share, grid, decay):
         frequency = tf.cast(index, tf.float64) / tf.cast(size, tf.float64)
         shape = [-1 if other == axis else 1 for other in range(axes)]
         squares += tf.reshape(frequency, shape) ** 2
-    noise *= tf.maximum(tf.sqrt(squares), least) ** -decay
+    # As a multiple of the largest one, no decay is too large for a float.
+    noise *= tf.maximum(tf.sqrt(squares) / least, 1.0) ** -decay
     back = {1: tf.signal.irfft, 2: tf.signal.irfft2d, 3: tf.signal.irfft3d}[axes]
     levels = back(tf.complex(*tf.unstack(noise)), tf.stack(grid.sizes))
     levels = tf.reshape(levels, [n, -1])
@@ -135,33 +136,44 @@ def low_frequencies(key, share, grid, decay):
 def _least(levels, part):
     """Which numbers are among the `part` least of their row; part is (n, 1).
 
-    A sort would take most of the time. Floats are ordered as the integers of their bits
-    are, in which at most 64 halvings find the greatest of them.
+    Levels that differ by rounding alone count as equal, so that all modes agree; of
+    those the first ones are taken.
     """
-    bits = tf.bitcast(levels, tf.int64)
-    # The bits of a negative float grow as it falls.
-    order = tf.where(bits < 0, tf.int64.min - bits, bits)
+    largest = tf.reduce_max(tf.abs(levels), axis=1, keepdims=True)
+    steps = tf.math.divide_no_nan(levels, largest) * 2.0**29
+    steps = tf.cast(tf.round(steps), tf.int32)
+    highest = _highest_of(steps, part)
+    less = steps < highest
+    equal = steps == highest
+    missing = part - tf.reduce_sum(tf.cast(less, tf.int32), 1, True)
+    places = tf.where(equal, tf.range(tf.shape(steps)[1]), tf.int32.max)
+    return less | (equal & (places <= _highest_of(places, missing)))
+
+
+def _highest_of(numbers, part):
+    """A number up to which a row of int32 has `part`, or the least with more: (n, 1).
+
+    By halving, since a sort would take most of the time of a policy. It ends as soon
+    as the counts are right.
+    """
 
     def is_open(low, high, count):
-        del low, high
-        return tf.reduce_any(count != part)
+        return tf.reduce_any((count != part) & (low + 1 < high))
 
     def halved(low, high, count):
-        # The mean of both, without an overflow.
-        middle = tf.bitwise.bitwise_and(low, high)
-        middle += tf.bitwise.right_shift(tf.bitwise.bitwise_xor(low, high), one)
-        below = tf.reduce_sum(tf.cast(order <= middle, tf.int32), 1, True)
+        middle = low + (high - low) // 2
+        below = tf.reduce_sum(tf.cast(numbers <= middle, tf.int32), 1, True)
         enough = below >= part
         low, high = tf.where(enough, low, middle), tf.where(enough, middle, high)
         return low, high, tf.where(enough, below, count)
 
-    one = tf.constant(1, tf.int64)
-    low = tf.reduce_min(order, 1, True) - 1
-    high = tf.where(part > 0, tf.reduce_max(order, 1, True), low)
-    count = tf.where(part > 0, tf.shape(order)[1], 0)
-    # As soon as the counts are right the rest would change nothing.
-    state = tf.while_loop(is_open, halved, (low, high, count), maximum_iterations=64)
-    return order <= state[1]
+    low = tf.fill(tf.shape(part), -(2**30))
+    known = tf.where(numbers < tf.int32.max, numbers, low)
+    high = tf.where(part > 0, tf.reduce_max(known, 1, True), low)
+    count = tf.where(
+        part > 0, tf.reduce_sum(tf.cast(numbers <= high, tf.int32), 1, True), 0
+    )
+    return tf.while_loop(is_open, halved, (low, high, count))[1]
 
 
 def box_of(spans, grid):
@@ -185,6 +197,11 @@ def masks_of(regions):
         masks.append(region.mask if covered is None else region.mask & ~covered)
         covered = region.mask if covered is None else region.mask | covered
     return [~covered, *reversed(masks)]
+
+
+def everywhere(grid):
+    """The mask (1, ...) of an example that shows itself alone."""
+    return _with_axes(tf.ones([1, *grid.sizes], tf.bool), grid)
 
 
 def shares_of(masks, grid):

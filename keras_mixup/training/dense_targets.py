@@ -38,7 +38,7 @@ def flags(y, policy, placed):
                 "dataset.apply(keras_mixup.RandomChoice(...)) with num_classes. "
                 f"Received: {policy!r}"
             )
-        if not found[-1] and hasattr(policy, "check_shared"):
+        if not found[-1]:
             policy.check_shared(leaf, path, name)
     return found
 

@@ -22,7 +22,8 @@ class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
     `shares[k]` is t_k, of shape () or (batch,). `smoothing` and `multi_label` are what
-    the policy says of this target. `loss` is the compiled loss that has taken it, None
+    the policy says of this target. `refused_as` is its name where it is shared by area,
+    so that it may be no quantity. `loss` is the compiled loss that has taken it, None
     before and where there is none.
     """
 
@@ -30,6 +31,7 @@ class MixedTarget:
     shares: list
     smoothing: float = 0.0
     multi_label: bool = False
+    refused_as: str | None = None
     loss: object = None
 
     def shares_of_examples(self):
@@ -101,7 +103,10 @@ def mixed_targets(y, policy, parts_of, shares):
         _check_target(path, leaf, policy)
         multi_label = bool(targets.per_target(policy.multi_label, path))
         smoothing = policy.smoothing_of(path)
-        return MixedTarget(parts_of(leaf), shares, smoothing, multi_label)
+        name = "/".join(map(str, path)) or "y"
+        refused_as = None if policy.may_be_quantity(path) else name
+        parts = parts_of(leaf)
+        return MixedTarget(parts, shares, smoothing, multi_label, refused_as)
 
     return _mapped(mixed, y)
 
