@@ -131,13 +131,17 @@ def test_positions_of_an_hour_of_audio_do_not_overflow():
 
 
 def levels(key, sizes, n, decay):
-    """White noise divided by frequency^decay, with NumPy's transforms."""
-    white = keys.normal(key, Stream.LEVELS, [n, *sizes]).numpy()
-    frequency = np.meshgrid(*[np.fft.fftfreq(size) for size in sizes], indexing="ij")
+    """Complex noise divided by frequency^decay, with NumPy's transforms."""
+    half = [*sizes[:-1], sizes[-1] // 2 + 1]
+    real, imaginary = keys.normal(key, Stream.LEVELS, [2, n, *half]).numpy()
+    frequencies = [np.fft.fftfreq(size) for size in sizes[:-1]]
+    frequencies.append(np.fft.rfftfreq(sizes[-1]))
+    frequency = np.meshgrid(*frequencies, indexing="ij")
     radius = np.sqrt(sum(one**2 for one in frequency))
     amplitude = np.maximum(radius, 1 / max(sizes)) ** -float(decay)
+    spectrum = (real + 1j * imaginary) * amplitude
     axes = tuple(range(1, len(sizes) + 1))
-    return np.fft.ifftn(np.fft.fftn(white, axes=axes) * amplitude, axes=axes).real
+    return np.fft.irfftn(spectrum.astype("complex128"), sizes, axes)
 
 
 @pytest.mark.parametrize("sizes", [(31,), (8, 6), (5, 4, 3), (1, 7)])
