@@ -132,6 +132,7 @@ EXPERIMENT = Experiment(
     presets={
         "paper": {"datasets": ("cifar10", "cifar100"), "networks": tuple(NETWORKS)},
         "cpu": {
+            "precision": "auto",
             "train_split": "train[:20000]",
             "test_split": "train[20000:]+test",
             "width": 8,

@@ -169,6 +169,7 @@ EXPERIMENT = Experiment(
     presets={
         "paper": {},
         "cpu": {
+            "precision": "auto",
             "words": ("bed", "cat", "happy"),
             "lenet_width": 10,
             "vgg11_width": 8,

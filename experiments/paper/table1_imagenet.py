@@ -184,6 +184,7 @@ EXPERIMENT = Experiment(
     presets={
         "paper": {"networks": tuple(NETWORKS)},
         "cpu": {
+            "precision": "auto",
             "dataset": "tiny_imagenet_20",
             "test_split": "val",
             "image_size": 64,
