@@ -134,6 +134,11 @@ class Policy(Settings):
         arguments.assert_alpha(alpha)
 
     @property
+    def has_positions(self):
+        """Whether the shares follow from the positions of the features."""
+        return type(self).placed is not Policy.placed
+
+    @property
     def mixed_integers(self):
         """Names of the integers in x that are mixed, or True for all.
 
@@ -201,7 +206,7 @@ class Policy(Settings):
         # ERM has no sums to fuse, and XLA copies what only passes.
         if self.jit_compile and not self.is_identity and tf.inside_function():
             compute = tf.function(compute, jit_compile=True, autograph=False)
-            if type(self).placed is Policy.placed:
+            if not self.has_positions:
                 # It is given rows: behind axes of size one XLA copies all.
                 for part in parts:
                     part["features"] = [mixing.flattened(x) for x in part["features"]]

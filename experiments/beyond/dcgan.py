@@ -177,7 +177,6 @@ EXPERIMENT = Experiment(
     presets={
         "paper": {},
         "cpu": {
-            "precision": "auto",
             "train_split": "train[:20000]",
             "width": 64,
             "discriminator_width": 16,

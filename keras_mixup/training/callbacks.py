@@ -6,7 +6,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_mixup import keys, steps
+from keras_mixup import combining, keys, mixing, steps
 
 
 class MixUpSummary(keras.callbacks.Callback):
@@ -15,8 +15,9 @@ class MixUpSummary(keras.callbacks.Callback):
     Writes a histogram of lam as the coming epoch will draw it on the first replica
     (the draws depend on seed and step alone, so that they are known) and, where
     mixing is at the input, a grid of the given images as lam and pairs of this
-    epoch's first step would mix them. Costs a few milliseconds a step it covers,
-    once an epoch.
+    epoch's first step would mix them. Of a policy that pastes regions lam is the share
+    of the positions, which needs a batch and mixing at the input. Costs a few
+    milliseconds a step it covers, once an epoch.
 
     Args:
         log_dir: Folder of the event files.
@@ -68,9 +69,12 @@ class MixUpSummary(keras.callbacks.Callback):
         del logs
         first = int(tf.convert_to_tensor(self.model.step))
         steps = min(self.steps, self.params.get("steps") or self.steps)
+        shows_images = self.batch is not None and "input" in self.model.mix_at
         with self._writer.as_default(step=epoch):
-            tf.summary.histogram("mixup/lam", self._draws(first, steps))
-            if self.batch is not None and "input" in self.model.mix_at:
+            if shows_images or not self.model.mixup.has_positions:
+                lam = self._draws(first, steps, shows_images)
+                tf.summary.histogram("mixup/lam", lam)
+            if shows_images:
                 tf.summary.image("mixup/batch", self._grid(first)[tf.newaxis])
 
     def on_train_end(self, logs=None):
@@ -78,37 +82,36 @@ class MixUpSummary(keras.callbacks.Callback):
         del logs
         self._writer.close()
 
-    def _draws(self, first, steps):
-        policy, seed = self.model.mixup, self.model.seed
+    def _draws(self, first, steps, at_images):
         size = 1 if self.batch is None else len(self.batch[0])
 
         @tf.function
-        def draw(step):
-            key, alpha = keys.make_key(seed, step), policy.alpha_at(step)
-            drawn = policy.draw(size, key, alpha, with_partners=False)
-            return tf.reshape(drawn.coefficients[0], [-1])
+        def lam_of(step):
+            key, alpha, policy = self._at(step)
+            draw = policy.draw(size, key, alpha, with_partners=False)
+            if at_images:
+                draw = policy.placed(draw, key, [self._images()])
+            return tf.reshape(draw.coefficients[0], [-1])
 
         steps = tf.range(first, first + steps, dtype=tf.int64)
-        return tf.concat([draw(step) for step in steps], axis=0)
+        return tf.concat([lam_of(step) for step in steps], axis=0)
 
     def _grid(self, step):
-        # The labels are not shown: what is said of them alone is left out.
-        own = {"seed": self.model.seed, "num_classes": None, "label_smoothing": 0.0}
-        policy = self.model.mixup.__class__.from_config(
-            {**self.model.mixup.get_config(), **own}
-        )
-        x = policy.at_step(step, self._paired_batch())[0]
-        return image_grid(x[: self.images])
+        key, alpha, policy = self._at(step)
+        images, flat = self._images(), keras.tree.flatten_with_path(self.batch[1])
+        labels = [tf.convert_to_tensor(leaf) for _, leaf in flat]
+        classes = policy.pairing_labels(labels, [path for path, _ in flat])
+        draw = policy.draw(len(images), key, alpha, classes)
+        draw = policy.placed(draw, key, [images])
+        parts = mixing.gather_parts([images], draw.partners)
+        return image_grid(combining.combined(parts, draw)[: self.images])
 
-    def _paired_batch(self):
-        x, y = self.batch[:2]
-        if self.model.mixup.pairing != "same_class":
-            return x, tf.zeros([len(x), 1])
-        y = tf.convert_to_tensor(y)
-        if y.dtype.is_integer:
-            y = tf.reshape(tf.cast(y, tf.int32), [-1])
-            y = tf.one_hot(y, tf.reduce_max(y) + 1)
-        return x, y
+    def _at(self, step):
+        policy = self.model.mixup
+        return keys.make_key(self.model.seed, step), policy.alpha_at(step), policy
+
+    def _images(self):
+        return tf.convert_to_tensor(self.batch[0])
 
 
 class CountEpochs(keras.callbacks.Callback):
