@@ -18,7 +18,7 @@ on clean images without augmentation.
 import dataclasses
 
 from experiments import classifiers, measures, recipes
-from experiments.recipes import CIFAR, SMOKE, PairSettings
+from experiments.recipes import CIFAR, SMOKE, UNAUGMENTED, PairSettings
 from experiments.report import figures, tables
 from experiments.settings import field, method_name
 
@@ -52,8 +52,7 @@ EXPERIMENT = classifiers.experiment(
     presets={
         "paper": {},
         "cpu": {**CIFAR, "widths": (4, 8, 16)},
-        # Where nothing else keeps a network from learning its images by heart.
-        "unaugmented": {**CIFAR, "widths": (4, 8, 16), "epochs": 30, "augment": False},
+        "unaugmented": {**UNAUGMENTED, "widths": (4, 8, 16)},
         "smoke": {**SMOKE, "widths": (2, 4), "seeds": (0,)},
     },
     rows=rows,

@@ -5,8 +5,9 @@ all of them with one network, one recipe and the same images: the error on the t
 on the training images, the calibration error, and the errors where a part of each test
 image is hidden.
 
-    python -m experiments policies --data_dir DATA                  # two cores
-    python -m experiments policies --data_dir DATA --preset paper   # a GPU
+    python -m experiments policies --data_dir DATA                        # two cores
+    python -m experiments policies --data_dir DATA --preset unaugmented   # two cores
+    python -m experiments policies --data_dir DATA --preset paper         # a GPU
 
 Not in the paper, and set here. Alpha is 1 in all rows, as Zhang et al. (2018), Yun et
 al. (2019) and Harris et al. (2020) have it on CIFAR-10; ResizeMix has none (Qin et al.,
@@ -26,7 +27,7 @@ import numpy as np
 
 from experiments import classifiers, measures
 from experiments.data.image_batches import normalize
-from experiments.recipes import CIFAR, SMOKE, Recipe, RecipeSettings
+from experiments.recipes import CIFAR, SMOKE, UNAUGMENTED, Recipe, RecipeSettings
 from experiments.report import analysis_figures, figures, tables
 from experiments.settings import field
 from keras_mixup import evaluation
@@ -129,7 +130,12 @@ EXPERIMENT = classifiers.experiment(
     name="policies",
     item="Policies",
     settings=Settings,
-    presets={"paper": {}, "cpu": CIFAR, "smoke": {**SMOKE, "seeds": (0,)}},
+    presets={
+        "paper": {},
+        "cpu": CIFAR,
+        "unaugmented": UNAUGMENTED,
+        "smoke": {**SMOKE, "seeds": (0,)},
+    },
     rows=lambda settings: {("", method): ROWS[method] for method in settings.rows},
     analyze=analyze,
     final=final,
