@@ -1,5 +1,7 @@
 """CutMix against its paper, and in place of what others call CutMix."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -102,6 +104,16 @@ def test_features_without_positions(kind, x, message):
 def test_axes_that_a_feature_does_not_have():
     with pytest.raises(ValueError, match=r"axes \[2, 3\].*\(4, 5, 5\)"):
         keras_mixup.CutMix(axes=(2, 3))(np.zeros((4, 5, 5)), np.eye(4))
+
+
+@pytest.mark.parametrize("kind", ["MixUp", "CutMix", "FMix"])
+def test_a_policy_is_a_function_of_a_batch(kind):
+    """Its class has the signature of the constructor, and it has that of the call."""
+    policy = getattr(keras_mixup, kind)(seed=None)
+    assert "alpha" in str(inspect.signature(type(policy)))
+    assert str(inspect.signature(policy)) == "(*batch, details=False)"
+    x, y = tf.function(policy)(X[:4, :6, :6], np.eye(4, dtype="float32"))
+    assert x.shape == (4, 6, 6, 1) and y.shape == (4, 4)
 
 
 def test_an_unknown_rank():

@@ -9,18 +9,18 @@ from tests import oracles
 
 X = np.random.default_rng(0).random((5, 6, 4, 1)).astype("float32")
 Y = {"a": np.arange(5), "b": np.eye(5, dtype="float32")}
+SETTINGS = {"seed": 2, "num_classes": {"a": 5}, "jit_compile": False}
 POLICIES = {
-    "MixUp": keras_mixup.MixUp(1.0, seed=2, num_classes={"a": 5}),
-    "CutMix": keras_mixup.CutMix(seed=2, num_classes={"a": 5}, per="example"),
-    "three": keras_mixup.FMix(seed=2, num_classes={"a": 5}, examples=3),
+    "MixUp": keras_mixup.MixUp(1.0, **SETTINGS),
+    "CutMix": keras_mixup.CutMix(per="example", **SETTINGS),
+    "three": keras_mixup.FMix(examples=3, **SETTINGS),
 }
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "map"])
 @pytest.mark.parametrize("kind", POLICIES)
 def test_the_parts_and_shares_make_the_mixed_target(kind, mode):
-    policy = POLICIES[kind]
-    weights = np.arange(1.0, 6).astype("float32")
+    policy, weights = POLICIES[kind], np.arange(1.0, 6).astype("float32")
 
     def mixed(x, y, weights):
         found = policy.at_step(1, (x, y, {"a": weights, "b": weights}), details=True)
@@ -76,4 +76,4 @@ def test_a_dataset_of_them():
 
 def test_a_dict_is_refused():
     with pytest.raises(ValueError, match=r"tuple. Expected \(x, y\).*a dict"):
-        POLICIES["CutMix"].at_step(0, {"images": X, "labels": Y["b"]}, details=True)
+        keras_mixup.CutMix()({"images": X, "labels": Y["b"]}, details=True)
