@@ -451,10 +451,10 @@ MUTANTS = {
         "fine = tf.gather(source, here // block, axis=1) * block",
         "tests/test_combining.py",
     ),
-    "the mask of a finer tensor is shifted": (
+    "the mask of a finer tensor is repeated": (
         "keras_mixup/grids.py",
         "nearest = tf.range(own) * tf.cast(size, tf.int64) // own",
-        "nearest = (tf.range(own) * tf.cast(size, tf.int64) + 1) // own",
+        "nearest = tf.range(own) % tf.cast(size, tf.int64)",
         "tests/test_grids.py",
     ),
     "a box keeps the part that is hidden": (
