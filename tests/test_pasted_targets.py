@@ -28,7 +28,7 @@ def positions(weights, shape):
     return np.broadcast_to(weights[:, np.newaxis, np.newaxis], shape)
 
 
-@pytest.mark.parametrize("mode", ["eager", "xla"])
+@pytest.mark.parametrize("mode", ["eager", pytest.param("xla", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", ["uint8", "int32"])
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("kind", KINDS)

@@ -70,7 +70,10 @@ def test_the_loss_at_the_input(kind, jit_compile):
 
 @pytest.mark.parametrize(
     ("kind", "jit_compile"),
-    [*((kind, False) for kind in POLICIES), ("ResizeMix", True)],
+    [
+        *((kind, False) for kind in POLICIES),
+        pytest.param("ResizeMix", True, marks=pytest.mark.slow),
+    ],
 )
 def test_the_loss_at_a_hidden_layer_has_the_share_of_its_positions(kind, jit_compile):
     network, policy = images(), POLICIES[kind]
