@@ -248,6 +248,8 @@ class Policy(Settings):
         coefficients = combining.coefficients_of(draw, targets[0], is_dense)
         if is_dense:
             targets = combining.shown(targets, draw)
+            if weights[0] is not None:
+                weights = combining.shown(weights, draw)
         return self.mix_target(targets, weights, coefficients, path)
 
 

@@ -9,6 +9,19 @@ from keras_mixup import arguments, draws, sampling, steps
 from keras_mixup import targets as target_rules
 
 
+class _OfClass:
+    """An attribute of a class that is None of its instances.
+
+    The signature of a constructor is not that of a call: `tf.function(policy)` asks.
+    """
+
+    def __init__(self, value):
+        self.value = value
+
+    def __get__(self, instance, owner):
+        return self.value if instance is None else None
+
+
 class Settings:
     """Arguments of a constructor, kept under their names and never changed.
 
@@ -37,7 +50,7 @@ class Settings:
             kind = parameter.kind if own else named
             shown.append(parameter.replace(kind=kind))
         shown.sort(key=lambda one: one.kind is named)
-        cls.__signature__ = inspect.Signature(shown)
+        cls.__signature__ = _OfClass(inspect.Signature(shown))
 
     @classmethod
     def refuse_others(cls, given):

@@ -402,6 +402,109 @@ MUTANTS = {
         "network(prepare(inputs), training=True)",
         "tests/test_export.py",
     ),
+    "a box of sides of the share": (
+        "keras_mixup/regions.py",
+        "side = share ** (1 / len(grid.sizes)) if len(grid.sizes) != 2 else "
+        "tf.sqrt(share)",
+        "side = share",
+        "tests/test_regions.py",
+    ),
+    "the first partner lies on top": (
+        "keras_mixup/regions.py",
+        "for region in reversed(regions):",
+        "for region in regions:",
+        "tests/test_regions.py",
+    ),
+    "the corner of a position is shown": (
+        "keras_mixup/regions.py",
+        "nearest = (2 * here + 1) * size // (2 * length)",
+        "nearest = 2 * here * size // (2 * length)",
+        "tests/test_regions.py",
+    ),
+    "noise of high frequencies": (
+        "keras_mixup/regions.py",
+        "1.0) ** -decay",
+        "1.0) ** decay",
+        "tests/test_regions.py",
+    ),
+    "labels by lam, not by what is pasted": (
+        "keras_mixup/mask_policy.py",
+        "draw._replace(coefficients=shares, masks=masks,",
+        "draw._replace(masks=masks,",
+        "tests/test_mask_policy.py tests/test_cutmix_layer.py",
+    ),
+    "without mixing tokens become floats": (
+        "keras_mixup/mask_policy.py",
+        "return draw._replace(masks=[regions.everywhere(grid)], grid=grid)",
+        "return draw",
+        "tests/test_mask_policy.py -k without",
+    ),
+    "weights of positions stay where they were": (
+        "keras_mixup/policy.py",
+        "weights = combining.shown(weights, draw)",
+        "pass",
+        "tests/test_pasted_targets.py -k tags",
+    ),
+    "a finer map moves single positions": (
+        "keras_mixup/combining.py",
+        "fine = tf.gather(source, here // block, axis=1) * block + here % block",
+        "fine = tf.gather(source, here // block, axis=1) * block",
+        "tests/test_combining.py",
+    ),
+    "the mask of a finer tensor is repeated": (
+        "keras_mixup/grids.py",
+        "nearest = tf.range(own) * tf.cast(size, tf.int64) // own",
+        "nearest = tf.range(own) % tf.cast(size, tf.int64)",
+        "tests/test_grids.py",
+    ),
+    "a box keeps the part that is hidden": (
+        "keras_mixup/pasted_boxes.py",
+        "tf.where(high & (left <= x0), tf.maximum(x0, right), x0)",
+        "x0",
+        "tests/test_pasted_boxes.py",
+    ),
+    "the boxes of a resized partner are cut": (
+        "keras_mixup/pasted_boxes.py",
+        "corners = tf.where(region.resized, resized, corners)",
+        "pass",
+        "tests/test_pasted_boxes.py",
+    ),
+    "the other policy is placed": (
+        "keras_mixup/choosing.py",
+        "result = tf.where(mixing.expand_to_rank(condition, rank), other, result)",
+        "result = tf.where(mixing.expand_to_rank(condition, rank), result, other)",
+        "tests/test_choosing.py",
+    ),
+    "all policies are as likely": (
+        "keras_mixup/random_choice.py",
+        "low + self.weights[i]",
+        "low + 1 / len(self.weights)",
+        "tests/test_random_choice.py -k weights",
+    ),
+    "channels are cut": (
+        "keras_mixup/layers.py",
+        '"channels_first": (2, 3)',
+        '"channels_first": (1, 2)',
+        "tests/test_cutmix_layer.py",
+    ),
+    "a map stays as it was": (
+        "keras_mixup/training/dense_targets.py",
+        "mixed[i].parts = [_pasted(target, placed)]",
+        "mixed[i].parts = [target]",
+        "tests/training/test_dense_targets.py",
+    ),
+    "an amount is shared by area": (
+        "keras_mixup/training/mixed_loss.py",
+        "if shared and keras_function(loss) in AMOUNTS:",
+        "if False:",
+        "tests/training/test_pasted_batches.py -k quantity",
+    ),
+    "the targets go by the first place": (
+        "keras_mixup/training/mixed_targets.py",
+        "targets.target_coefficients(_of_all_places(placed), policy.targets)",
+        "targets.target_coefficients(placed[0].coefficients, policy.targets)",
+        "tests/training/test_pasted_batches.py -k places",
+    ),
 }
 
 

@@ -39,7 +39,7 @@ def shown_at(draw, i, position, shape):
             found.append(k)
     (k,) = found
     source = list(position)
-    region = draw.regions[k - 1] if k else None
+    region = draw.regions[k - 1] if k and draw.regions else None
     if region is not None and region.sources is not None:
         for axis, size, of in zip(*draw.grid, region.sources, strict=True):
             block = shape[axis] // int(size)

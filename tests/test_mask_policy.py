@@ -72,10 +72,11 @@ def mixed_by_loop(policy, x, y, weights, step):
     return placed.pasted(x, draw), rows, total
 
 
+@pytest.mark.slow
 @hypothesis.given(
     policy=policies(), batch=batches(), step=st.integers(0, 1000), mode=st.data()
 )
-@hypothesis.settings(max_examples=4)
+@hypothesis.settings(max_examples=8)
 def test_every_policy_is_the_loop_in_every_mode(policy, batch, step, mode):
     check_loop(policy, batch, step, mode.draw(st.sampled_from(oracles.MODES)))
 

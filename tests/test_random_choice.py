@@ -51,7 +51,12 @@ def alone(policy, index, x, y, step):
 
 @pytest.mark.parametrize("kinds", ["mc", "crf", "mcrf"])
 @pytest.mark.parametrize(
-    ("per", "mode"), [("batch", "eager"), ("example", "eager"), ("example", "xla")]
+    ("per", "mode"),
+    [
+        ("batch", "eager"),
+        ("example", "eager"),
+        pytest.param("example", "xla", marks=pytest.mark.slow),
+    ],
 )
 def test_each_unit_is_mixed_by_the_policy_that_is_drawn(kinds, per, mode):
     own = {} if per == "example" else {"per": "example"}
