@@ -48,6 +48,7 @@ class MixUp(Policy):
         quantities: Name or names of integers in x that are amounts (uint16 images,
             counts) and are mixed as float32, or True for all; a lone x is `"x"`.
         keep_larger: Whether each example keeps the larger share, `max(lam, 1 - lam)`.
+            Policies that paste regions round its region to positions afterwards.
         dtype: Floating dtype of mixed features, such as `"bfloat16"`; None keeps that
             of floats and makes uint8 float32. Sums are in float32 in any case.
 
