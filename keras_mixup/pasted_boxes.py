@@ -19,7 +19,7 @@ _LAYOUTS = {
     "center_xywh": np.array(_SIZE_FROM_CENTER),
     "center_yxhw": np.array(_SIZE_FROM_CENTER) @ _X_AND_Y_SWAPPED,
 }
-# Keras's names, and "rel_center_yxhw"; "rel_" are shares of the image's width and height.
+# Keras has these names, but "rel_center_yxhw"; "rel_" are shares of width and height.
 FORMATS = {**_LAYOUTS, **{f"rel_{name}": m for name, m in _LAYOUTS.items()}}
 
 
