@@ -1,71 +1,115 @@
 """The contestants in TensorFlow: who mixes in `Dataset.map`, and on what.
 
-Every policy draws one lam an example from Beta(0.2, 0.2), the default of the peers,
-written out here so that it cannot drift; a further row of ours draws one a batch, as
-the paper and our default do. They are given dicts of images and float32
-one-hot labels, the one form that all of them take.
+Each policy is a set of its own: MixUp with lam from Beta(0.2, 0.2), the default of the
+peers, and CutMix with lam from Beta(1, 1), as its paper has it. The numbers stand here
+so that they cannot drift. All draw one lam an example, but for the row of ours that
+draws one a batch. They are given dicts of images and float32 one-hot labels, the one
+form that all of them take.
 """
 
 import contextlib
 import functools
 
-ALPHA = 0.2
+# The policies, and the alpha of each.
+MIXUP, CUTMIX = "MixUp", "CutMix"
+ALPHAS = {MIXUP: 0.2, CUTMIX: 1.0}
+ALPHA = ALPHAS[MIXUP]
 CLASSES = 10
 DISTINCT_BATCHES = 4
 
-OURS = "keras_mixup.MixUp"
-# For dtypes of 16 bits, which ours keeps and the peers of TensorFlow do not.
-OURS_CAST = f"{OURS}, cast to float32 before"
-KERAS = "keras.layers.MixUp"
-PEERS = (KERAS, "keras_cv.layers.MixUp", "formula of the keras.io example")
+FORMULA = "formula of the keras.io example"
 FLOOR = "cast only"
 
 
-def contestants(shape, dtype):
+def ours_of(policy, settings=""):
+    """The name of a row of ours, such as `keras_mixup.MixUp(per='batch')`."""
+    return f"keras_mixup.{policy}{settings}"
+
+
+def cast_of(policy):
+    """The row of ours that gives float32 where ours keeps the dtype of the images."""
+    cast = {MIXUP: ", cast to float32 before", CUTMIX: "(dtype='float32')"}
+    return ours_of(policy, cast[policy])
+
+
+def keras_of(policy):
+    """The name of Keras's layer."""
+    return f"keras.layers.{policy}"
+
+
+def peers_of(policy):
+    """The names of the peers in TensorFlow."""
+    formula = {MIXUP: (FORMULA,), CUTMIX: ()}
+    return (keras_of(policy), f"keras_cv.layers.{policy}", *formula[policy])
+
+
+OURS, OURS_CAST, KERAS = ours_of(MIXUP), cast_of(MIXUP), keras_of(MIXUP)
+# From uint8 straight to bfloat16, which none of the peers does.
+OURS_BFLOAT16 = ours_of(MIXUP, "(dtype='bfloat16')")
+PEERS = peers_of(MIXUP)
+
+
+def contestants(shape, dtype, policy=MIXUP):
     """By name: the form of the batches, and what `map` calls (None: not installed).
 
     `shape` is that of a batch; layers for images are left out where it is of another
     rank.
     """
-    import keras
-    import tensorflow as tf
-
     import keras_mixup
 
-    of_images = {KERAS: None, PEERS[1]: None}
+    alpha = ALPHAS[policy]
+    ours = functools.partial(getattr(keras_mixup, policy), alpha, per="example")
+    plain, by_batch = ours(), ours(per="batch")
+    entered = {ours_of(policy): ("one-hot", plain)}
+    if policy == MIXUP:
+        entered |= {
+            f"{OURS}, integer labels": ("integer", ours(num_classes=CLASSES)),
+            f"{OURS}(jit_compile=False)": ("one-hot", ours(jit_compile=False)),
+        }
+    entered[ours_of(policy, "(per='batch')")] = ("one-hot", by_batch)
     if len(shape) == 4:
-        of_images[KERAS] = keras.layers.MixUp(alpha=ALPHA)
-        with contextlib.suppress(ImportError):
-            import keras_cv
-
-            of_images[PEERS[1]] = keras_cv.layers.MixUp(alpha=ALPHA)
-
-    def cast_only(batch):
-        return {**batch, "images": tf.cast(batch["images"], tf.float32)}
-
-    ours = functools.partial(keras_mixup.MixUp, alpha=ALPHA, per="example")
-    plain = ours()
-    entered = {
-        OURS: ("one-hot", plain),
-        f"{OURS}, integer labels": ("integer", ours(num_classes=CLASSES)),
-        f"{OURS}(jit_compile=False)": ("one-hot", ours(jit_compile=False)),
-        f"{OURS}(per='batch')": ("one-hot", ours(per="batch")),
-        **{name: ("one-hot", layer) for name, layer in of_images.items()},
-        PEERS[2]: ("pairs", formula_of_the_example),
-        FLOOR: ("one-hot", cast_only),
-    }
-    if dtype == "bfloat16":
+        entered |= layers_of(policy, alpha)
+    if policy == MIXUP:
+        entered[FORMULA] = ("pairs", formula_of_the_example)
+    entered[FLOOR] = ("one-hot", cast_only)
+    if policy == MIXUP and dtype == "bfloat16":
         entered[OURS_CAST] = ("one-hot", lambda batch: plain(cast_only(batch)))
-    if len(shape) != 4:
-        entered = {k: v for k, v in entered.items() if k not in of_images}
+    if policy == MIXUP and dtype == "uint8":
+        entered[OURS_BFLOAT16] = ("one-hot", ours(dtype="bfloat16"))
+    if policy == CUTMIX and dtype != "float32":
+        entered[cast_of(policy)] = ("one-hot", ours(dtype="float32"))
     return entered
+
+
+def layers_of(policy, alpha):
+    """The layers for images of Keras and KerasCV."""
+    import keras
+
+    keras_layer, keras_cv_layer = peers_of(policy)[:2]
+    # Keras draws the alpha of CutMix anew for each batch, within this range.
+    of_keras = {MIXUP: {"alpha": alpha}, CUTMIX: {"factor": (alpha, alpha)}}
+    layer = getattr(keras.layers, policy)(**of_keras[policy])
+    entered = {keras_layer: ("one-hot", layer), keras_cv_layer: ("one-hot", None)}
+    with contextlib.suppress(ImportError):
+        import keras_cv
+
+        layer = getattr(keras_cv.layers, policy)(alpha=alpha)
+        entered[keras_cv_layer] = ("one-hot", layer)
+    return entered
+
+
+def cast_only(batch):
+    """The floor: float32 of the images, and nothing mixed."""
+    import tensorflow as tf
+
+    return {**batch, "images": tf.cast(batch["images"], tf.float32)}
 
 
 def formula_of_the_example(one, two):
     """As keras.io's example on mixup has it: Beta by two Gammas, of two batches."""
     import tensorflow as tf
 
-    images, others = (tf.cast(batch["images"], tf.float32) for batch in (one, two))
+    images, others = (cast_only(batch)["images"] for batch in (one, two))
     size = tf.shape(images)[0]
     first, second = tf.unstack(tf.random.gamma([2, size], ALPHA), 2)
     lam = first / (first + second)
@@ -113,19 +157,25 @@ def is_large(size):
     return math.prod(size) > 1e8
 
 
-def ours_beside(peer, dtypes):
+def ours_beside(peer, dtypes, policy=MIXUP):
     """Which row of ours a peer is compared with: the one that gives the same dtype.
 
     `dtypes` are those of the mixed images, by contestant.
     """
-    return OURS_CAST if dtypes[peer] != dtypes[OURS] else OURS
+    casts = dtypes[peer] == "float32" != dtypes[ours_of(policy)]
+    return cast_of(policy) if casts else ours_of(policy)
 
 
-def check(name, batch, size):
-    """Raises unless a contestant gives what all are to give."""
+def check(name, batch, size, kept=None):
+    """Raises unless a contestant gives what all are to give.
+
+    `kept` is a dtype that images may keep: a box that is cut out is of any dtype.
+    """
     for key, shape in {"images": size, "labels": (size[0], CLASSES)}.items():
-        if batch[key].shape != shape or not batch[key].dtype.is_floating:
+        dtype = batch[key].dtype
+        floats = dtype.is_floating or (key == "images" and dtype == kept)
+        if batch[key].shape != shape or not floats:
             raise ValueError(
                 f"{name} gives other {key} than its rivals. Expected floats {shape}. "
-                f"Received: {batch[key].dtype.name} {batch[key].shape}"
+                f"Received: {dtype.name} {batch[key].shape}"
             )

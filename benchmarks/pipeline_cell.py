@@ -5,6 +5,9 @@ import time
 
 from benchmarks import torch_contestants, turns
 from benchmarks.contestants import (
+    CUTMIX,
+    KERAS,
+    OURS_BFLOAT16,
     check,
     contestants,
     is_large,
@@ -14,10 +17,10 @@ from benchmarks.contestants import (
 from benchmarks.workers import fastest
 
 
-def measure(size, dtype, rounds, seconds):
+def measure(policy, size, dtype, rounds, seconds):
     """One cell, in a process: all contestants on batches of one size and dtype."""
     missing, failed, entered = [], {}, {}
-    for peer, enter in _entries(size, dtype, seconds):
+    for peer, enter in _entries(policy, size, dtype, seconds):
         # One that cannot run does not take the others along.
         try:
             found = enter()
@@ -39,8 +42,8 @@ def measure(size, dtype, rounds, seconds):
         entered[peer].pop("rate")
         entered[peer].pop("close", lambda: None)()
     dtypes = {peer: its["gives"] for peer, its in entered.items()}
-    ours = {peer: rates[ours_beside(peer, dtypes)] for peer in entered}
-    return {
+    ours = {peer: rates[ours_beside(peer, dtypes, policy)] for peer in entered}
+    found = {
         "missing": missing,
         "failed": failed,
         "contestants": {
@@ -48,30 +51,35 @@ def measure(size, dtype, rounds, seconds):
                 **entered[peer],
                 "rounds": rates[peer],
                 "images_per_second": turns.median_interval(rates[peer]),
-                "ours_over_it": turns.median_interval(
-                    [a / b for a, b in zip(ours[peer], rates[peer], strict=True)]
-                ),
+                "ours_over_it": turns.median_ratio(ours[peer], rates[peer]),
             }
             for peer in entered
         },
     }
+    if OURS_BFLOAT16 in rates and KERAS in rates:
+        over = turns.median_ratio(rates[OURS_BFLOAT16], rates[KERAS])
+        found["contestants"][OURS_BFLOAT16]["over_keras"] = over
+    return found
 
 
-def _entries(size, dtype, seconds):
+def _entries(policy, size, dtype, seconds):
     """By contestant, a function that starts it, or gives None where it is missing."""
     batches = make_batches(size, dtype)
-    for peer, (form, function) in contestants(size, dtype).items():
-        own = (peer, batches[form], function, size, seconds)
+    # A box is cut out of any dtype, and stays what it is.
+    kept = dtype if policy == CUTMIX else None
+    for peer, (form, function) in contestants(size, dtype, policy).items():
+        own = (peer, batches[form], function, size, seconds, kept)
         yield peer, functools.partial(_best_mapped, *own)
     label = f"{'x'.join(map(str, size))} {dtype}"
     # Of a gigabyte two processes with copies are enough.
     threads = (2,) if is_large(size) else (1, 2)
-    for peer in torch_contestants.names(size):
-        own = (peer, f"{peer} {label}", seconds, threads)
-        yield peer, functools.partial(_best_of_torch, *own, gives=_float_of(dtype))
+    for peer in torch_contestants.names(size, policy):
+        own = (f"{policy} {peer} {label}", seconds, threads)
+        gives = torch_contestants.gives(policy, peer, dtype)
+        yield peer, functools.partial(_best_of_torch, *own, gives=gives)
 
 
-def _best_mapped(peer, batches, function, size, seconds):
+def _best_mapped(peer, batches, function, size, seconds, kept):
     """A contestant of TensorFlow with its best number of parallel calls."""
     if function is None:
         return None
@@ -83,7 +91,7 @@ def _best_mapped(peer, batches, function, size, seconds):
         if not is_large(size):
             mapped = mapped.prefetch(2)
         rates[calls], first = _rate_of(mapped, is_large(size))
-        check(peer, first, size)
+        check(peer, first, size, kept)
         first_seconds.append(time.perf_counter() - start)
     best = turns.best_of(rates, lambda calls: rates[calls](seconds))
     return {
@@ -95,15 +103,10 @@ def _best_mapped(peer, batches, function, size, seconds):
     }
 
 
-def _best_of_torch(peer, passed, seconds, threads, gives):
+def _best_of_torch(passed, seconds, threads, gives):
     """A contestant of PyTorch, whose first iteration is no first batch."""
     found = fastest(torch_contestants.__name__, passed, seconds, threads)
     return found and found | {"first_seconds": None, "gives": gives}
-
-
-def _float_of(dtype):
-    """What PyTorch's contestants give."""
-    return "float32" if dtype == "uint8" else dtype
 
 
 def _rate_of(mapped, afresh):

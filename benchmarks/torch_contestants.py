@@ -1,28 +1,36 @@
-"""The contestants in PyTorch: torchvision's and timm's mixup of a batch in memory.
+"""The contestants in PyTorch: torchvision and timm mix a batch in memory.
 
-    python -m benchmarks.torch_contestants "timm Mixup 64x224x224x3 uint8"
+    python -m benchmarks.torch_contestants "MixUp timm Mixup 64x224x224x3 uint8"
 
 Run by `workers.py`, in a process of its own. The same number of batches lies in memory
 as for the others. Images lie as PyTorch has them, channels first; uint8 is cast to
-float32 first, since neither mixes it. Both draw one lam a batch, as they do by default.
-timm mixes in place, and so does its contestant.
+float32 first, but for torchvision's CutMix, which alone gives labels beside uint8. Both
+draw one lam a batch, as they do by default; of CutMix timm draws one box an example, as
+ours does. timm mixes in place, and so does its contestant.
 """
 
 import contextlib
 import itertools
 import sys
 
-from benchmarks.contestants import ALPHA, CLASSES, distinct_batches
+from benchmarks.contestants import ALPHAS, CLASSES, CUTMIX, MIXUP, distinct_batches
 
-NAMES = ("torchvision.transforms.v2.MixUp", "timm Mixup")
+TIMM = "timm Mixup"
 
 
-def names(size):
+def names(size, policy):
     """The contestants that take such a batch: torchvision's takes images alone."""
-    return NAMES if len(size) == 4 else NAMES[1:]
+    of_torchvision = f"torchvision.transforms.v2.{policy}"
+    return (of_torchvision, TIMM) if len(size) == 4 else (TIMM,)
 
 
-def loop_of(name, size, dtype):
+def gives(policy, name, dtype):
+    """The dtype of the mixed images."""
+    keeps = dtype != "uint8" or (policy == CUTMIX and name != TIMM)
+    return dtype if keeps else "float32"
+
+
+def loop_of(policy, name, size, dtype):
     """Function of `turns.repeat`, or None where the peer is not installed."""
     with contextlib.suppress(ImportError):
         import torch
@@ -35,29 +43,36 @@ def loop_of(name, size, dtype):
             return images.to(getattr(torch, dtype)), labels
 
         batches = itertools.cycle([batch() for _ in range(distinct_batches(size))])
-        mix = _mixing(name)
+        mix = _mixing(policy, name)
+        mixed_dtype = getattr(torch, gives(policy, name, dtype))
 
         def iterate(count):
             for images, labels in itertools.islice(batches, count):
-                mix(images.float() if dtype == "uint8" else images, labels)
+                mix(images.to(mixed_dtype), labels)
             return count
 
         return iterate
     return None
 
 
-def _mixing(name):
-    if name == NAMES[0]:
+def _mixing(policy, name):
+    alpha = ALPHAS[policy]
+    if name != TIMM:
         from torchvision.transforms import v2
 
-        return v2.MixUp(alpha=ALPHA, num_classes=CLASSES)
+        return getattr(v2, policy)(alpha=alpha, num_classes=CLASSES)
     from timm.data.mixup import Mixup
 
-    return Mixup(mixup_alpha=ALPHA, num_classes=CLASSES, label_smoothing=0.0)
+    how = {
+        MIXUP: {"mixup_alpha": alpha},
+        CUTMIX: {"mixup_alpha": 0.0, "cutmix_alpha": alpha, "mode": "elem"},
+    }
+    return Mixup(num_classes=CLASSES, label_smoothing=0.0, **how[policy])
 
 
 if __name__ == "__main__":
     from benchmarks import workers
 
-    *words, size, dtype = sys.argv[1].split()
-    workers.serve(loop_of(" ".join(words), tuple(map(int, size.split("x"))), dtype))
+    policy, *words, size, dtype = sys.argv[1].split()
+    size = tuple(map(int, size.split("x")))
+    workers.serve(loop_of(policy, " ".join(words), size, dtype))

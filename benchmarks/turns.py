@@ -76,6 +76,11 @@ def repeat(iterate, seconds):
     return count / passed
 
 
+def median_ratio(ours, its):
+    """The median of the ratios within each round, with its interval."""
+    return median_interval([a / b for a, b in zip(ours, its, strict=True)])
+
+
 def median_interval(values, confidence=0.95):
     """The median, with an interval of order statistics.
 
