@@ -45,7 +45,8 @@ def table(result):
         ]
         for name, its in result["contestants"].items()
     ]
-    rows += [[name, "missing", "", "", ""] for name in result["missing"]]
+    for what in ("missing", "failed"):
+        rows += [[name, what, "", "", ""] for name in result.get(what, ())]
     ours = result["contestants"][OURS]["iterations_per_second"]
     reached = report.at_least(ours, result["target"])
     products = result["flops_per_iteration"] / 1e9

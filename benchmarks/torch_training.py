@@ -1,7 +1,8 @@
 """The training of `whole_training.py` in PyTorch: same network, batch, augmentation.
 
 Batches are augmented as a whole, as ours are, and mixed after they are; PyTorch's usual
-image by image pipeline would be slower. With `channels_last` tensors lie as ours do.
+image by image pipeline would be slower. "channels last" lets tensors lie as ours do,
+"compiled" is `torch.compile` of the network, bfloat16 is that of `torch.autocast`.
 """
 
 BLOCKS, STAGES, CLASSES = 2, 4, 10
@@ -38,16 +39,22 @@ def network(width):
     return nn.Sequential(*layers)
 
 
-def loop(width, batch_size, count, channels_last):
-    """Function of `turns.repeat`: steps of training, input included."""
+def loop(width, batch_size, count, how, bfloat16):
+    """Function of `turns.repeat`: steps of training, input included.
+
+    `how` has some of "channels last" and "compiled".
+    """
     import torch
     from torch import nn
 
     torch.manual_seed(0)
     images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (count,))
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    last = "channels last" in how
+    layout = torch.channels_last if last else torch.contiguous_format
     model = network(width).to(memory_format=layout)
+    if "compiled" in how:
+        model = torch.compile(model)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4
     )
@@ -81,8 +88,9 @@ def loop(width, batch_size, count, channels_last):
         for _ in range(steps):
             x, y = next(stream)
             lam, order = beta.sample(), torch.randperm(batch_size)
-            logits = model(lam * x + (1 - lam) * x[order])
-            loss = lam * loss_of(logits, y) + (1 - lam) * loss_of(logits, y[order])
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                logits = model(lam * x + (1 - lam) * x[order])
+                loss = lam * loss_of(logits, y) + (1 - lam) * loss_of(logits, y[order])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

@@ -5,10 +5,17 @@ import sys
 
 BATCH, COUNT, CLASSES = 128, 12_800, 10
 OURS = "keras_mixup"
-NAMES = (OURS, "PyTorch", "PyTorch, channels last")
+PEERS = (
+    "PyTorch",
+    "PyTorch, channels last",
+    "PyTorch, compiled",
+    "PyTorch, channels last, compiled",
+)
+# Keras's dtype policies; PyTorch's bfloat16 is that of its autocast.
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def keras_loop(width):
+def keras_loop(width, precision):
     """Steps of ours: the pipeline of the experiments, and MixUpModel."""
     import keras
     import tensorflow as tf
@@ -16,6 +23,7 @@ def keras_loop(width):
     import keras_mixup
     from experiments.data import image_batches, pipeline
 
+    keras.config.set_dtype_policy(PRECISIONS[precision])
     generator = tf.random.Generator.from_seed(0)
     images = tf.cast(generator.uniform([COUNT, 32, 32, 3], 0, 256, tf.int32), tf.uint8)
     labels = tf.cast(generator.uniform([COUNT], 0, CLASSES, tf.int32), tf.int64)
@@ -49,19 +57,20 @@ def keras_loop(width):
     return iterate
 
 
-def loop_of(name, width):
+def loop_of(name, width, precision):
     """The contestant of that name, or None where it is not installed."""
     if name == OURS:
-        return keras_loop(width)
+        return keras_loop(width, precision)
     with contextlib.suppress(ImportError):
         from benchmarks import torch_training
 
-        return torch_training.loop(width, BATCH, COUNT, name != "PyTorch")
+        how = name.split(", ")[1:]
+        return torch_training.loop(width, BATCH, COUNT, how, precision == "bfloat16")
     return None
 
 
 if __name__ == "__main__":
     from benchmarks import workers
 
-    *words, width = sys.argv[1].split()
-    workers.serve(loop_of(" ".join(words), int(width)))
+    *words, width, precision = sys.argv[1].split()
+    workers.serve(loop_of(" ".join(words), int(width), precision))

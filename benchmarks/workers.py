@@ -5,11 +5,14 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 
 from benchmarks import turns
 
 # TensorFlow leaves oneDNN's convolutions off on a CPU without AVX-512, PyTorch not.
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+# Letters of a reason for a failure that are kept.
+LONGEST_REASON = 200
 
 
 class Worker:
@@ -38,8 +41,16 @@ class Worker:
 
     def rate(self, seconds):
         """Iterations per second, over a turn of so many seconds."""
+        self.begin(seconds)
+        return self.end()
+
+    def begin(self, seconds):
+        """Lets a turn of so many seconds begin."""
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
+
+    def end(self):
+        """Waits for the end of that turn: its iterations per second."""
         return float(self._answer()["rate"])
 
     def close(self):
@@ -52,6 +63,8 @@ class Worker:
                 return None
             if line.startswith(("ready ", "rate ")):
                 return dict([line.split(" ", 1)])
+            if line.startswith("failed "):
+                raise RuntimeError(line.split(" ", 1)[1].strip())
         raise RuntimeError(
             f"A contestant ended before its time, with {self._process.wait()}."
         )
@@ -81,7 +94,36 @@ def fastest(module, name, seconds, threads=(1, 2)):
     }
 
 
-def side_by_side(module, contestants, ours, flags, counted, each=1):
+def together(module, name, seconds, processes, threads):
+    """A contestant as so many processes at one time, whose rates are summed.
+
+    Returns:
+        As `fastest`, with "processes" beside; `seconds` are not needed for a choice.
+    """
+    workers = [Worker(module, name, threads) for _ in range(processes)]
+
+    def close():
+        for worker in workers:
+            worker.close()
+
+    def rate(seconds):
+        for worker in workers:
+            worker.begin(seconds)
+        return sum(worker.end() for worker in workers)
+
+    if not all(worker.ready for worker in workers):
+        close()
+        return None
+    return {
+        "rate": rate,
+        "close": close,
+        "processes": processes,
+        "threads": threads,
+        "first_seconds": max(float(worker.ready["ready"]) for worker in workers),
+    }
+
+
+def side_by_side(module, contestants, ours, flags, counted, each=1, start=fastest):
     """What the result file keeps of contestants in processes that take turns.
 
     Args:
@@ -91,14 +133,21 @@ def side_by_side(module, contestants, ours, flags, counted, each=1):
         flags: Has `rounds`, and `seconds` of a turn.
         counted: What the rate is called, as "images_per_second".
         each: How many of these an iteration is.
+        start: Function that starts one, with the arguments and the result of `fastest`.
 
     Returns:
-        Dict of "missing", a list of names, and "contestants", a dict by name.
+        Dict of "missing", a list of names, "failed", the reasons by name, and
+        "contestants", a dict by name.
     """
-    workers = {}
+    workers, failed = {}, {}
     for name, passed in contestants.items():
         print(f"Starting {passed!r} ...", flush=True)
-        workers[name] = fastest(module, passed, flags.seconds)
+        try:
+            workers[name] = start(module, passed, flags.seconds)
+        except RuntimeError as error:
+            if name == ours:
+                raise
+            failed[name] = str(error)
     missing = [name for name, worker in workers.items() if worker is None]
     workers = {name: worker for name, worker in workers.items() if worker}
     rates = turns.in_rounds(
@@ -109,15 +158,14 @@ def side_by_side(module, contestants, ours, flags, counted, each=1):
     found = {}
     for name, worker in workers.items():
         worker["close"]()
-        ratios = [a / b for a, b in zip(rates[ours], rates[name], strict=True)]
+        how = ("processes", "threads", "first_seconds")
         found[name] = {
-            "threads": worker["threads"],
-            "first_seconds": worker["first_seconds"],
+            **{key: worker[key] for key in how if key in worker},
             "rounds": rates[name],
             counted: turns.median_interval(rates[name]),
-            "ours_over_it": turns.median_interval(ratios),
+            "ours_over_it": turns.median_ratio(rates[ours], rates[name]),
         }
-    return {"missing": missing, "contestants": found}
+    return {"missing": missing, "failed": failed, "contestants": found}
 
 
 def serve(iterate):
@@ -131,7 +179,14 @@ def serve(iterate):
         print("missing", flush=True)
         return
     start = time.perf_counter()
-    iterate(2)
+    try:
+        iterate(2)
+    except Exception as error:
+        # Such as a compiler that this machine has not: one line says why.
+        traceback.print_exc()
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"failed {reason[:LONGEST_REASON]}", flush=True)
+        return
     print(f"ready {time.perf_counter() - start}", flush=True)
     iterate(3)
     for line in iter(sys.stdin.readline, ""):
