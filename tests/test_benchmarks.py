@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import functools
 import importlib
 import itertools
 import json
@@ -17,10 +18,15 @@ from benchmarks import (
     allocators,
     command,
     contestants,
+    growth,
     limit,
+    pipeline,
     readme,
     scale_out,
+    torch_contestants,
     turns,
+    whole_training,
+    workers,
 )
 from experiments.report import result_file
 
@@ -176,6 +182,208 @@ def test_peers_are_compared_with_what_gives_their_dtype():
     dtypes = {contestants.OURS: "bfloat16", "a": "bfloat16", "b": "float32"}
     assert contestants.ours_beside("a", dtypes) == contestants.OURS
     assert contestants.ours_beside("b", dtypes) == contestants.OURS_CAST
+    dtypes = {"keras_mixup.CutMix": "uint8", "a": "uint8", "b": "float32"}
+    for peer, row in {"a": "", "b": "(dtype='float32')"}.items():
+        beside = contestants.ours_beside(peer, dtypes, "CutMix")
+        assert beside == f"keras_mixup.CutMix{row}"
+    found = {
+        (policy, name): torch_contestants.gives(policy, name, "uint8")
+        for policy in contestants.ALPHAS
+        for name in torch_contestants.names((4, 6, 6, 3), policy)
+    }
+    # timm's labels would have the dtype of the images.
+    assert found == {
+        ("MixUp", "torchvision.transforms.v2.MixUp"): "float32",
+        ("MixUp", "timm Mixup"): "float32",
+        ("CutMix", "torchvision.transforms.v2.CutMix"): "uint8",
+        ("CutMix", "timm Mixup"): "float32",
+    }
+
+
+def test_a_set_of_contestants_is_that_of_its_policy():
+    size = (4, 6, 6, 3)
+    for dtype, last in {"uint8": ["(dtype='float32')"], "float32": []}.items():
+        entered = contestants.contestants(size, dtype, "CutMix")
+        ours = ["", "(per='batch')", *last]
+        assert set(entered) == {
+            *(f"keras_mixup.CutMix{row}" for row in ours),
+            "keras.layers.CutMix",
+            "keras_cv.layers.CutMix",
+            "cast only",
+        }
+        policies = [entered[f"keras_mixup.CutMix{row}"][1] for row in ours]
+        assert [one.alpha for one in policies] == [1.0] * len(ours)
+        assert [one.per for one in policies[:2]] == ["example", "batch"]
+        assert [one.dtype for one in policies[2:]] == ["float32"] * len(last)
+        assert entered["keras.layers.CutMix"][1].factor == (1.0, 1.0)
+        assert entered["keras_cv.layers.CutMix"][1].alpha == 1.0
+    entered = contestants.contestants(size, "uint8")
+    assert entered[contestants.OURS_BFLOAT16][1].dtype == "bfloat16"
+    assert entered["keras.layers.MixUp"][1].alpha == 0.2
+    assert contestants.OURS_BFLOAT16 not in contestants.contestants(size, "float32")
+
+
+def test_a_box_may_keep_the_dtype_of_the_images_alone():
+    batch = {"images": tf.zeros([4, 6, 6, 3], tf.uint8), "labels": tf.zeros([4, 10])}
+    contestants.check("a", batch, (4, 6, 6, 3), "uint8")
+    for kept in (None, "int32"):
+        with pytest.raises(ValueError, match="a gives other images than its rivals"):
+            contestants.check("a", batch, (4, 6, 6, 3), kept)
+    batch["labels"] = tf.zeros([4, 10], tf.uint8)
+    with pytest.raises(ValueError, match="a gives other labels than its rivals"):
+        contestants.check("a", batch, (4, 6, 6, 3), "uint8")
+
+
+def at(median):
+    """Numbers as the result files have them, of an interval around a median."""
+    return {"median": median, "low": median - 1, "high": median + 1, "coverage": 0.9}
+
+
+def test_the_pipelines_table_has_the_targets_of_each_policy():
+    def cell(policy, memory, **ratios):
+        entered = {
+            name: {
+                "rounds": [1.0],
+                "threads": 2,
+                "first_seconds": None,
+                "images_per_second": at(100),
+                "ours_over_it": at(ratio),
+            }
+            for name, ratio in ratios.items()
+        }
+        how = {"name": "ImageNet", "dtype": "uint8", "batch": [64, 224, 224, 3]}
+        found = {"missing": [], "memory": memory, "contestants": entered, **how}
+        return found if policy is None else {"policy": policy, **found}
+
+    row = contestants.OURS_BFLOAT16
+    cells = [
+        cell(None, "by default", **{"keras.layers.MixUp": 7}),
+        cell("MixUp", "by default", **{row: 0.5}),
+        cell("MixUp", "kept", **{row: 0.5}),
+        cell("CutMix", "by default", **{"keras.layers.CutMix": 3, "timm Mixup": 9}),
+        cell("CutMix", "kept", **{"keras_cv.layers.CutMix": 3}),
+    ]
+    for one in cells[1:3]:
+        one["contestants"][row]["over_keras"] = at(6.5)
+    lines = pipeline.table({"cells": cells}).splitlines()[2:]
+    ends = [line.partition(" (99 to 101) | ")[2] for line in lines[:6]]
+    over = "it / `keras.layers.MixUp`: 6.50 (5.50 to 7.50)"
+    assert ends == [
+        "7.00 (6.00 to 8.00) | >= 5: met |",
+        f"{over} | >= 5: met |",
+        f"{over} |  |",
+        "3.00 (2.00 to 4.00) | >= 5: missed |",
+        "9.00 (8.00 to 10.00) |  |",
+        "3.00 (2.00 to 4.00) | >= 1: met |",
+    ]
+    assert [line.startswith("| CutMix: ") for line in lines[:6]] == [False] * 3 + [
+        True
+    ] * 3
+    assert "of CutMix `keras_mixup.CutMix`" in lines[-1]
+
+
+def test_cutmix_is_measured_of_images(capsys):
+    flags = pipeline.parse(["--sizes", "CIFAR", "table", "--dtypes", "uint8"])
+    assert pipeline.cells_of(flags) == [
+        ("MixUp", "CIFAR", "uint8"),
+        ("MixUp", "table", "uint8"),
+        ("CutMix", "CIFAR", "uint8"),
+    ]
+    with pytest.raises(SystemExit):
+        pipeline.parse(["--policies", "CutMix", "--sizes", "table"])
+    assert "Invalid value received for `policies`" in capsys.readouterr().err
+
+
+# Answers turns by how many processes are in one, or fails by its name.
+CONTESTANT = """
+import pathlib, sys, time
+from benchmarks import workers
+
+name, folder = sys.argv[1], pathlib.Path(__file__).parent
+if name == "missing":
+    workers.serve(None)
+elif name == "failing":
+    workers.serve(lambda steps: int("no\\ncompiler"))
+else:
+    print("ready 1.5", flush=True)
+    for line in sys.stdin:
+        (folder / f"{id(line)}_{time.time_ns()}.turn").touch()
+        end = time.time() + 20
+        while len(found := list(folder.glob("*.turn"))) < 2 and time.time() < end:
+            time.sleep(0.01)
+        print(f"rate {len(found) * float(line)}", flush=True)
+"""
+
+
+def test_processes_of_one_contestant_take_their_turn_at_one_time(tmp_path, monkeypatch):
+    (tmp_path / "contestant.py").write_text(CONTESTANT)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{readme.ROOT}")
+    found = workers.side_by_side(
+        "contestant",
+        {"ours": "running", "a": "missing", "b": "failing"},
+        "ours",
+        argparse.Namespace(rounds=1, seconds=3.0),
+        "images_per_second",
+        each=10,
+        start=functools.partial(workers.together, processes=2, threads=1),
+    )
+    assert found["missing"] == ["a"]
+    reason = "ValueError: invalid literal for int() with base 10: 'no\\ncompiler'"
+    assert found["failed"] == {"b": reason}
+    ours = found["contestants"]["ours"]
+    # Two processes, each of which sees two at a turn of three seconds, ten images each.
+    assert ours["rounds"] == [2 * (2 * 3.0) * 10]
+    assert (ours["processes"], ours["threads"], ours["first_seconds"]) == (2, 1, 1.5)
+    with pytest.raises(RuntimeError, match="ValueError"):
+        workers.side_by_side(
+            "contestant", {"ours": "failing"}, "ours", argparse.Namespace(seconds=1), ""
+        )
+
+
+def test_the_table_of_the_training_says_why_a_peer_failed():
+    its = {"threads": 1, "images_per_second": at(20), "ours_over_it": at(2.5)}
+    cell = {
+        "contestants": {whole_training.OURS: its, "PyTorch": its},
+        "missing": [],
+        "failed": {"PyTorch, compiled": "no compiler"},
+    }
+    name = whole_training.cell_name(16, "bfloat16", 2)
+    text = whole_training.table({"cells": {name: cell}})
+    where = "| width 16, bfloat16, 2 processes |"
+    assert text.splitlines()[2:] == [
+        f"{where} keras_mixup | 1 | 20 (19 to 21) |  |  |",
+        f"{where} PyTorch | 1 | 20 (19 to 21) | 2.50 (1.50 to 3.50) | >= 1: met |",
+        f"{where} PyTorch, compiled | failed |  |  |  |",
+        "",
+        "Failed, width 16, bfloat16, 2 processes, PyTorch, compiled: `no compiler`.",
+    ]
+    assert whole_training.cell_name(16, "float32", 1) == "16"
+
+
+def test_the_table_of_the_growth_has_the_memory_of_each_policy():
+    cell = {"microseconds_an_image": {"32": at(5)}, "longest_over_shortest": at(0.1)}
+    text = growth.table(
+        {
+            "memory": {"kept": cell},
+            "extra_batches": {"MixUp": {"32": 1.0}, "CutMix": {"32": 1.25}},
+            "targets": {
+                "longest_over_shortest": 1.2,
+                "extra_batches": {"MixUp": 1.1, "CutMix": 1.2},
+            },
+        }
+    )
+    lines = text.splitlines()
+    assert lines[2] == "| 32 | 5.0 (4.0 to 6.0) | 1.00 | 1.25 |"
+    assert "Extra batches, MixUp: at most 1.00, <= 1.1: met." in lines[-1]
+    assert "Extra batches, CutMix: at most 1.25, <= 1.2: missed." in lines[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_cutmix_takes_little_more_than_its_result(per):
+    memory = allocators.GIVEN_BACK
+    taken = allocators.apart(memory, growth.extra, 32, "CutMix", per)
+    assert 0.9 <= taken <= 1.2
 
 
 def test_contestants_give_what_they_are_to_give():
