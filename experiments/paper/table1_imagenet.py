@@ -193,8 +193,7 @@ EXPERIMENT = Experiment(
             "seeds": (0, 1),
             "batch_size": 64,
             "learning_rate": 0.025,
-            "warm_up_from": 0.00625,
-            "warm_up": 1,
+            **{"warm_up_from": 0.00625, "warm_up": 1},
             "cache": True,
         },
         "smoke": {
