@@ -52,7 +52,8 @@ class Draw(typing.NamedTuple):
             (chosen, one.without_positions()) for chosen, one in self.choices
         ]
         regions = self.regions and [
-            region._replace(mask=None, sources=None) for region in self.regions
+            region._replace(mask=None, sources=None, count=None)
+            for region in self.regions
         ]
         grid = self.grid and self.grid._replace(axes=())
         return self._replace(regions=regions, choices=choices, grid=grid)

@@ -44,7 +44,7 @@ class MaskPolicy(Policy):
             share = tf.math.divide_no_nan(weights[rank], below)
             found.append(self.region(regions.key_of(key, rank), share, grid))
         masks = regions.masks_of(found)
-        shares = regions.shares_of(masks, grid)
+        shares = regions.shares_of(found, masks, grid)
         if self.per == "batch":
             shares = [tf.reshape(share, []) for share in shares]
         return draw._replace(coefficients=shares, masks=masks, regions=found, grid=grid)

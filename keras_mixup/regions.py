@@ -23,12 +23,14 @@ class Region(typing.NamedTuple):
         sources: For each axis of the grid the position of the partner that is shown at
             each position, int32 (n, size); None where it is the same one.
         resized: Whether the box shows the whole partner.
+        count: How many positions it covers, int32 (n,), or None.
     """
 
     mask: object
     spans: list | None = None
     sources: list | None = None
     resized: bool = False
+    count: object = None
 
 
 def clipped_box(key, share, grid):
@@ -130,7 +132,8 @@ def low_frequencies(key, share, grid, decay):
     count = tf.cast(tf.shape(levels)[1], tf.float64)
     part = tf.cast(tf.round(tf.cast(share, tf.float64) * count), tf.int32)
     below = _least(levels, part[:, tf.newaxis])
-    return Region(_with_axes(tf.reshape(below, [n, *grid.sizes]), grid))
+    mask = _with_axes(tf.reshape(below, [n, *grid.sizes]), grid)
+    return Region(mask, count=part)
 
 
 def _least(levels, part):
@@ -178,13 +181,14 @@ def _highest_of(numbers, part):
 
 def box_of(spans, grid):
     """The region between the first positions and those behind the last ones."""
-    mask = None
+    mask, count = None, 1
     for axis, size, (start, end) in zip(grid.axes, grid.sizes, spans, strict=True):
         here = tf.range(size)[tf.newaxis]
         inside = (here >= start[:, tf.newaxis]) & (here < end[:, tf.newaxis])
         inside = _along(inside, axis, max(grid.axes) + 1)
         mask = inside if mask is None else mask & inside
-    return Region(mask, [list(pair) for pair in spans])
+        count *= end - start
+    return Region(mask, [list(pair) for pair in spans], count=count)
 
 
 def masks_of(regions):
@@ -204,14 +208,19 @@ def everywhere(grid):
     return _with_axes(tf.ones([1, *grid.sizes], tf.bool), grid)
 
 
-def shares_of(masks, grid):
-    """The share of the positions that each mask has: K float32 tensors (n,)."""
-    count = math.prod([tf.cast(size, tf.float64) for size in grid.sizes])
-    shares = []
-    for mask in masks[1:]:
-        further = tuple(range(1, mask.shape.rank))
-        shown = tf.reduce_sum(tf.cast(mask, tf.int64), further)
-        shares.append(tf.cast(tf.cast(shown, tf.float64) / count, tf.float32))
+def shares_of(regions, masks, grid):
+    """The share of the positions that each mask has: K float32 tensors (n,).
+
+    One region alone knows how many it covers: a mask that nothing but the choice of
+    positions reads is never written to memory by XLA.
+    """
+    counts = [region.count for region in regions]
+    if len(regions) > 1:
+        further = tuple(range(1, masks[0].shape.rank))
+        masks = [tf.cast(mask, tf.int32) for mask in masks[1:]]
+        counts = [tf.reduce_sum(mask, further) for mask in masks]
+    whole = math.prod([tf.cast(size, tf.float64) for size in grid.sizes])
+    shares = [tf.cast(tf.cast(c, tf.float64) / whole, tf.float32) for c in counts]
     return [1 - sum(shares), *shares]
 
 
