@@ -188,8 +188,9 @@ def test_later_partners_lie_on_top_and_each_position_shows_one(n):
     for index in np.ndindex(n, 4, 5):
         covering = [k + 1 for k in range(3) if drawn[k][index]]
         assert [k for k in range(4) if masks[k][index]] == [max(covering, default=0)]
-    shares = regions.shares_of([tf.constant(m) for m in masks], Grid((1, 2), [4, 5]))
-    expected = [mask.mean((1, 2)) for mask in masks]
+    grid, masks = Grid((1, 2), [4, 5]), [tf.constant(mask) for mask in masks]
+    shares = regions.shares_of(found, masks, grid)
+    expected = [mask.numpy().mean((1, 2)) for mask in masks]
     np.testing.assert_allclose(np.stack(shares), expected, atol=6e-8)
 
 

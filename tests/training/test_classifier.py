@@ -323,7 +323,7 @@ def test_a_loss_that_divides_by_the_sum_of_its_weights(per):
 
 
 def test_a_mixup_that_is_none_raises():
-    with pytest.raises(ValueError, match=r"`mixup`. Expected a keras_mixup.MixUp"):
+    with pytest.raises(ValueError, match=r"`mixup`. Expected a policy, such as"):
         keras_mixup.MixUpModel(network(), 0.2)
 
 
