@@ -29,17 +29,18 @@ class BoxPolicy(MaskPolicy):
         )
 
     def _check_boxes(self, features):
-        expected = None
         if self.bounding_box_format is None:
-            expected = f"one of {list(pasted_boxes.FORMATS)}"
-        elif self.examples > 2:
-            expected = "examples=2 beside bounding boxes"
-        elif self.axes not in (None, (1, 2)) or features[0].shape.rank != 4:
-            expected = "images of shape (batch, height, width, channels) beside boxes"
-        if expected:
             raise ValueError(
                 "Boxes are clipped to what is seen of them, so their layout has to be "
                 "known. Invalid value received for argument `bounding_box_format`. "
-                f"Expected {expected}. Received: bounding_box_format="
-                f"{self.bounding_box_format!r}, examples={self.examples}"
+                f"Expected one of {list(pasted_boxes.FORMATS)}. Received: "
+                "bounding_box_format=None"
+            )
+        of_images = self.axes in (None, (1, 2)) and features[0].shape.rank == 4
+        if self.examples > 2 or not of_images:
+            raise ValueError(
+                "Boxes are clipped to what is seen of them in one image of two. "
+                "Expected examples=2 and images of shape (batch, height, width, "
+                f"channels) beside boxes. Received: examples={self.examples}, "
+                f"axes={self.axes}, images of shape {features[0].shape}"
             )

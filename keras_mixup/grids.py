@@ -38,6 +38,7 @@ def grid_of(features, axes=None):
     Raises:
         ValueError: for a tensor without positions, and for grids of which one is no
             multiple of the other.
+        tf.errors.InvalidArgumentError: the same of sizes that only the graph knows.
     """
     for tensor in features:
         check_rank_known(tensor, "x")
@@ -53,11 +54,10 @@ def grid_of(features, axes=None):
     sizes = [_sizes(tensor, own) for tensor, own in zip(features, found)]
     if len(set(found)) > 1:
         raise ValueError(_unlike(features, "as many axes of positions in each"))
-    coarsest = [min(of_axis, key=_known) for of_axis in zip(*sizes, strict=True)]
-    grid = Grid(found[0], coarsest)
+    grid = Grid(found[0], [_least(of_axis) for of_axis in zip(*sizes, strict=True)])
+    message = _unlike(features, "grids that are multiples of the least")
     for tensor in features:
-        if not _is_multiple(tensor, grid):
-            raise ValueError(_unlike(features, "grids that are multiples of the least"))
+        _check_multiple(tensor, grid, message)
     return grid
 
 
@@ -66,34 +66,41 @@ def is_dense(target, grid, num_classes=None, name="y"):
 
     Class numbers have it where they have that many axes behind the batch, floats where
     they have one more, for classes or values. Floats without it are dense where their
-    sizes are those of the grid; of one axis that may be a row of classes as well.
+    sizes are those of the grid; of one axis that may be a row of classes as well. Rows
+    of integers, by `num_classes`, are as rows of floats.
 
     Raises:
         ValueError: for a target with positions that are not those of the grid, and one
             that may be a row of classes or a number at each position.
     """
     least = max(grid.axes)
-    if targets.is_integer(target) or target.dtype == tf.string:
+    has_numbers = targets.is_integer(target) and not targets.has_rows(
+        target, num_classes
+    )
+    has_positions = False
+    if has_numbers or target.dtype == tf.string:
         target = targets.without_column(target)
         has_positions = target.shape.rank > least
     else:
         has_positions = target.shape.rank > least + 1
         if target.shape.rank == least + 1 and _is_equal(target, grid):
-            if least > 1:
-                return True
-            if num_classes is None:
+            if least == 1 and num_classes is None:
                 raise ValueError(
                     f"The target `{name}` may be a row of classes, or one number at "
                     "each position. Expected MixUp's `num_classes` for rows, or a last "
                     f"axis of one, `{name}[..., tf.newaxis]`, for positions. Received: "
                     f"shape {target.shape}"
                 )
-    if has_positions and not _is_multiple(target, grid):
-        raise ValueError(
+            has_positions = least > 1
+    if has_positions:
+        _check_multiple(
+            target,
+            grid,
             f"The target `{name}` has positions that are not those of the features. "
             f"Expected sizes {_shown(grid)} along the axes {list(grid.axes)}, or "
-            "multiples. Several labels of the whole example stand in a dict or list of "
-            f"targets, each of shape (batch_size, classes). Received: {target.shape}"
+            "multiples, or `num_classes` where the last axis of integers is that of "
+            "classes. Several labels of the whole example stand in a dict or list of "
+            f"targets, each of shape (batch_size, classes). Received: {target.shape}",
         )
     return has_positions
 
@@ -106,7 +113,7 @@ def fitted(mask, grid, tensor):
     """
     for axis, size in zip(grid.axes, grid.sizes, strict=True):
         own = tensor.shape[axis]
-        if own is None or own != size:
+        if own is None or tf.is_tensor(size) or own != size:
             own = tf.shape(tensor, tf.int64)[axis]
             nearest = tf.range(own) * tf.cast(size, tf.int64) // own
             mask = tf.gather(mask, nearest, axis=axis)
@@ -125,15 +132,22 @@ def _sizes(tensor, axes):
     return sizes
 
 
-def _known(size):
-    """Static sizes first, the least of them before the others."""
-    return float("inf") if tf.is_tensor(size) else size
+def _least(sizes):
+    if len(sizes) > 1 and any(map(tf.is_tensor, sizes)):
+        return tf.reduce_min(tf.stack(sizes))
+    return min(sizes)
 
 
-def _is_multiple(tensor, grid):
-    pairs = [(tensor.shape[a], s) for a, s in zip(grid.axes, grid.sizes, strict=True)]
-    known = [(own, s) for own, s in pairs if own is not None and not tf.is_tensor(s)]
-    return all(s and own % s == 0 for own, s in known)
+def _check_multiple(tensor, grid, message):
+    """Raises unless the sizes are multiples of the grid's: now, or where it runs."""
+    for axis, size in zip(grid.axes, grid.sizes, strict=True):
+        own = tensor.shape[axis]
+        if own is None or tf.is_tensor(size):
+            own = tf.shape(tensor)[axis]
+            fits = own % tf.maximum(size, 1) == 0
+            tf.debugging.Assert(fits, [message, own, "for", size])
+        elif not size or own % size:
+            raise ValueError(message)
 
 
 def _is_equal(tensor, grid):

@@ -211,8 +211,9 @@ class CutMix(_PolicyLayer):
     Dict in, dict out, one box an example, images in the layer's compute dtype. What
     differs: `alpha` is that of Beta(alpha, alpha), where Keras's `factor` is the range
     of its alpha. Labels have the share of the pixels that are really pasted (integers
-    need `num_classes`), segmentation masks are cut as they are, boxes are clipped
-    (`bounding_box_format`), other entries pass untouched.
+    need `num_classes`), segmentation masks are cut as they are where `num_classes` is a
+    dict without them, such as `{"labels": 10}`, and become rows under one number. Boxes
+    are clipped (`bounding_box_format`), other entries pass untouched.
 
     Args:
         alpha: As in `keras_mixup.CutMix`.

@@ -8,6 +8,8 @@ from keras_mixup import mixing, targets
 class MixedBatch(typing.NamedTuple):
     """A mixed batch with what made it: `policy(batch, details=True)`.
 
+    K is the policy's `examples`, and 1 where alpha or `probability` is 0.
+
     Attributes:
         x: The mixed features.
         y: The mixed targets.
@@ -15,7 +17,8 @@ class MixedBatch(typing.NamedTuple):
         targets: The K unmixed targets, each in the structure of y: those of the batch,
             then those of its partners.
         shares: The K shares of the targets, each of shape () or (batch,).
-        partners: The K - 1 partners, index tensors (batch,).
+        partners: The K - 1 partners, index tensors (batch,); none of `between`, whose
+            partners are the second batch.
         mask: K masks, of which the true one says what a position shows; None where all
             positions share alike.
     """

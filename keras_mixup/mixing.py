@@ -168,6 +168,12 @@ def check_mixable(tensor, name, is_quantity=False, averages=True):
                 raise ValueError(_scalar(name))
             return
         kind = f"dtype {tensor.dtype.name}"
+    if not averages:
+        raise ValueError(
+            f"Invalid dtype received for `{name}`. Expected a dense tensor of numbers "
+            f"or booleans, which can be cut. Received: {kind}. If it is to pass as it "
+            "is, name it in `passthrough`."
+        )
     raise ValueError(
         f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
         f"be mixed. Received: {kind}. If it is a quantity, cast it to a float or name "

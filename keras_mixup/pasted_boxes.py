@@ -22,6 +22,9 @@ _LAYOUTS = {
 # Keras has these names, but "rel_center_yxhw"; "rel_" are shares of width and height.
 FORMATS = {**_LAYOUTS, **{f"rel_{name}": m for name, m in _LAYOUTS.items()}}
 
+# In positions, what float32 may have rounded of a relative corner.
+_ROUNDING = 1e-3
+
 
 def seen(parts, draw, box_format, min_visibility):
     """The boxes of an image and of the partner pasted into it, and the weight of each.
@@ -38,11 +41,24 @@ def seen(parts, draw, box_format, min_visibility):
     if not draw.regions:
         return parts, draw.coefficients
     (region,) = draw.regions
+    if draw.partners:
+        region = _empty_on_itself(region, *draw.partners)
     found = [
         _of_part(part, of_pasted, region, draw.grid.sizes, box_format, min_visibility)
         for part, of_pasted in zip(parts, (False, True), strict=True)
     ]
     return tuple(map(list, zip(*found, strict=True)))
+
+
+def _empty_on_itself(region, partner):
+    """The region, empty where the partner of an example is that example.
+
+    All of its boxes are seen there, as long as nothing was resized.
+    """
+    here = tf.range(tf.shape(partner)[0], dtype=partner.dtype)
+    itself = (partner == here) & tf.logical_not(region.resized)
+    spans = [[start, tf.where(itself, start, end)] for start, end in region.spans]
+    return region._replace(spans=spans)
 
 
 def _of_part(part, of_pasted, region, sizes, box_format, min_visibility):
@@ -97,13 +113,15 @@ def _beneath(corners, region, sizes):
     hidden = _area(_intersection(corners, top, bottom, left, right))
     share = 1 - tf.math.divide_no_nan(hidden, _area(corners))
     # A side moves only where the pasted box hides it from end to end.
-    high = (top <= y0) & (bottom >= y1) & (hidden > 0)
-    wide = (left <= x0) & (right >= x1) & (hidden > 0)
+    from_top, to_bottom = top <= y0 + _ROUNDING, bottom >= y1 - _ROUNDING
+    from_left, to_right = left <= x0 + _ROUNDING, right >= x1 - _ROUNDING
+    high = from_top & to_bottom & (hidden > 0)
+    wide = from_left & to_right & (hidden > 0)
     seen = [
-        tf.where(high & (left <= x0), tf.maximum(x0, right), x0),
-        tf.where(wide & (top <= y0), tf.maximum(y0, bottom), y0),
-        tf.where(high & (right >= x1), tf.minimum(x1, left), x1),
-        tf.where(wide & (bottom >= y1), tf.minimum(y1, top), y1),
+        tf.where(high & from_left, tf.maximum(x0, right), x0),
+        tf.where(wide & from_top, tf.maximum(y0, bottom), y0),
+        tf.where(high & to_right, tf.minimum(x1, left), x1),
+        tf.where(wide & to_bottom, tf.minimum(y1, top), y1),
     ]
     return tf.stack(seen, -1), share
 

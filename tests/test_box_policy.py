@@ -167,7 +167,7 @@ def blood_cells():
     ("settings", "images", "message"),
     [
         ({"bounding_box_format": None}, IMAGES, r"`bounding_box_format`.*'rel_xywh'"),
-        ({"examples": 3}, IMAGES, "examples=2 beside bounding boxes.*examples=3"),
+        ({"examples": 3}, IMAGES, "Expected examples=2.*beside boxes.*examples=3"),
         ({}, IMAGES[..., 0], "images of shape"),
         ({"axes": (1,)}, IMAGES, "images of shape"),
     ],

@@ -90,6 +90,41 @@ def test_positions_that_are_not_those_of_the_features(shape, dtype):
         grids.is_dense(tf.zeros(shape, dtype), IMAGES)
 
 
+def of_unknown_sizes(function, *tensors):
+    shapes = [[None] * (value.ndim - 1) + [value.shape[-1]] for value in tensors]
+    specs = [tf.TensorSpec(s, v.dtype) for s, v in zip(shapes, tensors, strict=True)]
+    return tf.function(function, input_signature=specs)(*tensors)
+
+
+def test_the_coarsest_of_several_whose_sizes_are_unknown():
+    features = np.zeros((2, 12, 4, 3)), np.zeros((2, 6, 8, 1))
+    sizes = of_unknown_sizes(lambda *of: grids.grid_of(of).sizes, *features)
+    assert [int(size) for size in sizes] == [6, 4]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cannot be cut alike"):
+        unlike = np.zeros((2, 5, 4, 1))
+        of_unknown_sizes(lambda *of: grids.grid_of(of).sizes, features[0], unlike)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2, 1), (5, 7, 4, 1), (5, 6, 5, 1)])
+def test_positions_that_turn_out_to_be_others(shape):
+    def dense(x, y):
+        return tf.constant(grids.is_dense(y, grids.grid_of([x])))
+
+    image = np.zeros((5, 6, 4, 3))
+    assert of_unknown_sizes(dense, image, np.zeros((5, 12, 4, 1), int))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="positions that are not"):
+        of_unknown_sizes(dense, image, np.zeros(shape, int))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
+def test_rows_of_integers_have_no_positions(dtype):
+    line, rows = Grid((1,), [9]), tf.zeros((5, 18), dtype)
+    assert grids.is_dense(rows, line) is True
+    assert grids.is_dense(rows, line, num_classes=18) is False
+    with pytest.raises(ValueError, match="`num_classes`"):
+        grids.is_dense(rows[:, :5], line)
+
+
 @pytest.mark.parametrize("mode", oracles.MODES)
 def test_a_finer_tensor_has_the_nearest_entry_of_a_mask(mode):
     mask = np.random.default_rng(0).random((2, 3, 1, 2)) < 0.5

@@ -146,6 +146,13 @@ def test_sizes_that_only_the_graph_knows_do_not_broadcast():
             mix(*changed)
 
 
+def test_what_cannot_be_cut_is_not_said_to_be_a_quantity():
+    strings = tf.constant([["a", "b"], ["c", "d"]])
+    with pytest.raises(ValueError, match="which can be cut.*`passthrough`") as found:
+        keras_mixup.CutMix(num_classes=2)((strings, np.array([0, 1])))
+    assert "quantities" not in str(found.value)
+
+
 def test_two_sizes_that_only_the_graph_knows_are_named():
     @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])])
     def check(one, other):

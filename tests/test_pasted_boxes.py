@@ -72,6 +72,25 @@ def test_the_boxes_of_a_resized_partner_are_scaled_and_moved():
     np.testing.assert_allclose(weights[1], [[1, 1]])
 
 
+def test_relative_corners_that_are_rounded_lie_at_the_edge_of_the_pasted_box():
+    """In float32 six tenths of ten rows are more than six."""
+    relative = np.float32([3, 3, 7, 6]) / np.float32([WIDTH, HEIGHT] * 2)
+    (own, _), weights = seen(relative, draw_of(2, 6, 5, 15), "rel_xyxy")
+    np.testing.assert_allclose(
+        own[0, 0] * ([WIDTH, HEIGHT] * 2), (3, 3, 5, 6), rtol=1e-6
+    )
+    np.testing.assert_allclose(weights[0], [[0.5]], rtol=1e-6)
+
+
+def test_the_boxes_of_an_image_that_is_pasted_into_itself_are_whole():
+    draw = draw_of(2, 8, 5, 15)._replace(partners=[tf.constant([0])])
+    (own, _), weights = seen([(3, 3, 7, 7)], draw)
+    np.testing.assert_array_equal(own[0, 0], (3, 3, 7, 7))
+    assert [weights[0].item(), weights[1].item()] == [1, 0]
+    draw = draw_of(2, 8, 5, 15, resized=True)._replace(partners=[tf.constant([0])])
+    assert seen([(3, 3, 7, 7)], draw)[1][0].item() == 0.5
+
+
 @pytest.mark.parametrize("resized", [False, True])
 def test_a_raster_of_pixels(resized):
     """Integer boxes: shares and bounding boxes are those of counted pixels."""
