@@ -79,8 +79,14 @@ def is_dense(target, grid, num_classes=None, name="y"):
     )
     has_positions = False
     if has_numbers or target.dtype == tf.string:
-        target = targets.without_column(target)
+        given, target = target, targets.without_column(target)
         has_positions = target.shape.rank > least
+        if given.shape.rank == 2 and has_positions and not _is_equal(target, grid):
+            raise ValueError(
+                f"The target `{name}` may be a row of labels, or numbers at finer "
+                "positions. Expected `num_classes` for a row, or a last axis of one, "
+                f"`{name}[..., tf.newaxis]`, for positions. Received: {given.shape}"
+            )
     else:
         has_positions = target.shape.rank > least + 1
         if target.shape.rank == least + 1 and _is_equal(target, grid):

@@ -119,10 +119,13 @@ def test_positions_that_turn_out_to_be_others(shape):
 @pytest.mark.parametrize("dtype", ["int64", "bool"])
 def test_rows_of_integers_have_no_positions(dtype):
     line, rows = Grid((1,), [9]), tf.zeros((5, 18), dtype)
-    assert grids.is_dense(rows, line) is True
     assert grids.is_dense(rows, line, num_classes=18) is False
-    with pytest.raises(ValueError, match="`num_classes`"):
-        grids.is_dense(rows[:, :5], line)
+    assert grids.is_dense(rows[:, :9], line) is True
+    # Twice as many positions, or as many labels: nobody can tell.
+    for unclear in (rows, rows[:, :5]):
+        with pytest.raises(ValueError, match="`num_classes`"):
+            grids.is_dense(unclear, line)
+    assert grids.is_dense(rows[..., tf.newaxis], line) is True
 
 
 @pytest.mark.parametrize("mode", oracles.MODES)
