@@ -459,7 +459,7 @@ MUTANTS = {
     ),
     "a box keeps the part that is hidden": (
         "keras_mixup/pasted_boxes.py",
-        "tf.where(high & (left <= x0), tf.maximum(x0, right), x0)",
+        "tf.where(high & from_left, tf.maximum(x0, right), x0)",
         "x0",
         "tests/test_pasted_boxes.py",
     ),
