@@ -10,6 +10,8 @@ CAPTIONS = {
     "alpha_tradeoff/curves": "Training error, test error and the gap between them over "
     "alpha, one line for each width of the network.",
     "alpha_tradeoff/reliability": _RELIABILITY("mixup, at three widths"),
+    "capacity/curves": _ERROR("of ERM and mixup: once the rate drops, mixup is below"),
+    "capacity/reliability": _RELIABILITY("mixup"),
     "dcgan/samples": "Grids of generated pictures of clothes at four iterations, ERM "
     "in the upper row and mixup in the lower.",
     "discussion/reliability": _RELIABILITY("mixup"),

@@ -23,6 +23,8 @@ class Claim:
     # What the two presets run: its scale (full, our reading, reduced, ours), and more.
     cpu: str
     paper_preset: str = "full: The paper's setting."
+    # The same of other presets.
+    further: dict[str, str] = dataclasses.field(default_factory=dict)
     # The regime: the measures of ERM, its training errors, that have to be below 1 %.
     fits: tuple[str, ...] = ()
     # What the paper says as well, and the rule does not judge.
@@ -45,8 +47,8 @@ class Claim:
 
     def setting(self, result):
         """What was run, in words: its scale, and what it is."""
-        named = {"cpu": self.cpu, "paper": self.paper_preset}.get(result["preset"], "")
-        scale, _, text = named.partition(": ")
+        named = {"cpu": self.cpu, "paper": self.paper_preset} | self.further
+        scale, _, text = named.get(result["preset"], "").partition(": ")
         if commands.is_whole(result):
             return scale, text
         return "changed", f"{text} With other settings, see below."
@@ -56,6 +58,7 @@ _SMALL = (
     "reduced: 1,000 images of Fashion-MNIST at 12 x 12 pixels, a narrow PreAct "
     "ResNet-18"
 )
+_CIFAR = "reduced: 10,000 training images of CIFAR-10, a narrow PreAct ResNet-18"
 _ATTACKS = ("white_fgsm", "black_fgsm", "white_i_fgsm", "black_i_fgsm")
 _OURS = "ours: The paper gives none."
 _UCI = (
@@ -93,6 +96,16 @@ CLAIMS = (
         r".*/mixup 1",
         "reduced: CIFAR-10 alone, 20,000 training images, PreAct ResNet-18 at width 8 "
         "of 64, 20 epochs of 200.",
+        fits=_CLEAN,
+    ),
+    Claim(
+        "Figure 3 by width",
+        "capacity",
+        "mixup lowers the test error on CIFAR-10 of networks that fit their images.",
+        {"median_error": "lower"},
+        r"width \d+/mixup 1",
+        f"{_CIFAR}, 100 epochs of 200.",
+        further={"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."},
         fits=_CLEAN,
     ),
     Claim(

@@ -91,6 +91,25 @@ def figure3_cifar(result):
     yield NOTEBOOK, f"({pace[0]} and {pace[1]})"
 
 
+def capacity(result):
+    row = "width 16"
+    cell = f"{row}/mixup 1/median_error"
+    fitted = mean(result, f"{row}/ERM/error_on_real")
+    errors = [mean(result, f"{row}/{m}/median_error") for m in ("ERM", "mixup 1")]
+    calibration = [
+        mean(result, f"{row}/{m}/calibration_error") for m in ("ERM", "mixup 1")
+    ]
+    yield README, f"fits its images (training error {fitted:.1f} %)"
+    gained = difference(result, cell, unit=" points")
+    yield README, f"mixup: {gained}"
+    yield README, f"and {gained} on 10,000"
+    yield ALPHA, f"a wider one fits, it is {gained.strip(')')}; `capacity`)"
+    yield NOTEBOOK, f"ERM errs on {fitted:.1f} % of its training images"
+    yield NOTEBOOK, f"from {errors[0]:.1f} to {errors[1]:.1f} %"
+    yield NOTEBOOK, f"by each seed: {gained}"
+    yield NOTEBOOK, f"from {calibration[0]:.1f} to {calibration[1]:.1f} %"
+
+
 def table1_imagenet(result):
     groups = result_file.groups(result["runs"])
     training = span([at_epoch(result, g, "ERM", "train", "error") for g in groups])
@@ -249,7 +268,7 @@ def discussion(result):
     plain = difference(result, cell)
     pointed = difference(result, cell, unit=" points")
     yield README, f"mixup: {pointed}; three examples"
-    yield README, f"the difference to ERM is {pointed}."
+    yield README, f"difference to ERM is {pointed} on 1,000 images"
     yield ALPHA, f"the difference is {pointed[:-1]}; `discussion`)"
     yield NOTEBOOK, f"mixup differs from ERM by {plain} points here**"
     calibration = -change(result, f"{baseline}/calibration_error")
@@ -290,7 +309,7 @@ def figure5_gan(result):
 
 
 SENTENCES = (
-    *(table4_tabular, figure3_cifar, table1_imagenet, figure4_speech, figure1_toy),
-    *(figure2_between, table2_corrupted_labels, table3_adversarial, table5_ablation),
-    *(alpha_tradeoff, discussion, figure5_gan),
+    *(table4_tabular, figure3_cifar, capacity, table1_imagenet, figure4_speech),
+    *(figure1_toy, figure2_between, table2_corrupted_labels, table3_adversarial),
+    *(table5_ablation, alpha_tradeoff, discussion, figure5_gan),
 )
