@@ -19,6 +19,7 @@ class MaskPolicy(Policy):
 
     def __init__(self, *, axes=None, share_quantities=(), **settings):
         if "quantities" in settings:
+            # An alpha may be one that the subclass gives where its users have none.
             self.refuse_others(settings)
         super().__init__(**settings)
         arguments.check_axes(axes)
