@@ -93,7 +93,7 @@ def is_dense(target, grid, num_classes=None, name="y"):
             if least == 1 and num_classes is None:
                 raise ValueError(
                     f"The target `{name}` may be a row of classes, or one number at "
-                    "each position. Expected MixUp's `num_classes` for rows, or a last "
+                    "each position. Expected `num_classes` for rows, or a last "
                     f"axis of one, `{name}[..., tf.newaxis]`, for positions. Received: "
                     f"shape {target.shape}"
                 )
