@@ -137,13 +137,49 @@ def check_quantities(quantities):
         )
 
 
-def check_pairing_target(pairing_target, pairing):
+def check_pairing_target(pairing_target, pairing, bandwidth="auto"):
     """Raises where a target is named that the pairing does not look at."""
-    if pairing_target is not None and pairing != "same_class":
+    if pairing_target is None:
+        return
+    if pairing not in ("same_class", "similar_target"):
         raise ValueError(
-            'A pairing goes by a target with pairing="same_class" alone. Expected '
+            'A pairing goes by a target with pairing="same_class" or "similar_target" '
+            f"alone. Expected pairing_target=None. Received: pairing_target="
+            f"{pairing_target!r}, pairing={pairing!r}"
+        )
+    if isinstance(bandwidth, Mapping):
+        raise ValueError(
+            "A dict of bandwidths names the targets that the pairing goes by. Expected "
             f"pairing_target=None. Received: pairing_target={pairing_target!r}, "
-            f"pairing={pairing!r}"
+            f"bandwidth={bandwidth!r}"
+        )
+
+
+def check_bandwidth(bandwidth, pairing="similar_target", with_names=False):
+    """Raises unless it is "auto", a number > 0, or several (by name in a dict)."""
+    values = [bandwidth]
+    if isinstance(bandwidth, Mapping) and with_names:
+        values = list(bandwidth.values())
+    flat = []
+    for value in values:
+        several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
+        flat.extend(value if several else [value])
+    number = [
+        isinstance(one, numbers.Real) and 0 < one < math.inf and one is not True
+        for one in flat
+    ]
+    auto = isinstance(bandwidth, str) and bandwidth == "auto"
+    if not (auto or (flat and all(number))):
+        raise ValueError(
+            "Invalid value received for argument `bandwidth`. Expected a finite number "
+            '> 0, one for each entry of a target, or "auto"; with 0 each example would '
+            "be its own partner, which alpha=0 says as well. "
+            f"Received: bandwidth={bandwidth!r}"
+        )
+    if pairing != "similar_target" and not auto:
+        raise ValueError(
+            'A bandwidth belongs to pairing="similar_target". Received: bandwidth='
+            f"{bandwidth!r}, pairing={pairing!r}"
         )
 
 

@@ -69,6 +69,7 @@ def draw(
     pairing="permutation",
     labels=None,
     keep_larger=False,
+    kernel="gaussian",
 ):
     """Draws for one batch: a pure function of its arguments.
 
@@ -80,8 +81,10 @@ def draw(
         examples: How many examples are mixed.
         probability: Probability that a unit is mixed at all.
         pairing: As in `sample_partner`, or None for no partners.
-        labels: Labels, for pairing "same_class".
+        labels: Labels, for pairing "same_class", or rows of targets in units of the
+            bandwidth, for "similar_target".
         keep_larger: Whether the first weight is the largest of the drawn ones.
+        kernel: As in `sample_partner`.
 
     Returns:
         A `Draw`.
@@ -95,7 +98,9 @@ def draw(
         weights = tf.where(apply, weights, tf.one_hot(0, examples))
     partners = []
     if pairing is not None:
-        partners = sampling.partners_of(key, batch_size, examples, pairing, labels)
+        partners = sampling.partners_of(
+            key, batch_size, examples, pairing, labels, kernel
+        )
     return Draw(tf.unstack(weights, examples, axis=-1), partners)
 
 

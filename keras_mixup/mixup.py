@@ -21,7 +21,8 @@ class MixUp(Policy):
             takes 1 for CIFAR and 0.1 to 0.4 for ImageNet.
         per: `"batch"`, one lam a batch as in the paper, or `"example"`.
         pairing: `"permutation"` (the paper), `"derangement"`, `"roll"`,
-            `"reverse"` or `"same_class"`; see `sample_partner`.
+            `"reverse"`, `"same_class"`, or `"similar_target"` for regression; see
+            `sample_partner`.
         examples: How many examples are mixed: with three or more the weights
             come from a symmetric Dirichlet law (section 2).
         targets: `"mix"`, or `"closer"`: the target of the heaviest example.
@@ -44,13 +45,20 @@ class MixUp(Policy):
             graph. A batch of a new shape compiles anew (one to two seconds).
         multi_label: Whether rows are of independent labels, each 0 or 1: they are
             smoothed as `(1 - s) y + s / 2`. A dict or list for several targets.
-        pairing_target: Name of the target that `"same_class"` goes by, of several.
+        pairing_target: Name of the target that `"same_class"` or `"similar_target"`
+            goes by, of several.
         quantities: Name or names of integers in x that are amounts (uint16 images,
             counts) and are mixed as float32, or True for all; a lone x is `"x"`.
         keep_larger: Whether each example keeps the larger share, `max(lam, 1 - lam)`.
             Policies that paste regions round its region to positions afterwards.
         dtype: Floating dtype of mixed features, such as `"bfloat16"`; None keeps that
             of floats and makes uint8 float32. Sums are in float32 in any case.
+        bandwidth: For `"similar_target"`: how far apart targets are alike, a number > 0
+            in their unit, or one for each entry of a target. A dict of such by name is
+            for several targets, which count together. `"auto"` is
+            `neighbors.reference_bandwidth` of each batch's own targets.
+        kernel: For `"similar_target"`: `"gaussian"`, `exp(-d**2 / 2)` at d bandwidths,
+            or `"uniform"`, 1 up to one bandwidth.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order

@@ -1,4 +1,8 @@
-"""Nearest neighbors as partners: the KNN rows of the paper's Table 5, and SMOTE."""
+"""Partners from the whole set by a table: nearest neighbors, or similar targets.
+
+Neighbors are those of the KNN rows of the paper's Table 5, and of SMOTE; targets are
+those of C-Mixup (`similar_targets`).
+"""
 
 import hashlib
 import numbers
@@ -12,7 +16,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import keys, neighbor_search, steps
+from keras_mixup.similar_targets import SimilarTargets, similar_targets
+from keras_mixup.similarity import reference_bandwidth
 from keras_mixup.whole_file import whole_file
+
+__all__ = [
+    "Neighbors", "SimilarTargets", "draw_neighbors", "nearest_neighbors",
+    "neighbor_pairs", "reference_bandwidth", "similar_targets",
+]  # fmt: skip
 
 # Part of the name of a cached file: another one where the rule or the file changes.
 _VERSION = 1
@@ -26,6 +37,20 @@ class Neighbors(typing.NamedTuple):
 
     indices: np.ndarray
     counts: np.ndarray
+
+    @property
+    def size(self):
+        """The number of examples."""
+        return self.indices.shape[0]
+
+    def drawn(self, key, index, constant):
+        """A neighbor of each example. `constant` makes tensors of the arrays."""
+        table, counts = map(constant, self)
+        share = keys.uniform(key, keys.Stream.NEIGHBORS, tf.shape(index))
+        column = tf.floor(share * tf.cast(tf.gather(counts, index), share.dtype))
+        # Where there are none it is column 0, which holds the example's own index.
+        column = tf.cast(column, tf.int32)
+        return tf.gather(tf.gather(table, index), column, batch_dims=1)
 
 
 def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=False):
@@ -87,10 +112,13 @@ def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=Fal
 
 @tf.autograph.experimental.do_not_convert
 def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
-    """Draws one neighbor of each example: `floor(u counts[i])` with `u ~ U(0, 1)`.
+    """Draws one partner of each example from a table of the whole set.
+
+    Of neighbors it is number `floor(u counts[i])` with `u ~ U(0, 1)`.
 
     Args:
-        neighbors: The `Neighbors` of the n examples of the whole set.
+        neighbors: The `Neighbors` of the n examples of the whole set, or their
+            `SimilarTargets`.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
         step: Integer or integer tensor, the index of the batch over all epochs; in a
@@ -105,16 +133,12 @@ def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
         ValueError: for another kind of table, or another index, where its values are
             known before a graph runs.
     """
-    if not isinstance(neighbors, Neighbors):
-        expected = "what `nearest_neighbors` returns"
+    if not isinstance(neighbors, (Neighbors, SimilarTargets)):
+        expected = "what `nearest_neighbors` or `similar_targets` returns"
         raise _wrong("neighbors", expected, type(neighbors).__name__)
-    table, counts = map(_constant, neighbors)
-    index = _checked_index(index, table.shape[0])
+    index = _checked_index(index, neighbors.size)
     key = keys.make_key(seed, steps.index_of(step, seed=seed), replica)
-    share = keys.uniform(key, keys.Stream.NEIGHBORS, tf.shape(index))
-    column = tf.floor(share * tf.cast(tf.gather(counts, index), share.dtype))
-    # Where there are none it is column 0, which holds the example's own index.
-    return tf.gather(tf.gather(table, index), tf.cast(column, tf.int32), batch_dims=1)
+    return neighbors.drawn(key, index, _constant)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -151,8 +175,8 @@ def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
     drawn = draw_neighbors(neighbors, index, seed, step, replica)
     examples = tf.nest.map_structure(_constant, examples)
     for tensor in tf.nest.flatten(examples):
-        if not tensor.shape[:1].is_compatible_with(neighbors.counts.shape):
-            expected = f"a first axis of {len(neighbors.counts)}, as in `neighbors`"
+        if not tensor.shape[:1].is_compatible_with([neighbors.size]):
+            expected = f"a first axis of {neighbors.size}, as in `neighbors`"
             raise _wrong("examples", expected, f"shape {tensor.shape}")
 
     def at(rows):

@@ -103,6 +103,7 @@ class Policy(Settings):
             pairing=self.pairing if with_partners else None,
             labels=labels,
             keep_larger=self.keep_larger,
+            kernel=self.kernel,
         )
 
     def placed(self, draw, key, features):
@@ -134,6 +135,11 @@ class Policy(Settings):
         arguments.assert_alpha(alpha)
 
     @property
+    def chosen_from(self):
+        """The policies of which one mixes: this one."""
+        return [self]
+
+    @property
     def has_positions(self):
         """Whether the shares follow from the positions of the features."""
         return type(self).placed is not Policy.placed
@@ -159,10 +165,14 @@ class Policy(Settings):
         )
 
     def pairing_labels(self, leaves, paths):
-        """The labels that the pairing goes by: None where it goes by none."""
-        if self.pairing != "same_class":
-            return None
-        return target_rules.pairing_labels(leaves, paths, self.pairing_target)
+        """What the pairing goes by: None where it goes by no target."""
+        if self.pairing == "same_class":
+            return target_rules.pairing_labels(leaves, paths, self.pairing_target)
+        if self.pairing == "similar_target":
+            return target_rules.pairing_rows(
+                leaves, paths, self.pairing_target, self.bandwidth
+            )
+        return None
 
     def smoothing_of(self, path):
         """The label smoothing of one target: none where `num_classes` leaves it out."""

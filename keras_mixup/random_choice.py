@@ -12,7 +12,7 @@ from keras_mixup.settings import Settings
 # What is said of a batch and its targets is the same for all that are chosen from.
 _SHARED = (
     *("examples", "targets", "num_classes", "label_smoothing", "passthrough"),
-    *("ignore_class", "multi_label", "pairing_target", "dtype"),
+    *("ignore_class", "multi_label", "dtype"),
 )
 
 
@@ -26,7 +26,7 @@ class RandomChoice(Policy):
     Args:
         policies: List of policies that agree in `examples`, `targets`, `num_classes`,
             `label_smoothing`, `passthrough`, `ignore_class`, `multi_label`,
-            `pairing_target`, `dtype` and `axes`, without seeds of their own.
+            `dtype` and `axes`, without seeds of their own.
         weights: List of probabilities, one each, that sum to 1; None for equal ones.
         per: For what one is drawn: `"batch"`, where each policy has its own `per`, or
             `"example"`, where each of them draws for each example.
@@ -57,13 +57,11 @@ class RandomChoice(Policy):
                 f"probability for each of {count} policies, which sum to 1. Received: "
                 f"weights={weights}"
             )
-        of_class = any(one.pairing == "same_class" for one in policies)
         quantities = [one.quantities for one in policies if one.averages]
         super().__init__(
             alpha=1.0,
             per=per,
             seed=seed,
-            pairing="same_class" if of_class else "permutation",
             quantities=quantities[0] if quantities else (),
             jit_compile=all(one.jit_compile for one in policies),
             **{name: getattr(policies[0], name) for name in _SHARED},
@@ -104,10 +102,20 @@ class RandomChoice(Policy):
             high = 1.0 if last else low + self.weights[i]
             chosen, low = (place >= low) & (place < high), high
             own = policy.draw_all(
-                *(batch_size, _key_of(key, i), alpha[i], labels, with_partners)
+                *(batch_size, _key_of(key, i), alpha[i]),
+                *(labels and labels[i], with_partners),
             )
             found.append((chosen, own))
         return choosing.merged(found)._replace(choices=found)
+
+    @property
+    def chosen_from(self):
+        """The policies of which one mixes."""
+        return self.policies
+
+    def pairing_labels(self, leaves, paths):
+        """What the pairing of each policy goes by."""
+        return [policy.pairing_labels(leaves, paths) for policy in self.policies]
 
     def placed(self, draw, key, features):
         """The draw of the chosen policy at these features."""

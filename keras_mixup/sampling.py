@@ -13,7 +13,7 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments, steps
+from keras_mixup import arguments, similarity, steps
 from keras_mixup.keys import Stream, make_key, random_bits, uniform
 from keras_mixup.quantiles import (
     SMALLEST,
@@ -22,6 +22,7 @@ from keras_mixup.quantiles import (
 )
 
 PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
+PAIRINGS += ("similar_target",)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -106,7 +107,15 @@ def weights_of(key, alpha, shape, examples):
 
 @tf.autograph.experimental.do_not_convert
 def sample_partner(
-    batch_size, seed=None, step=0, replica=0, pairing="permutation", labels=None
+    batch_size,
+    seed=None,
+    step=0,
+    replica=0,
+    pairing="permutation",
+    labels=None,
+    *,
+    bandwidth="auto",
+    kernel="gaussian",
 ):
     """Draws, for each example of a batch, the index of its partner.
 
@@ -117,6 +126,8 @@ def sample_partner(
     * `"reverse"`: `n - 1 - i`.
     * `"same_class"`: a random permutation within each class. The only example
       of its class is its own partner.
+    * `"similar_target"`: j with `P(j | i) ~ exp(-|(y_i - y_j) / bandwidth|**2 / 2)`,
+      i itself included, with replacement (C-Mixup, Yao et al., 2022).
 
     A batch of one is its own partner under every pairing.
 
@@ -128,28 +139,46 @@ def sample_partner(
         replica: Integer or integer tensor, the index of the replica.
         pairing: One of the names above.
         labels: For `"same_class"`: integer classes of shape `(batch_size,)`
-            or `(batch_size, 1)`, or one-hot rows `(batch_size, classes)`.
+            or `(batch_size, 1)`, or one-hot rows `(batch_size, classes)`. For
+            `"similar_target"`: numbers of shape `(batch_size, ...)`.
+        bandwidth: For `"similar_target"`: a number > 0 in the targets' unit, a number
+            for each entry of a target, or `"auto"`, which is
+            `neighbors.reference_bandwidth` of this batch's targets.
+        kernel: `"gaussian"`, or `"uniform"`: all j up to the bandwidth alike.
 
     Returns:
         An int32 tensor of shape `(batch_size,)`.
 
     Raises:
-        ValueError: for an unknown pairing, or labels that are missing.
+        ValueError: for an unknown pairing, bandwidth or kernel, or labels that are
+            missing.
     """
+    arguments.check_bandwidth(bandwidth, pairing)
+    if pairing == "similar_target":
+        labels = similarity.scaled(labels, bandwidth)
     key = make_key(seed, steps.index_of(step, seed=seed), replica)
-    return partners_of(key, batch_size, 2, pairing, labels)[0]
+    return partners_of(key, batch_size, 2, pairing, labels, kernel)[0]
 
 
-def partners_of(key, batch_size, examples=2, pairing="permutation", labels=None):
+def partners_of(
+    key,
+    batch_size,
+    examples=2,
+    pairing="permutation",
+    labels=None,
+    kernel="gaussian",
+):
     """The partners for `examples - 1` further examples, as a list, by a key.
 
     The first is `sample_partner`. `"roll"` goes one further each time,
-    `"derangement"` one further along its cycle; permutations are independent.
+    `"derangement"` one further along its cycle; permutations are independent, and so
+    are draws of similar targets, whose labels are in units of the bandwidth.
     """
     arguments.check_choice("pairing", pairing, PAIRINGS)
+    arguments.check_choice("kernel", kernel, similarity.KERNELS)
     partners = []
     for rank in range(1, examples):
-        partners.append(_partner(batch_size, rank, key, pairing, labels))
+        partners.append(_partner(batch_size, rank, key, pairing, labels, kernel))
     return partners
 
 
@@ -164,7 +193,7 @@ def _broken_by_iteration(alpha, sticks):
     return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
 
 
-def _partner(batch_size, rank, key, pairing, labels):
+def _partner(batch_size, rank, key, pairing, labels, kernel):
     positions = tf.range(batch_size, dtype=tf.int32)
     if pairing == "roll":
         return tf.roll(positions, rank, axis=0)
@@ -175,6 +204,9 @@ def _partner(batch_size, rank, key, pairing, labels):
         if pairing == "derangement" or rank == 1
         else Stream.FURTHER_PARTNERS + rank
     )
+    if pairing == "similar_target":
+        share = uniform(key, stream, [batch_size])
+        return similarity.drawn_in_batch(share, labels, kernel)
     bits = random_bits(key, stream, [batch_size])
     permutation = tf.argsort(tf.bitcast(bits, tf.int32), stable=True)
     if pairing == "permutation":

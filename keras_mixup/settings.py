@@ -1,11 +1,12 @@
 """The settings of a policy: given once, shown, and written down."""
 
 import inspect
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, draws, sampling, steps
+from keras_mixup import arguments, draws, sampling, similarity, steps
 from keras_mixup import targets as target_rules
 
 
@@ -82,6 +83,8 @@ class Settings:
         quantities=(),
         keep_larger=False,
         dtype=None,
+        bandwidth="auto",
+        kernel="gaussian",
     ):
         if not callable(alpha):
             variable = arguments.is_variable(alpha)
@@ -96,7 +99,9 @@ class Settings:
         arguments.check_seed(seed)
         arguments.check_multi_label(multi_label)
         arguments.check_quantities(quantities)
-        arguments.check_pairing_target(pairing_target, pairing)
+        arguments.check_bandwidth(bandwidth, pairing, with_names=True)
+        arguments.check_choice("kernel", kernel, similarity.KERNELS)
+        arguments.check_pairing_target(pairing_target, pairing, bandwidth)
         arguments.check_dtype(dtype)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
@@ -121,6 +126,8 @@ class Settings:
         self.quantities = quantities if of_all else _names(quantities)
         self.keep_larger = bool(keep_larger)
         self.dtype = None if dtype is None else tf.as_dtype(dtype).name
+        self.bandwidth = _plain(bandwidth)
+        self.kernel = kernel
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -191,6 +198,16 @@ class Settings:
 def _names(given):
     """One name or several, as a tuple: a list that was read from JSON is the same."""
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _plain(bandwidth):
+    """A bandwidth as JSON writes it."""
+    if isinstance(bandwidth, Mapping):
+        return {name: _plain(one) for name, one in bandwidth.items()}
+    if isinstance(bandwidth, str):
+        return bandwidth
+    several = isinstance(bandwidth, (list, tuple)) or getattr(bandwidth, "shape", ())
+    return list(map(float, bandwidth)) if several else float(bandwidth)
 
 
 def cannot_change(of, name, by_schedule=True):

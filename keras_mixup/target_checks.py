@@ -40,8 +40,10 @@ def check_targets(read, policy, dense):
     where nothing is averaged its integers stay.
     """
     num_classes, mixing = policy.num_classes, policy.targets == "mix"
-    if policy.pairing == "same_class":
-        _check_pairing_labels(policy.pairing_labels(read.targets, read.paths), policy)
+    for one in policy.chosen_from:
+        labels = one.pairing_labels(read.targets, read.paths)
+        if one.pairing == "same_class":
+            _check_pairing_labels(labels, one)
     parts = zip(read.targets, read.weights, read.paths, dense, strict=True)
     for leaf, weight, path, is_dense in parts:
         name = "/".join(map(str, path)) or "y"

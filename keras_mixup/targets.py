@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from keras_mixup import similarity
 from keras_mixup.mixing import check_rank_known, convex_combination, expand_to_rank
 
 TARGETS = ("mix", "closer")
@@ -211,7 +212,7 @@ def per_target(value, path):
 
 
 def pairing_labels(leaves, paths, name=None):
-    """The target of `pairing="same_class"`: the only one, or the named one."""
+    """The target that the pairing goes by: the only one, or the named one."""
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
         leaf
@@ -221,7 +222,30 @@ def pairing_labels(leaves, paths, name=None):
     if len(found) == 1:
         return found[0]
     raise ValueError(
-        'pairing="same_class" goes by one target. Expected the name of one in '
+        "This pairing goes by one target. Expected the name of one in "
         f"MixUp(pairing_target=...). Received: pairing_target={name!r} and targets "
         f"{names}"
     )
+
+
+def pairing_rows(leaves, paths, name, bandwidth):
+    """The rows of `pairing="similar_target"`, in units of the bandwidth.
+
+    Of a dict of bandwidths the named targets count together.
+    """
+    named = bandwidth if isinstance(bandwidth, Mapping) else {name: bandwidth}
+    found = [
+        similarity.scaled(pairing_labels(leaves, paths, name), one)
+        for name, one in named.items()
+    ]
+    rows = tf.concat(found, axis=1)
+    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+    tf.debugging.Assert(
+        tf.reduce_all(finite),
+        [
+            'pairing="similar_target" goes by the distance of targets. Expected finite '
+            "ones. Received others in the rows of the batch:",
+            tf.where(~finite)[:, 0],
+        ],
+    )
+    return rows

@@ -22,7 +22,7 @@ def draws(count, size, **arguments):
     return np.array([draw(tf.constant(step)).numpy() for step in range(count)])
 
 
-@pytest.mark.parametrize("pairing", sampling.PAIRINGS)
+@pytest.mark.parametrize("pairing", sampling.PAIRINGS[:-1])
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_partners_are_a_permutation(pairing, size):
     labels = np.arange(size) % 3

@@ -18,8 +18,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles sampling
-neighbor_search neighbors draws mixing targets target_checks grids regions combining
+version whole_file arguments keras_private steps keys quantiles similarity sampling
+neighbor_search similar_targets neighbors draws mixing targets target_checks grids
+regions combining
 sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
 mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
@@ -146,6 +147,7 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
+_LAST = "dtype=None, bandwidth='auto', kernel='gaussian'"
 # What the policies of masks share.
 _OF_MASKS = (
     "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "
@@ -158,12 +160,12 @@ SIGNATURES = {
     "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
     "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
     "multi_label=False, pairing_target=None, quantities=(), keep_larger=False, "
-    "dtype=None)",
+    f"{_LAST})",
     "CutMix": "(alpha=1.0, *, min_max=None, bounding_box_format=None, "
-    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, dtype=None)",
+    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST})",
     "ResizeMix": "(scale=(0.1, 0.8), *, bounding_box_format=None, min_visibility=0.1, "
-    f"{_OF_MASKS}dtype=None)",
-    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, dtype=None)",
+    f"{_OF_MASKS}{_LAST})",
+    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST})",
     "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
     "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",
     "MixUp.between": "(self, batch, other, step=None, replica=0, *, details=False)",
@@ -172,7 +174,7 @@ SIGNATURES = {
     "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
     "sample_weights": "(alpha, shape, examples=3, seed=None, step=0, replica=0)",
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "
-    "pairing='permutation', labels=None)",
+    "pairing='permutation', labels=None, *, bandwidth='auto', kernel='gaussian')",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
     "mix_losses=None, metric_targets=None, **kwargs)",
@@ -201,6 +203,8 @@ SIGNATURES = {
     "models.names": "()",
     "neighbors.nearest_neighbors": "(features, k=200, labels=None, cache_dir=None, "
     "progress=False)",
+    "neighbors.similar_targets": "(targets, bandwidth='auto', kernel='gaussian')",
+    "neighbors.reference_bandwidth": "(targets)",
     "neighbors.draw_neighbors": "(neighbors, index, seed=None, step=0, replica=0)",
     "neighbors.neighbor_pairs": "(examples, neighbors, index, seed=None, step=0, "
     "replica=0)",

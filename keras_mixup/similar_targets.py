@@ -1,0 +1,204 @@
+"""A table from which partners are drawn by the likeness of targets, over a whole set.
+
+Of one target an example, the sorted targets around each one are cut into cells of half
+a bandwidth. A cell is drawn by the number of its targets and the kernel at its nearer
+end, a target of the cell uniformly, and it is kept with the probability of the kernel
+there over that at the end; else it is drawn again. So the law is that of the kernel,
+and a draw costs the same whatever the size of the set. Of several targets an example, all
+distances of a batch are computed, in blocks.
+"""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import arguments, keys, similarity
+
+# Cells of half a bandwidth up to 9 bandwidths on both sides: of a million targets those
+# beyond have a share below 3e-12.
+_WIDTH, _REACH = 0.5, 9.0
+# How many partners are proposed at a time. Nearly all examples take one of them.
+_PROPOSALS = 8
+# How many distances are computed at a time, 128 MB of float64.
+_BLOCK = 2**24
+
+
+class SimilarTargets(typing.NamedTuple):
+    """A table: of n examples, what a partner of like target is drawn by.
+
+    `rows` float64 (n, d) are targets in units of the bandwidth. For d = 1 `order` int32
+    (n,) sorts them, and the cell c of example i begins at `begins[i, c]` of that order,
+    int32 (n, cells + 1); None for several.
+    """
+
+    rows: np.ndarray
+    order: np.ndarray | None
+    begins: np.ndarray | None
+    kernel: str
+
+    @property
+    def size(self):
+        """The number of examples."""
+        return self.rows.shape[0]
+
+    def drawn(self, key, index, constant):
+        """A partner of each example, int32. `constant` makes tensors of the arrays."""
+        rows = constant(self.rows)
+        own = tf.gather(rows, index)
+        if self.order is not None:
+            begins = tf.gather(constant(self.begins), index)
+            return _of_cells(
+                key, own[:, 0], rows[:, 0], constant(self.order), begins, self.kernel
+            )
+        share = _fine_uniform(key, tf.shape(index)[:1])
+        at_once = max(_BLOCK // self.size, 1)
+        return _in_blocks(share, own, rows, self.kernel, at_once)
+
+
+def similar_targets(targets, bandwidth="auto", kernel="gaussian"):
+    """The table of partners by the likeness of targets (C-Mixup, Yao et al., 2022).
+
+    `P(j | i)` falls with `d = |(y_i - y_j) / bandwidth|` as `exp(-d**2 / 2)`, over the
+    whole set, i itself included. `neighbor_pairs` draws from it as from the table of
+    `nearest_neighbors`, with replacement.
+
+    Of one target an example a draw costs the same in small and in large sets, and the
+    table some 170 bytes an example. Of several, each draw has the distances to all.
+
+    Args:
+        targets: Finite numbers (n,) or (n, ...), those of the training set.
+        bandwidth: A number > 0 in the targets' unit, a number for each entry of a
+            target, or `"auto"`: `reference_bandwidth(targets)`.
+        kernel: `"gaussian"`, or `"uniform"`: all j with d <= 1 alike.
+
+    Returns:
+        A `SimilarTargets`.
+
+    Raises:
+        ValueError: for targets that are not finite, of unequal shapes, or, with
+            "auto", all the same, and for another bandwidth or kernel.
+
+    Example:
+    >>> table = keras_mixup.neighbors.similar_targets(y_train, bandwidth=1.75)
+    """
+    arguments.check_bandwidth(bandwidth)
+    arguments.check_choice("kernel", kernel, similarity.KERNELS)
+    targets = _checked(targets)
+    if isinstance(bandwidth, str) and (targets == targets[:1]).all():
+        raise _wrong(
+            "targets that differ for bandwidth='auto', which follows from their "
+            "spread; a number makes all of them alike",
+            f"{len(targets)} times {targets[0].tolist()}",
+        )
+    rows = similarity.scaled(targets, bandwidth).numpy()
+    if rows.shape[1] > 1:
+        return SimilarTargets(rows, None, None, kernel)
+    values = rows[:, 0]
+    order = np.argsort(values, kind="stable").astype(np.int32)
+    sorted_values = values[order]
+    begins = np.empty((len(values), len(_edges(kernel))), np.int32)
+    for cell, edge in enumerate(_edges(kernel)):
+        begins[order, cell] = np.searchsorted(sorted_values, sorted_values + edge)
+    return SimilarTargets(rows, order, begins, kernel)
+
+
+def _edges(kernel):
+    """Where cells begin, and the end of the last, in bandwidths from a target."""
+    if kernel == "uniform":
+        # A little wider than the window: rounding must not lose its ends.
+        return np.array([-1 - 1e-9, 1 + 1e-9])
+    return np.arange(-_REACH, _REACH + _WIDTH / 2, _WIDTH)
+
+
+def _of_cells(key, own, values, order, begins, kernel):
+    edges = tf.constant(_edges(kernel))
+    if kernel == "uniform":
+        peaks = tf.ones([1], tf.float64)
+    else:
+        nearer = tf.minimum(tf.abs(edges[:-1]), tf.abs(edges[1:]))
+        peaks = similarity.kernel_of(nearer**2, kernel)
+    counts = begins[:, 1:] - begins[:, :-1]
+    reached = tf.cumsum(tf.cast(counts, tf.float64) * peaks, axis=1)
+    total = reached[:, -1:]
+
+    def propose(attempt, found):
+        shape = tf.concat([[3], tf.shape(own), [_PROPOSALS]], axis=0)
+        where, place, keep = tf.unstack(
+            _fine_uniform(keys.fold_in(key, attempt), shape), 3
+        )
+        level = (where * total)[:, :, tf.newaxis]
+        reached_by = reached[:, tf.newaxis]
+        before = (reached_by <= level) & (reached_by < total[:, tf.newaxis])
+        cell = tf.reduce_sum(tf.cast(before, tf.int32), axis=2)
+        inside = tf.cast(tf.gather(counts, cell, batch_dims=1), tf.float64)
+        step = tf.cast(tf.floor(place * inside), tf.int32)
+        partner = tf.gather(order, tf.gather(begins, cell, batch_dims=1) + step)
+        squared = (tf.gather(values, partner) - own[:, tf.newaxis]) ** 2
+        share = similarity.kernel_of(squared, kernel) / tf.gather(peaks, cell)
+        kept = keep < share
+        first = tf.argmax(kept, axis=1, output_type=tf.int32)
+        new = tf.gather(partner, first, batch_dims=1)
+        new = tf.where(tf.reduce_any(kept, axis=1), new, -1)
+        return attempt + 1, tf.where(found < 0, new, found)
+
+    missing = tf.fill(tf.shape(own), -1)
+    _, found = tf.while_loop(
+        lambda attempt, found: tf.reduce_any(found < 0), propose, (0, missing)
+    )
+    return found
+
+
+def _in_blocks(share, own, rows, kernel, size):
+    """`similarity.drawn` of so many examples at a time."""
+
+    def draw(begin):
+        some = slice(begin, begin + size)
+        return similarity.drawn(share[some], own[some], rows, kernel)
+
+    count = tf.shape(own)[0]
+    _, found = tf.while_loop(
+        lambda begin, found: begin < count,
+        lambda begin, found: (
+            begin + size,
+            tf.concat([found, draw(begin)], axis=0),
+        ),
+        (0, tf.zeros([0], tf.int32)),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    )
+    return tf.ensure_shape(found, own.shape[:1])
+
+
+def _fine_uniform(key, shape):
+    """Uniform in (0, 1) by 2**48 parts, so that each of millions is equally likely."""
+    high, low = (
+        keys.uniform(keys.fold_in(key, part), keys.Stream.NEIGHBORS, shape)
+        for part in (0, 1)
+    )
+    return high + (low - 0.5) * 2.0**-24
+
+
+def _checked(targets):
+    try:
+        targets = np.asarray(targets)
+        numeric = targets.dtype.kind in "iuf" and targets.ndim and targets.size
+    except ValueError:  # NumPy makes no array of unequal shapes.
+        targets, numeric = np.array(None), False
+    if not numeric:
+        received = f"shape {targets.shape} and dtype {targets.dtype}"
+        raise _wrong("numbers of one shape, (n,) or (n, ...)", received)
+    targets = targets.reshape(len(targets), -1).astype(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(targets).all(axis=1))
+    if wrong.size:
+        received = f"{targets[wrong[0]].tolist()} in row {wrong[0]}"
+        if wrong.size > 1:
+            received += f", and {wrong.size - 1} more such rows"
+        raise _wrong("finite numbers", received)
+    return targets
+
+
+def _wrong(expected, received):
+    return ValueError(
+        "Invalid value received for argument `targets`. "
+        f"Expected {expected}. Received: {received}"
+    )

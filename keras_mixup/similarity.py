@@ -1,0 +1,120 @@
+"""The likeness of targets, and partners drawn by it (C-Mixup, Yao et al., 2022).
+
+`P(j | i) = K(|z_i - z_j|) / sum_k K(|z_i - z_k|)`, with targets in units of the
+bandwidth, `z = y / h`, the Euclidean norm over all entries of a target, and a kernel
+`K(d)`: `exp(-d**2 / 2)` (gaussian), or 1 up to d = 1 and 0 beyond (uniform). An example
+is among its own partners, so that every row has one.
+"""
+
+import tensorflow as tf
+
+KERNELS = ("gaussian", "uniform")
+# Above, the distances of all pairs of a batch would take half a gigabyte.
+_MOST_IN_BATCH = 8192
+
+
+def kernel_of(squared, kernel):
+    """K of squared distances, float64; of NaN it is 0."""
+    if kernel == "uniform":
+        return tf.cast(squared <= 1, tf.float64)
+    weight = tf.exp(-squared / 2)
+    return tf.where(squared >= 0, weight, tf.zeros_like(weight))
+
+
+def reference_bandwidth(targets):
+    """The bandwidth of each entry of a target by the normal reference rule.
+
+    `h_c = s_c (4 / ((d + 2) n))**(1 / (d + 4))` of n targets of d entries, where s_c is
+    the standard deviation of entry c (Silverman, 1986, eq. 4.14). It is the best width
+    for the density of a normal law, and looks at nothing but these targets: give those
+    of the training set.
+
+    Args:
+        targets: Numbers of shape (n,) or (n, ...).
+
+    Returns:
+        A float64 tensor (d,), the entries of a target in their order. A constant entry
+        has 0.
+
+    Raises:
+        ValueError: for another rank or dtype.
+
+    Example:
+    >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
+    """
+    rows = as_rows(targets)
+    n, d = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(rows)))
+    factor = (4 / ((d + 2) * n)) ** (1 / (d + 4))
+    return tf.math.reduce_std(rows, axis=0) * factor
+
+
+def scaled(targets, bandwidth):
+    """Targets in units of the bandwidth, float64 rows (n, d).
+
+    `bandwidth` is a number, a number for each of d entries, or "auto". A constant entry
+    has the bandwidth 0 by that rule, and makes no distance.
+    """
+    rows = as_rows(targets)
+    if isinstance(bandwidth, str):
+        return tf.math.divide_no_nan(rows, reference_bandwidth(rows))
+    bandwidth = tf.constant(bandwidth, tf.float64)
+    if bandwidth.shape.rank and bandwidth.shape[0] != rows.shape[1]:
+        raise ValueError(
+            "Invalid value received for argument `bandwidth`. Expected a number, or "
+            f"one for each of the {rows.shape[1]} entries of a target. Received: "
+            f"{bandwidth.shape[0]} numbers"
+        )
+    return rows / bandwidth
+
+
+def as_rows(targets):
+    """Targets as float64 rows, all axes behind the first in one."""
+    if targets is None:
+        raise ValueError(
+            'pairing="similar_target" needs targets. Expected numbers of shape '
+            "(batch_size, ...). Received: labels=None"
+        )
+    targets = tf.convert_to_tensor(targets)
+    numeric = targets.dtype.is_floating or targets.dtype.is_integer
+    if not numeric or targets.shape.rank in (0, None):
+        raise ValueError(
+            'pairing="similar_target" goes by the distance of targets. Expected '
+            f"numbers of shape (batch_size, ...). Received: shape {targets.shape} and dtype "
+            f"{targets.dtype.name}"
+        )
+    size = targets.shape[1:].num_elements()
+    if size is None:
+        raise ValueError(
+            'pairing="similar_target" goes by targets of one size. Expected a shape '
+            f"that is known behind the batch. Received: shape {targets.shape}"
+        )
+    return tf.reshape(tf.cast(targets, tf.float64), [-1, size])
+
+
+def drawn(share, rows, all_rows, kernel):
+    """The index into `all_rows` of the partner of each row, by inversion.
+
+    `share` (batch,) is uniform in (0, 1). The cumulative sum of the row's weights first
+    exceeds `share` of its total at the partner: one of weight 0 is never it.
+    """
+    squared = tf.zeros([], tf.float64)
+    # One entry at a time: a difference of all at once would be d times as large.
+    for own, others in zip(tf.unstack(rows, axis=1), tf.unstack(all_rows, axis=1)):
+        squared += (own[:, tf.newaxis] - others) ** 2
+    weights = kernel_of(squared, kernel)
+    reached = tf.cumsum(weights, axis=1)
+    total = reached[:, -1:]
+    before = (reached <= share[:, tf.newaxis] * total) & (reached < total)
+    return tf.reduce_sum(tf.cast(before, tf.int32), axis=1)
+
+
+def drawn_in_batch(share, rows, kernel):
+    """The partner of each row among the rows of a batch."""
+    if (rows.shape[0] or 0) > _MOST_IN_BATCH:
+        raise ValueError(
+            'pairing="similar_target" has the distances of all pairs of a batch. '
+            f"Expected a batch of at most {_MOST_IN_BATCH} examples, or the table "
+            "`keras_mixup.neighbors.similar_targets` of the whole set. Received: "
+            f"{rows.shape[0]} examples"
+        )
+    return drawn(share, rows, rows, kernel)
