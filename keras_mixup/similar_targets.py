@@ -4,8 +4,8 @@ Of one target an example, the sorted targets around each one are cut into cells 
 a bandwidth. A cell is drawn by the number of its targets and the kernel at its nearer
 end, a target of the cell uniformly, and it is kept with the probability of the kernel
 there over that at the end; else it is drawn again. So the law is that of the kernel,
-and a draw costs the same whatever the size of the set. Of several targets an example, all
-distances of a batch are computed, in blocks.
+and a draw costs the same whatever the size of the set. Of several targets an example,
+all distances of a batch are computed, in blocks.
 """
 
 import typing

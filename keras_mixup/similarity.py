@@ -33,7 +33,7 @@ def reference_bandwidth(targets):
         targets: Numbers of shape (n,) or (n, ...).
 
     Returns:
-        A float64 tensor (d,), the entries of a target in their order. A constant entry
+        A list of d floats, for the entries of a target in their order. A constant entry
         has 0.
 
     Raises:
@@ -42,10 +42,7 @@ def reference_bandwidth(targets):
     Example:
     >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
     """
-    rows = as_rows(targets)
-    n, d = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(rows)))
-    factor = (4 / ((d + 2) * n)) ** (1 / (d + 4))
-    return tf.math.reduce_std(rows, axis=0) * factor
+    return _reference(as_rows(targets)).numpy().tolist()
 
 
 def scaled(targets, bandwidth):
@@ -56,7 +53,7 @@ def scaled(targets, bandwidth):
     """
     rows = as_rows(targets)
     if isinstance(bandwidth, str):
-        return tf.math.divide_no_nan(rows, reference_bandwidth(rows))
+        return tf.math.divide_no_nan(rows, _reference(rows))
     bandwidth = tf.constant(bandwidth, tf.float64)
     if bandwidth.shape.rank and bandwidth.shape[0] != rows.shape[1]:
         raise ValueError(
@@ -65,6 +62,11 @@ def scaled(targets, bandwidth):
             f"{bandwidth.shape[0]} numbers"
         )
     return rows / bandwidth
+
+
+def _reference(rows):
+    n, d = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(rows)))
+    return tf.math.reduce_std(rows, axis=0) * (4 / ((d + 2) * n)) ** (1 / (d + 4))
 
 
 def as_rows(targets):
@@ -79,8 +81,8 @@ def as_rows(targets):
     if not numeric or targets.shape.rank in (0, None):
         raise ValueError(
             'pairing="similar_target" goes by the distance of targets. Expected '
-            f"numbers of shape (batch_size, ...). Received: shape {targets.shape} and dtype "
-            f"{targets.dtype.name}"
+            f"numbers of shape (batch_size, ...). Received: shape {targets.shape} and "
+            f"dtype {targets.dtype.name}"
         )
     size = targets.shape[1:].num_elements()
     if size is None:

@@ -292,6 +292,18 @@ MUTANTS = {
         "shares = [tf.ones_like(s) for s in target.shares_of_examples()]",
         "tests/training/test_classifier.py",
     ),
+    "a proposal of a cell is always kept": (
+        "keras_mixup/similar_targets.py",
+        "kept = keep < share",
+        "kept = keep < 1 + 0 * share",
+        "tests/test_similar_targets.py",
+    ),
+    "the kernel is twice as wide": (
+        "keras_mixup/similarity.py",
+        "weight = tf.exp(-squared / 2)",
+        "weight = tf.exp(-squared / 8)",
+        "tests/test_similar_targets.py",
+    ),
     "alpha 0 is one half": (
         "keras_mixup/sampling.py",
         "other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)",

@@ -87,7 +87,7 @@ def test_the_bandwidth_by_rule_is_the_normal_reference():
     expected = spread * (4 / (4 * len(Y))) ** (1 / 6)
     np.testing.assert_allclose(neighbors.reference_bandwidth(PLANE), expected)
     # In one dimension the rule is 1.06 s n^(-1/5).
-    one = float(neighbors.reference_bandwidth(Y)[0])
+    (one,) = neighbors.reference_bandwidth(Y)
     assert one == pytest.approx(1.0592 * Y.std() * len(Y) ** -0.2, rel=1e-4)
     by_rule, by_number = in_set(Y, "auto", "gaussian"), in_set(Y, one, "gaussian")
     for step in range(50):
