@@ -66,3 +66,16 @@ def test_a_loss_is_of_the_mixed_target_or_mixed_itself(name, mix_losses):
     assert logs["rmse"] == pytest.approx(np.sqrt(squares.mean()), rel=1e-4)
     assert logs["r2"] == pytest.approx((1 - squares.sum(0) / spread).mean(), rel=1e-3)
     assert logs["mae"] == pytest.approx(np.abs(y - predicted).mean(), rel=1e-4)
+
+
+def test_a_function_without_a_module_is_a_loss_and_a_metric():
+    names = {}
+    exec("def error(y, predicted): return abs(y - predicted)[:, 0]", names)
+    assert names["error"].__module__ is None
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    policy = keras_mixup.MixUp(1.0, seed=3, pairing="reverse")
+    model = keras_mixup.MixUpModel(network, policy, mix_losses=False)
+    model.compile("sgd", names["error"], metrics=[names["error"]], run_eagerly=True)
+    expected = np.abs(mix(Y) - network(mix(X)).numpy())[:, 0].mean()
+    logs = model.train_on_batch(X, Y, return_dict=True)
+    assert logs == pytest.approx({"loss": expected, "error": expected}, rel=1e-4)
