@@ -23,6 +23,8 @@ def export_saved_model(
     from_logits=None,
     input_shape=None,
     input_dtype=None,
+    units=None,
+    postprocess=None,
     card=None,
 ):
     """Writes a network as a SavedModel that any TensorFlow can serve.
@@ -37,7 +39,8 @@ def export_saved_model(
       (batch, ...) int64: a class at each position
     - "multi_label": `probabilities` (batch, ..., labels) float32, each by itself,
       `present` bool (above 1/2), and `names` (batch, labels) string
-    - "regression": `value`, the output itself (16-bit floats as float32)
+    - "regression": `value`, the output itself (16-bit floats as float32), or what
+      `postprocess` makes of it
 
     Of several outputs each name begins with the output's, as in `price_value`.
 
@@ -72,13 +75,17 @@ def export_saved_model(
             with open sizes where that works.
         input_dtype: Dtype of the raw inputs. By default the network's, and with
             `preprocess` on images uint8.
+        units: The unit of the values of a regression, such as "dB", for the model card.
+        postprocess: Function or Keras layer from the output of a regression to the
+            value in its unit, of the same shape, such as the inverse of the scaling
+            of the targets; it becomes part of the graph.
         card: Dict of what the model card says beside versions and date: "inputs" (the
             range and meaning of their values), "data", "numbers" (a dict), "license",
             "description".
 
-    For several outputs `labels`, `task` and `from_logits` are dicts by output name, or
-    `task` and `from_logits` one value for all; for several inputs `input_shape` and
-    `input_dtype` likewise.
+    For several outputs `labels`, `task`, `from_logits`, `units` and `postprocess` are
+    dicts by output name, or all but `labels` one value for all; for several inputs
+    `input_shape` and `input_dtype` likewise.
 
     Returns:
         The path, a `pathlib.Path`. It also holds `model_card.md`, and, where
@@ -87,15 +94,18 @@ def export_saved_model(
 
     Raises:
         FileExistsError: if the path holds anything.
-        ValueError: for labels that do not fit, an unsuitable network, a task or
-            logits that cannot be known, and a loss and an activation that disagree.
+        ValueError: for labels, units or a postprocessing that do not fit, an
+            unsuitable network, a task or logits that cannot be known, and a loss and
+            an activation that disagree.
     """
     check_free(path)
     network = model.network if isinstance(model, MixUpModel) else model
     specs, prepare = served_inputs.raw_inputs(
         network, preprocess, input_shape, input_dtype
     )
-    served = served_outputs.of_model(model, network, labels, task, from_logits)
+    served = served_outputs.of_model(
+        model, network, labels, task, from_logits, units, postprocess
+    )
     answer = _answering(network, prepare, served)
     takes_images = served_inputs.takes_images(specs)
     with whole_folder(path) as target:
@@ -115,7 +125,7 @@ def export_saved_model(
             target / "model_card.md",
             network,
             " and ".join(dict.fromkeys(_KINDS[one.task] for one in served)),
-            _facts(specs, served),
+            _facts(model, specs, served),
             _use(specs, preprocess, served),
             datetime.date.today().isoformat(),
             {"inputs": _values(specs), **(card or {})},
@@ -158,17 +168,23 @@ def _tables(function, specs):
             yield holder
 
 
-def _facts(specs, served):
-    """What the card says of inputs and outputs."""
+def _facts(model, specs, served):
+    """What the card says of inputs and outputs, and of the mixing of a regression."""
     facts = {"Inputs": served_preprocessing.shown(specs)}
     for one in served:
         where = f" of {one.name}" if len(served) > 1 else ""
         if one.task == "regression":
-            facts[f"Value{where}"] = f"the output of the network, {one.shape}"
+            what = "the output of the network"
+            what += ", postprocessed" if one.postprocess else ""
+            facts[f"Value{where}"] = f"{what}, {one.shape}"
+            facts[f"Unit{where}"] = one.unit or "not stated"
             continue
         names = one.labels if len(one.labels) <= 20 else [*one.labels[:20], "..."]
         what = "Labels" if one.task == "multi_label" else "Classes"
         facts[f"{what}{where} ({len(one.labels)})"] = ", ".join(names)
+    values = any(one.task == "regression" for one in served)
+    if values and isinstance(model, MixUpModel):
+        facts["Mixed in training by"] = repr(model.mixup)
     return facts
 
 

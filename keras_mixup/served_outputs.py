@@ -1,11 +1,11 @@
 """What a served network gives: for each output what its task says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_mixup import served_inputs, served_tasks
+from keras_mixup import served_inputs, served_preprocessing, served_tasks
 from keras_mixup.ends_in_logits import holds_logits, losses_of
 from keras_mixup.served_labels import checked_labels
 
@@ -19,6 +19,8 @@ class Served(NamedTuple):
     from_logits: bool
     shape: tuple
     labels: list
+    unit: str | None = None
+    postprocess: Callable | None = None
 
     def answers(self, output):
         """The named tensors of the signature, from the output of the network."""
@@ -26,7 +28,7 @@ class Served(NamedTuple):
         return {self.prefix + name: value for name, value in answers.items()}
 
 
-def of_model(model, network, labels, task, from_logits):
+def of_model(model, network, labels, task, from_logits, units=None, postprocess=None):
     """A `Served` for each output of a network, in order.
 
     `model` is what was compiled, a `MixUpModel` or the network; the other arguments
@@ -48,6 +50,8 @@ def of_model(model, network, labels, task, from_logits):
             "Invalid value received for argument `labels`. Expected a dict by output "
             f"name, of {names}. Received: labels={labels!r}"
         )
+    units = _by_output("units", units, names)
+    ways = _by_output("postprocess", postprocess, names)
     labels = _by_output("labels", labels, names) if several else {names[0]: labels}
     served = []
     for output, loss in zip(outputs, losses, strict=True):
@@ -63,8 +67,37 @@ def of_model(model, network, labels, task, from_logits):
             )
         prefix = f"{name}_" if several else ""
         found = checked_labels(labels[name], count) if count else []
-        served.append(Served(name, prefix, kind, reads, output.shape, found))
+        unit, way = units[name], ways[name]
+        _check_value(output, kind, unit, way)
+        served.append(Served(name, prefix, kind, reads, output.shape, found, unit, way))
     return served
+
+
+def _check_value(output, task, unit, postprocess):
+    """Raises for a unit or a postprocessing that does not fit."""
+    for argument, value in (("units", unit), ("postprocess", postprocess)):
+        if task != "regression" and value is not None:
+            raise ValueError(
+                f"The output {output.name!r} is no regression. Expected "
+                f"{argument}=None for it, or task='regression'. "
+                f"Received: {argument}={value!r}"
+            )
+    if unit is not None and not (
+        isinstance(unit, str) and unit.strip() and unit.isprintable()
+    ):
+        raise ValueError(
+            "Invalid value received for argument `units`. Expected a string of one "
+            f"line, or a dict of them by output name. Received: units={unit!r}"
+        )
+    if postprocess is None:
+        return
+    if not callable(postprocess):
+        raise ValueError(
+            "Invalid value received for argument `postprocess`. Expected a function or "
+            "a Keras layer, or a dict of them by output name. "
+            f"Received: postprocess={postprocess!r}"
+        )
+    served_preprocessing.check_postprocess(postprocess, output.shape)
 
 
 def _outputs(network):
@@ -162,7 +195,8 @@ def _multi_label(output, served):
 
 def _regression(output, served):
     half = output.dtype in (tf.float16, tf.bfloat16)
-    return {"value": tf.cast(output, tf.float32) if half else output}
+    value = tf.cast(output, tf.float32) if half else output
+    return {"value": served.postprocess(value) if served.postprocess else value}
 
 
 _ANSWERS = {

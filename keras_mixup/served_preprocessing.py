@@ -53,14 +53,25 @@ def _float_of_byte(tensor):
     return tf.cast(tensor, tf.float32) if tensor.dtype == tf.uint8 else tensor
 
 
-def _traced(prepare, specs, taken):
+def check_postprocess(postprocess, shape):
+    """Raises unless a postprocessing keeps the shape and gives floats, in a graph."""
+    spec = tf.TensorSpec(shape, tf.float32)
+    made = _traced(postprocess, spec, spec, "postprocessing")
+    if not made.dtype.is_floating:
+        raise ValueError(
+            "Invalid outputs of the postprocessing. Expected floats. "
+            f"Received: {shown(made)}"
+        )
+
+
+def _traced(prepare, specs, taken, what="preprocessing"):
     graph = tf.function(prepare, autograph=False).get_concrete_function(specs)
-    check_fit(graph.structured_outputs, taken, "outputs of the preprocessing")
+    check_fit(graph.structured_outputs, taken, f"outputs of the {what}")
     definition = graph.graph.as_graph_def()
     inner = [node.op for f in definition.library.function for node in f.node_def]
     if _PYTHON & {*inner, *(node.op for node in definition.node)}:
         raise ValueError(
-            "Cannot export a preprocessing that runs Python (tf.py_function or "
+            f"Cannot export a {what} that runs Python (tf.py_function or "
             "tf.numpy_function): no server has it. Expected TensorFlow operations."
         )
     return graph.structured_outputs

@@ -189,7 +189,8 @@ SIGNATURES = {
     "warm_up=0, warm_up_from=0.0)",
     "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
     "export_saved_model": "(model, path, *, labels=None, preprocess=None, task=None, "
-    "from_logits=None, input_shape=None, input_dtype=None, card=None)",
+    "from_logits=None, input_shape=None, input_dtype=None, units=None, "
+    "postprocess=None, card=None)",
     "export_generator": "(model, path, *, postprocess=None, card=None)",
     "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, "
     "bounding_box_format=None, **kwargs)",

@@ -113,7 +113,8 @@ def keras_function(loss):
     """The function of a loss of Keras, by which its kind is known; None for others."""
     function = getattr(loss, "fn", None)
     own = not type(loss).call.__module__.startswith("keras.")
-    of_keras = getattr(function, "__module__", "").startswith("keras.")
+    # A function of an executed text has None for its module.
+    of_keras = (getattr(function, "__module__", None) or "").startswith("keras.")
     return function if of_keras and not own else None
 
 

@@ -125,7 +125,7 @@ def _is_for_classes(metric):
 
 
 def _is_of_keras(thing):
-    return getattr(thing, "__module__", "").startswith("keras.")
+    return (getattr(thing, "__module__", None) or "").startswith("keras.")
 
 
 def _update_by_mixed(metric, target, prediction, weights):

@@ -1,0 +1,81 @@
+"""Losses and metrics of a mixed regression, against NumPy on the same pairs."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mixup
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(16, 4)).astype("float32")
+Y = (X @ GENERATOR.normal(size=(4, 2)) * 3 + 5).astype("float32")
+LAM = float(keras_mixup.sample_lambda(1.0, (), seed=3, step=0))
+
+
+def pinball(y, predicted):
+    error = y - predicted
+    return tf.reduce_mean(tf.maximum(0.9 * error, -0.1 * error), axis=-1)
+
+
+class Pinball(keras.losses.Loss):
+    def call(self, y, predicted):
+        return pinball(y, predicted)
+
+
+def huber(y, p):
+    error = np.abs(y - p)
+    return np.where(error <= 1, error**2 / 2, error - 0.5)
+
+
+# Keras's loss, the same by NumPy, and how often it is called by default.
+LOSSES = {
+    "mean_absolute_error": ("mae", lambda y, p: np.abs(y - p), 1),
+    "huber": (keras.losses.Huber(), huber, 1),
+    "log_cosh": (keras.losses.LogCosh(), lambda y, p: np.log(np.cosh(p - y)), 1),
+    "percentage": ("mape", lambda y, p: 100 * np.abs((y - p) / y), 1),
+    "function": (pinball, lambda y, p: np.maximum(0.9 * (y - p), 0.1 * (p - y)), 2),
+    "class": (Pinball(), lambda y, p: np.maximum(0.9 * (y - p), 0.1 * (p - y)), 2),
+}
+
+
+def mix(values):
+    return LAM * values + (1 - LAM) * values[::-1]
+
+
+@pytest.mark.parametrize("mix_losses", [None, True, False])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_of_the_mixed_target_or_mixed_itself(name, mix_losses):
+    loss, by_numpy, calls = LOSSES[name]
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    policy = keras_mixup.MixUp(1.0, seed=3, pairing="reverse")
+    model = keras_mixup.MixUpModel(network, policy, mix_losses=mix_losses)
+    metrics = [keras.metrics.RootMeanSquaredError(name="rmse")]
+    metrics += [keras.metrics.R2Score(name="r2"), "mae"]
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=metrics, run_eagerly=True)
+    logs = model.train_on_batch(X, Y, return_dict=True)
+    predicted, y = network(mix(X)).numpy(), mix(Y)
+    once = by_numpy(y, predicted).mean()
+    twice = LAM * by_numpy(Y, predicted) + (1 - LAM) * by_numpy(Y[::-1], predicted)
+    averaged = calls == 1 if mix_losses is None else not mix_losses
+    assert abs(once - twice.mean()) > 1e-3
+    expected = once if averaged else twice.mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
+    squares = (y - predicted) ** 2
+    spread = ((y - y.mean(0)) ** 2).sum(0)
+    assert logs["rmse"] == pytest.approx(np.sqrt(squares.mean()), rel=1e-4)
+    assert logs["r2"] == pytest.approx((1 - squares.sum(0) / spread).mean(), rel=1e-3)
+    assert logs["mae"] == pytest.approx(np.abs(y - predicted).mean(), rel=1e-4)
+
+
+def test_a_function_without_a_module_is_a_loss_and_a_metric():
+    names = {}
+    exec("def error(y, predicted): return abs(y - predicted)[:, 0]", names)
+    assert names["error"].__module__ is None
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    policy = keras_mixup.MixUp(1.0, seed=3, pairing="reverse")
+    model = keras_mixup.MixUpModel(network, policy, mix_losses=False)
+    model.compile("sgd", names["error"], metrics=[names["error"]], run_eagerly=True)
+    expected = np.abs(mix(Y) - network(mix(X)).numpy())[:, 0].mean()
+    logs = model.train_on_batch(X, Y, return_dict=True)
+    assert logs == pytest.approx({"loss": expected, "error": expected}, rel=1e-4)
