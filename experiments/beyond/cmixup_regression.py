@@ -90,7 +90,7 @@ RECIPES = {
 
 @dataclasses.dataclass(frozen=True)
 class Settings(SharedSettings):
-    """Settings of C-Mixup on tables; the defaults are the authors'."""
+    """Settings of C-Mixup on tables, as handed down; 300 runs take about an hour."""
 
     # Sets: airfoil, no2, crime, skillcraft, or diabetes (scikit-learn's, no files).
     tables: tuple[str, ...] = field(tuple(data_of.TABLES), "plan", among=tuple(RECIPES))
@@ -200,7 +200,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     presets={
         "paper": {},
-        "cpu": {"seeds": (0, 1, 2)},
+        "cpu": {},
         "smoke": {
             "tables": ("diabetes",),
             "seeds": (0,),
