@@ -20,6 +20,7 @@ BEYOND = {
     "capacity": "Figure 3 by the width of the network: where the gain begins",
     "policies": "mixup beside CutMix, ResizeMix and FMix, and errors under occlusion",
     "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",
+    "cmixup_regression": "C-Mixup on tables: partners whose targets are near",
     "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
 }
 EXPERIMENTS = PAPER | BEYOND

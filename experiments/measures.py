@@ -2,6 +2,8 @@
 
 import statistics
 
+import numpy as np
+
 from keras_mixup import evaluation
 
 
@@ -40,6 +42,33 @@ def at_the_end(epochs):
     found = epochs[-1].get("end", {}).get("train", {})
     training = {name: value for name, value in found.items() if value is not None}
     return {**training, **calibration_at_the_end(epochs)}
+
+
+def of_regression(part, predicted):
+    """Root mean squared error and mean absolute percentage error, and of the worst.
+
+    "loss" is the mean squared error. Where a part has groups, the worst has the
+    greatest error of all. The percentage is left out where a target is 0.
+    """
+    y, predicted = (np.asarray(one, "float64") for one in (part.y, predicted))
+    squares = np.square(predicted - y).mean(axis=-1)
+    found = {"loss": squares.mean(), "rmse": np.sqrt(squares.mean())}
+    members = [np.ones(len(y), bool)]
+    if part.groups is not None:
+        members = [part.groups == name for name in np.unique(part.groups)]
+        found["worst_rmse"] = max(np.sqrt(squares[own].mean()) for own in members)
+    if y.all():
+        shares = 100 * np.abs((predicted - y) / y).mean(axis=-1)
+        found["mape"] = shares.mean()
+        if part.groups is not None:
+            found["worst_mape"] = max(shares[own].mean() for own in members)
+    return {name: float(value) for name, value in found.items()}
+
+
+def at_the_best_epoch(epochs):
+    """The test errors at the epoch of the least validation error, the first of them."""
+    best = min(epochs, key=lambda epoch: epoch["valid"]["loss"])
+    return {name: value for name, value in best["test"].items() if name != "loss"}
 
 
 def cells(rows, measures, methods=None):

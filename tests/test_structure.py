@@ -79,12 +79,13 @@ def test_imports_go_one_way(path):
 EXPERIMENTS_ORDER = """
 processor settings experiment catalog report.result_file report.tables report.figures
 data.sources data.raw_files data.splits data.digits data.corruption data.uci
+data.regression
 data.speech_commands data.spectrograms data.image_files data.augmentation data.images
 data.service data.pipeline data.image_batches data.partners
 engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
 engine.state engine.record engine.course engine.fit engine.run_folder
 engine.processes engine.run
-measures classifier recipes classifiers gan mixtures
+measures classifier recipes classifiers regression gan mixtures
 report.analysis_figures report.gan_figures
 paper.surfaces paper beyond
 report.report_page report.commands report.claims report.captions report.verdicts

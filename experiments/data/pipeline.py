@@ -27,10 +27,12 @@ def training_batches(
     mix=None,
     shuffle_buffer=None,
     service=None,
+    drop_remainder=False,
 ):
     """Endless shuffled batches, from the start of an epoch on.
 
-    `ceil(count / batch_size)` of them are an epoch, whose last may be smaller.
+    `ceil(count / batch_size)` of them are an epoch, whose last may be smaller; with
+    `drop_remainder` that one is left out.
 
     `decode` is a function of an example, `augment` of (batch, key), with a key of
     `keras_mixup.keys`; with `augment_alone` it is given examples one by one, as
@@ -68,7 +70,7 @@ def training_batches(
 
             numbered = _numbered(shuffled, service)
             shuffled = numbered.map(augmented, tf.data.AUTOTUNE)
-        batches = shuffled.batch(batch_size)
+        batches = shuffled.batch(batch_size, drop_remainder)
         if service:
             batches = _numbered(batches, service).map(
                 lambda number, batch: ready(Step(number), batch), tf.data.AUTOTUNE
@@ -79,7 +81,8 @@ def training_batches(
     batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_of)
     if service:
         return batches.prefetch(tf.data.AUTOTUNE)
-    steps_per_epoch = -(-count // batch_size)
+    whole, rest = divmod(count, batch_size)
+    steps_per_epoch = whole + bool(rest and not drop_remainder)
     return at_steps(batches, first_epoch * steps_per_epoch, ready)
 
 

@@ -49,6 +49,20 @@ class Epochs:
             return self.steps * self.batch_size
         return self.epochs * self.count
 
+    def evaluate(self, model):
+        """What is measured after each epoch: a dict with "loss" for each set."""
+        return {
+            name: record.errors(model.evaluate(part, verbose=0, return_dict=True))
+            for name, part in self.sets.items()
+        }
+
+    def end(self, network):
+        """What is measured after the last epoch."""
+        found = {
+            name: record.reliability(network, part) for name, part in self.sets.items()
+        }
+        return {"reliability": found, **(self.at_end(network) if self.at_end else {})}
+
     def last_step(self, epoch):
         """The last step of an epoch, counted from the first of all."""
         return epoch * self.steps_per_epoch + self.steps - 1

@@ -29,9 +29,8 @@ class RecordEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates, and adds an entry."""
         course, measured = self.course, {"train": errors(logs)}
-        for name, batches in course.sets.items():
-            found = self.model.evaluate(batches, verbose=0, return_dict=True)
-            measured[name] = errors(found)
+        for name, found in course.evaluate(self.model).items():
+            measured[name] = found
             if not math.isfinite(found["loss"]):
                 raise NonFiniteLoss(
                     f"The loss on {name!r} is {found['loss']} after epoch {epoch + 1}."
@@ -42,13 +41,8 @@ class RecordEpochs(keras.callbacks.Callback):
         entry = {"epoch": epoch + 1, "learning_rate": rate, **measured}
         self.epochs.append({**entry, "seconds": self.clock()})
         if epoch + 1 == course.epochs:
-            self.epochs[-1]["end"] = self._end()
-
-    def _end(self):
-        network = getattr(self.model, "network", self.model)
-        sets, at_end = self.course.sets, self.course.at_end
-        found = {name: reliability(network, batches) for name, batches in sets.items()}
-        return {"reliability": found, **(at_end(network) if at_end else {})}
+            network = getattr(self.model, "network", self.model)
+            self.epochs[-1]["end"] = course.end(network)
 
 
 class RecordPoints(keras.callbacks.Callback):

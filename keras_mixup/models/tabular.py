@@ -9,7 +9,13 @@ from keras_mixup.models import convolution
 
 
 def mlp(
-    input_shape, num_classes, width=128, depth=2, dropout=0.0, initial_values="keras"
+    input_shape,
+    num_classes,
+    width=128,
+    depth=2,
+    dropout=0.0,
+    initial_values="keras",
+    negative_slope=0.0,
 ):
     """A fully connected ReLU network; the last layer gives logits.
 
@@ -26,6 +32,7 @@ def mlp(
         initial_values: "keras" (Glorot's uniform kernels, biases of 0) or "torch"
             (kernels and biases from `U(-1 / sqrt(n), 1 / sqrt(n))` with n inputs, as
             the authors' framework has it).
+        negative_slope: Slope of the activation below 0: of a ReLU 0.
 
     Returns:
         A functional `keras.Model` from float inputs to logits
@@ -35,12 +42,21 @@ def mlp(
         ValueError: for other `initial_values`.
     """
     inputs = keras.Input(input_shape)
-    logits = stack(inputs, num_classes, "logits", width, depth, dropout, initial_values)
+    begun = (dropout, initial_values, negative_slope)
+    logits = stack(inputs, num_classes, "logits", width, depth, *begun)
     return keras.Model(inputs, logits, name="mlp")
 
 
 def stack(
-    inputs, units, name, width, depth, dropout=0.0, initial_values="keras", **last
+    inputs,
+    units,
+    name,
+    width,
+    depth,
+    dropout=0.0,
+    initial_values="keras",
+    negative_slope=0.0,
+    **last,
 ):
     """The layers of `mlp` on an input; the last has these units and this name."""
     arguments.check_choice("initial_values", initial_values, ("keras", "torch"))
@@ -53,11 +69,12 @@ def stack(
             "bias_initializer": convolution.torch_bias(fan_in),
         }
 
+    leaky = negative_slope and keras.layers.LeakyReLU(negative_slope)
     features = keras.layers.Flatten(name="flatten")(inputs)
     fan_in = math.prod(inputs.shape[1:])
     for index in range(1, depth + 1):
         features = keras.layers.Dense(
-            width, activation="relu", name=f"hidden_{index}", **begun(fan_in)
+            width, activation=leaky or "relu", name=f"hidden_{index}", **begun(fan_in)
         )(features)
         fan_in = width
         if dropout:

@@ -63,3 +63,21 @@ def test_other_initial_values_are_refused():
         keras_mixup.models.build(
             "mlp", input_shape=(3,), num_classes=2, initial_values="numpy"
         )
+
+
+def test_a_leaky_network_has_its_slope_below_zero_and_is_read_again(tmp_path):
+    network = keras_mixup.models.build(
+        "mlp", input_shape=(3,), num_classes=1, width=4, negative_slope=0.1
+    )
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    expected = x
+    for name in ("hidden_1", "hidden_2"):
+        kernel, bias = network.get_layer(name).get_weights()
+        expected = expected @ kernel + bias
+        expected = np.where(expected > 0, expected, 0.1 * expected)
+    kernel, bias = network.get_layer("logits").get_weights()
+    expected = expected @ kernel + bias
+    np.testing.assert_allclose(network.predict(x, verbose=0), expected, rtol=1e-4)
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras")
+    np.testing.assert_allclose(again.predict(x, verbose=0), expected, rtol=1e-4)
