@@ -92,6 +92,10 @@ def similar_targets(targets, bandwidth="auto", kernel="gaussian"):
             f"{len(targets)} times {targets[0].tolist()}",
         )
     rows = similarity.scaled(targets, bandwidth).numpy()
+    if not np.isfinite(rows).all():
+        raise _wrong(
+            "targets that are finite numbers of bandwidths", f"bandwidth={bandwidth!r}"
+        )
     if rows.shape[1] > 1:
         return SimilarTargets(rows, None, None, kernel)
     values = rows[:, 0]

@@ -203,6 +203,7 @@ def test_a_wrong_bandwidth_is_refused_everywhere(bandwidth):
         (["a", "b"], 1.0, "numbers of one shape"),
         ([], 1.0, "numbers of one shape"),
         ([5.0, 5.0], "auto", "that differ"),
+        ([1e300, 0.0], 1e-300, "finite numbers of bandwidths"),
         (PLANE, [1.0, 1.0, 1.0], "each of the 2 entries"),
     ],
 )
