@@ -29,5 +29,8 @@ from keras_mixup.steps import Step, count_steps
 from keras_mixup.training.callbacks import CountEpochs, MixUpSummary
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.training.gan import MixUpGAN
+from keras_mixup.training.ict import ICTModel
+from keras_mixup.training.mixmatch import MixMatchModel
 from keras_mixup.training.schedules import AlphaSchedule, LearningRateDrops
+from keras_mixup.training.unlabeled_data import labeled_and_unlabeled
 from keras_mixup.version import __version__

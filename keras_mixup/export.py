@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mixup import served_inputs, served_outputs, served_preprocessing
 from keras_mixup.model_card import write_model_card
+from keras_mixup.training.averaged_weights import AveragedModel
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.whole_folder import check_free, whole_folder
 
@@ -51,7 +52,8 @@ def export_saved_model(
     preprocessed alike.
 
     Args:
-        model: A `MixUpModel`, whose network is taken, or a built `keras.Model`.
+        model: A `MixUpModel`, whose network is taken, an `ICTModel` or `MixMatchModel`,
+            whose teacher is taken, or a built `keras.Model`.
         path: Folder of the version, such as `saved_models/cifar10/1`: free, or an
             empty folder. It appears whole or not at all.
         labels: Names of the classes, by default their numbers: a list, array or
@@ -100,6 +102,7 @@ def export_saved_model(
     """
     check_free(path)
     network = model.network if isinstance(model, MixUpModel) else model
+    network = model.teacher if isinstance(model, AveragedModel) else network
     specs, prepare = served_inputs.raw_inputs(
         network, preprocess, input_shape, input_dtype
     )

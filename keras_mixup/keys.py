@@ -34,6 +34,8 @@ class Stream(enum.IntEnum):
     SIDES = 504
     LEVELS = 505
     POLICY = 506
+    # The draws among unlabeled examples.
+    UNLABELED = 507
 
 
 class Use(enum.IntEnum):

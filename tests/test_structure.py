@@ -31,7 +31,10 @@ training.dense_targets training.mixed_targets training.mixed_loss training.mixed
 training.cuts training.mixed_inputs training.model_checks training.clean_accuracy
 training.classifier training.gan_batches training.gan_checks training.descent
 training.two_networks
-training.gan training
+training.gan
+training.averaged_weights training.unlabeled_data training.class_outputs
+training.few_labels_checks training.few_labels training.ict training.interleaving
+training.mixmatch training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
 evaluation.memorization evaluation.generated evaluation
@@ -185,6 +188,12 @@ SIGNATURES = {
     "discriminator_optimizer='adam', *, run_eagerly=False, steps_per_execution=1, "
     "jit_compile='auto')",
     "MixUpGAN.generate": "(self, n, seed=None, batch_size=1024)",
+    "ICTModel": "(network, mixup, *, consistency=100.0, ramp_up=0, "
+    "teacher_decay=0.999, teacher_mixes='logits', mix_labeled=True, **kwargs)",
+    "MixMatchModel": "(network, mixup, *, guesses=2, temperature=0.5, "
+    "unlabeled_weight=75.0, augment=None, ramp_up=0, teacher_decay=0.999, mix='all', "
+    "**kwargs)",
+    "labeled_and_unlabeled": "(labeled, unlabeled, num_classes=None)",
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
     "LearningRateDrops": "(learning_rate, drops=(), steps_per_epoch=1, factor=0.1, "
     "warm_up=0, warm_up_from=0.0)",

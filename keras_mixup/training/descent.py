@@ -23,6 +23,12 @@ def built(optimizer, network):
     return optimizer
 
 
+def penalty_of(network):
+    """The sum of a network's penalties, as its last call has left them."""
+    # A penalty may be one number an example, in the dtype of its layer.
+    return sum(tf.reduce_sum(tf.cast(p, tf.float32)) for p in network.losses)
+
+
 def descend(loss, network, optimizer):
     """Moves the variables of one network, and no others, against a loss.
 
@@ -43,9 +49,7 @@ def descend(loss, network, optimizer):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         value = loss()
-        # A penalty may be one number an example, in the dtype of its layer.
-        penalties = (tf.reduce_sum(tf.cast(p, tf.float32)) for p in network.losses)
-        total = value + sum(penalties)
+        total = value + penalty_of(network)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         total = optimizer.scale_loss(total / replicas)
     optimizer.apply(tape.gradient(total, values), variables)

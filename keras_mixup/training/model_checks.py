@@ -79,13 +79,14 @@ def check_arguments(network, mixup, mix_at, metric_targets):
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
 
 
-def check_network(network, mix_at, cut_names):
+def check_network(network, mix_at, cut_names, of="MixUpModel"):
     """Raises for a network of which MixUpModel would leave out a part.
 
     Args:
         network: A Keras model or layer.
         mix_at: The names of all mixing points.
         cut_names: Those after whose layers the network is cut.
+        of: The name of the model that trains the network.
 
     Raises:
         ValueError: for a method of training that the network overrides, a `call` of its
@@ -96,7 +97,7 @@ def check_network(network, mix_at, cut_names):
         if own:
             raise ValueError(
                 f"The network {type(network).__name__} has its own {', '.join(own)}, "
-                "which MixUpModel would not call: it trains with a step of its own. "
+                f"which {of} would not call: it trains with a step of its own. "
                 "Expected a network with the methods of keras.Model. Mix in the "
                 "pipeline instead, and train the network itself: "
                 "dataset.apply(keras_mixup.MixUp(...)). Or call MixUp.at_step(step, "

@@ -1,0 +1,122 @@
+"""What few-label methods do with an output of classes: probabilities of one kind."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import keras_private, targets
+from keras_mixup.ends_in_logits import ends_in_logits
+from keras_mixup.training.mixed_loss import keras_function
+
+_NUMBERS = keras.losses.sparse_categorical_crossentropy
+_LOSSES = (_NUMBERS, keras.losses.categorical_crossentropy)
+_EXPECTED = (
+    "Expected keras.losses.SparseCategoricalCrossentropy or CategoricalCrossentropy, "
+    "with from_logits=True for a network that ends in logits"
+)
+
+
+def check_loss(loss, of):
+    """The loss that `compile` was given, as Keras makes it.
+
+    Raises:
+        ValueError: for a loss that is no mean cross-entropy of classes.
+    """
+    received = f"Received: loss={loss!r}"
+    if loss is None or keras.tree.is_nested(loss) or loss in ("crossentropy", "ce"):
+        raise ValueError(
+            f"{of} is for one output of classes, each with a probability. {_EXPECTED}. "
+            f"{received}"
+        )
+    resolved = keras_private.resolve_loss(loss, 0, 0)
+    if keras_function(resolved) not in _LOSSES:
+        raise ValueError(
+            f"{of} compares probabilities of classes, which this loss does not have. "
+            f"{_EXPECTED}. {received}"
+        )
+    config = resolved.get_config()
+    if config.get("ignore_class") is not None or config.get("axis", -1) not in (-1, 1):
+        raise ValueError(
+            f"{of} has a class for each example, on the last axis. Expected "
+            f"ignore_class=None and axis=-1. Received: ignore_class="
+            f"{config.get('ignore_class')}, axis={config.get('axis', -1)}"
+        )
+    if resolved.reduction not in ("sum_over_batch_size", "mean_with_sample_weight"):
+        raise ValueError(
+            f"{of} weighs the mean loss of labeled examples against that of unlabeled "
+            'ones. Expected reduction="sum_over_batch_size". Received: '
+            f"reduction={resolved.reduction!r}"
+        )
+    return resolved
+
+
+def has_logits(network, loss):
+    """Whether the output of a network holds logits, by its end and its loss."""
+    return ends_in_logits(network, loss)
+
+
+def loss_of_rows(loss, from_logits):
+    """The loss for rows of probabilities in the place of class numbers."""
+    if keras_function(loss) is _NUMBERS:
+        return keras.losses.CategoricalCrossentropy(from_logits=from_logits)
+    return loss
+
+
+def check_output(output, of):
+    """Raises unless an output has the shape (batch, classes)."""
+    shape = getattr(output, "shape", None)
+    if shape is None or len(shape) != 2 or shape[-1] is None or shape[-1] < 2:
+        raise ValueError(
+            f"{of} is for one output of classes. Expected a network that gives "
+            "(batch, classes) with two classes or more: two units and softmax in "
+            f"the place of one and sigmoid. Received: an output of {shape or output}"
+        )
+
+
+def rows_of(y, classes):
+    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot.
+
+    Raises:
+        ValueError: for labels of another form.
+    """
+    y = tf.convert_to_tensor(y)
+    column = y.shape.rank == 2 and y.shape[-1] == 1
+    if targets.is_integer(y) and (y.shape.rank == 1 or column):
+        return tf.one_hot(tf.reshape(y, [-1]), classes)
+    if y.shape.rank != 2 or y.shape[-1] != classes:
+        raise ValueError(
+            f"Invalid labels. Expected integers, or rows of {classes} classes as the "
+            f"network has. Received: {y.dtype.name} {y.shape}"
+        )
+    return tf.cast(y, tf.float32)
+
+
+def probabilities(output, from_logits):
+    """Float32 probabilities of an output that holds logits or probabilities."""
+    output = tf.cast(output, tf.float32)
+    return tf.nn.softmax(output) if from_logits else output
+
+
+def logits(output, from_logits):
+    """Float32 logits of an output that holds logits or probabilities.
+
+    Those of probabilities are their logarithms, which are logits up to a number an
+    example.
+    """
+    output = tf.cast(output, tf.float32)
+    if from_logits:
+        return output
+    return tf.math.log(tf.maximum(output, keras.config.epsilon()))
+
+
+def sharpened(rows, temperature):
+    """`p_i^(1/T) / sum_j p_j^(1/T)`; T = 1 leaves the rows as they are."""
+    if temperature == 1:
+        return rows
+    # Powers of tiny numbers vanish, those of their logarithms do not.
+    tiny = tf.constant(1.2e-38, tf.float32)
+    return tf.nn.softmax(tf.math.log(tf.maximum(rows, tiny)) / temperature)
+
+
+def mean_square(rows, others):
+    """The mean squared difference, over examples and classes."""
+    return tf.reduce_mean(tf.square(rows - others))

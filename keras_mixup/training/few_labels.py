@@ -1,0 +1,194 @@
+"""What ICT and MixMatch share: a step on two batches, and evaluation by an average."""
+
+import random
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import draws, keras_private, keys, mixing
+from keras_mixup.settings import cannot_change
+from keras_mixup.training import (
+    class_outputs,
+    counting,
+    few_labels_checks,
+    mixed_inputs,
+    model_checks,
+    unlabeled_data,
+)
+from keras_mixup.training.averaged_weights import AveragedModel
+from keras_mixup.training.descent import descend, penalty_of
+from keras_mixup.training.several_workers import SeveralWorkers
+
+
+class FewLabelsModel(SeveralWorkers, AveragedModel):
+    """Trains a network on labeled and unlabeled batches, and evaluates its average.
+
+    Called, evaluated, predicting and exported it is `teacher`; `network` is what the
+    optimizer moves. A subclass says what a step compares (`forward_of`) and how much
+    the unlabeled part weighs (`unlabeled_weight_at`).
+
+    Args:
+        network: A Keras network with one output of classes.
+        mixup: A `keras_mixup.MixUp`.
+        teacher_decay: As of `averaged_weights`. None or 0: there is no average.
+        ramp_up: Number of steps over which the unlabeled part gains its weight.
+    """
+
+    # The name of the metric of the unlabeled part, and what a traced step has taken in.
+    unlabeled_name = "unlabeled_loss"
+    fixed = ("network", "mixup", "teacher_decay", "ramp_up", "seed")
+
+    def __init__(self, network, mixup, teacher_decay, ramp_up, **kwargs):
+        name = type(self).__name__
+        few_labels_checks.check_policy(mixup, name)
+        model_checks.check_arguments(network, mixup, ["input"], None)
+        model_checks.check_network(network, ["input"], [], of=name)
+        mixed_inputs.check_input_dtype(network, mixup)
+        few_labels_checks.check_steps("ramp_up", ramp_up)
+        # The network casts its inputs itself, and its policy decides on loss scaling.
+        settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
+        super().__init__(**settings)
+        self.network = network
+        self.mixup = mixup
+        self.ramp_up = ramp_up
+        self.seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
+        self.step = counting.new_counter(self)
+        self._supervised = keras.metrics.Mean("supervised_loss")
+        self._unsupervised = keras.metrics.Mean(self.unlabeled_name)
+        self.set_average(teacher_decay)
+
+    def __setattr__(self, name, value):
+        if name in self.fixed and name in vars(self):
+            raise AttributeError(cannot_change(type(self).__name__, name, False))
+        super().__setattr__(name, value)
+
+    def forward_of(self, labeled, unlabeled, key, alpha):
+        """The function of a step, from what is drawn and guessed before it.
+
+        Args:
+            labeled: `(x, y, sample_weight)`.
+            unlabeled: The unlabeled x.
+            key: The key of (seed, step, replica).
+            alpha: That of the policy at this step.
+
+        Returns:
+            A function that runs the network and gives the supervised loss, the
+            unlabeled one, and a function that updates the compiled metrics.
+        """
+        raise NotImplementedError
+
+    def unlabeled_weight_at(self, step):
+        """What the unlabeled part weighs at a step, counted from 0."""
+        raise NotImplementedError
+
+    def ramp(self, step):
+        """The share of the ramp-up that is over, in [0, 1]."""
+        if not self.ramp_up:
+            return tf.constant(1.0)
+        return tf.minimum(tf.cast(step, tf.float32) / self.ramp_up, 1.0)
+
+    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+        """As `keras.Model.compile`, with a cross-entropy of classes.
+
+        Raises:
+            ValueError: for another loss, and where it and the network disagree whether
+                the output holds logits.
+        """
+        read = class_outputs.check_loss(loss, type(self).__name__)
+        self.from_logits = class_outputs.has_logits(self.network, loss)
+        self.set_loss(read)
+        super().compile(optimizer, loss, *args, **kwargs)
+
+    def set_loss(self, loss):
+        """Takes the checked loss, for the labeled part of a step."""
+        raise NotImplementedError
+
+    def compile_from_config(self, config):
+        """As `keras.Model.compile_from_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.network.trainable_variables)
+
+    def fit(self, x=None, *args, **kwargs):
+        """As `keras.Model.fit`, on a dataset of `keras_mixup.labeled_and_unlabeled`."""
+        spec = getattr(x, "element_spec", None)
+        unlabeled_data.check_both(spec, type(self).__name__)
+        few_labels_checks.refuse_class_weight(kwargs, type(self).__name__)
+        with self.distribute_strategy.scope():
+            keras_private.build_for_batch(self, spec[unlabeled_data.LABELED])
+        return super().fit(x, *args, **kwargs)
+
+    def train_step(self, data):
+        """One step of the network, and one of its average."""
+        labeled, unlabeled = unlabeled_data.parts_of(data, type(self).__name__)
+        x, *_ = labeled
+        if not self.built:
+            self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
+        with counting.behind(data):
+            step = counting.next_step(self.step)
+        key = keys.make_key(self.seed, step, keys.replica_in_sync())
+        alpha = self.mixup.alpha_at(step)
+        forward = self.forward_of(labeled, unlabeled, key, alpha)
+        weight, seen = self.unlabeled_weight_at(step), {}
+
+        def loss():
+            supervised, unsupervised, seen["update_metrics"] = forward()
+            seen["parts"] = supervised, unsupervised
+            return supervised + weight * unsupervised
+
+        value = descend(loss, self.network, self.optimizer)
+        self.move_average(step + 1)
+        rows = mixing.batch_size_of(keras.tree.flatten(x)[0])
+        parts = value + penalty_of(self.network), *seen["parts"]
+        total = next(metric for metric in self.metrics if metric.name == "loss")
+        metrics = total, self._supervised, self._unsupervised
+        for metric, part in zip(metrics, parts, strict=True):
+            metric.update_state(part, tf.cast(rows, tf.float32))
+        seen["update_metrics"]()
+        return self.get_metrics_result()
+
+    def test_step(self, data):
+        """Keras's own, by the teacher."""
+        results = super().test_step(data)
+        for metric in (self._supervised, self._unsupervised):
+            results.pop(metric.name, None)
+        return results
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "network": serialize(self.network),
+            "mixup": serialize(self.mixup),
+            "teacher_decay": self.teacher_decay,
+            "ramp_up": self.ramp_up,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a `get_config`."""
+        config = dict(config)
+        for name, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[name] = keras.saving.deserialize_keras_object(
+                    value, custom_objects
+                )
+        seed = config.pop("seed", None)
+        model = cls(**config)
+        # A seed that was drawn is kept: a loaded model goes on with the same draws.
+        if seed is not None:
+            object.__setattr__(model, "seed", seed)
+        return model
+
+
+def mixed_by(draw, nest):
+    """A nest of tensors, mixed with itself by a draw."""
+    parts = mixing.gather_parts([nest], draw.partners)
+    return mixing.mix_parts(parts, draw.coefficients)
+
+
+def unmixed():
+    """The draw that mixes nothing."""
+    return draws.Draw([tf.ones(())], [])

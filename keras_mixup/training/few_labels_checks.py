@@ -1,0 +1,118 @@
+"""Checks of the arguments that ICT and MixMatch share."""
+
+import math
+import numbers
+
+import keras
+
+from keras_mixup import sampling
+from keras_mixup.mixup import MixUp
+
+# What a policy may not say where some examples have no label.
+_OF_LABELS = {
+    "targets": "mix",
+    "label_smoothing": 0.0,
+    "passthrough": (),
+    "ignore_class": None,
+    "multi_label": False,
+    "quantities": (),
+    "dtype": None,
+}
+_BY_LABELS = ("same_class", "similar_target")
+
+
+def check_policy(mixup, of):
+    """Raises unless it is a `MixUp` that needs no label; `of` is the model's name."""
+    if not isinstance(mixup, MixUp):
+        raise ValueError(
+            f"Invalid value received for argument `mixup`. {of} mixes examples and "
+            "what is guessed of them by one number. Expected keras_mixup.MixUp. "
+            f"Received: mixup={mixup!r}"
+        )
+    if mixup.pairing in _BY_LABELS:
+        pairings = [one for one in sampling.PAIRINGS if one not in _BY_LABELS]
+        raise ValueError(
+            "Unlabeled examples have no label to be paired by. Expected a pairing of "
+            f"{pairings}. Received: pairing={mixup.pairing!r}"
+        )
+    for name, expected in _OF_LABELS.items():
+        found = getattr(mixup, name)
+        if found != expected:
+            raise ValueError(
+                f"`{name}` of a policy has no meaning for unlabeled examples. Expected "
+                f"MixUp({name}={expected!r}) in {of}. Received: {name}={found!r}"
+            )
+
+
+def check_steps(argument, value):
+    """Raises unless it is an integer >= 0."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < 0:
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected a number of "
+            f"steps, an integer >= 0. Received: {argument}={value!r}"
+        )
+
+
+def check_weight(argument, value):
+    """Raises unless it is a finite number >= 0."""
+    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected a finite "
+            f"number >= 0. Received: {argument}={value!r}"
+        )
+
+
+def check_temperature(temperature):
+    """Raises unless it is a finite number > 0."""
+    if not isinstance(temperature, numbers.Real) or not 0 < temperature < math.inf:
+        raise ValueError(
+            "Invalid value received for argument `temperature`. Expected a finite "
+            "number > 0: 1 leaves the guesses as they are, less sharpens them. "
+            f"Received: temperature={temperature!r}"
+        )
+
+
+def check_keeps_larger(mixup, mix):
+    """Raises where a mixed example may be nearer to its partner than to itself."""
+    if mix is not None and not mixup.keep_larger and not mixup.is_identity:
+        raise ValueError(
+            "MixMatch mixes by max(lam, 1 - lam): each example stays nearer to itself, "
+            "so that labeled and unlabeled ones stay apart in the loss. Expected "
+            f"MixUp(..., keep_larger=True). Received: mixup={mixup!r}"
+        )
+
+
+def check_augment(augment):
+    """Raises unless it can be called, or is None."""
+    if augment is not None and not callable(augment):
+        raise ValueError(
+            "Invalid value received for argument `augment`. Expected a Keras layer or "
+            f"a function of a batch, or None. Received: augment={augment!r}"
+        )
+
+
+def check_augmented(found, given):
+    """Raises, while a step is traced, for an augmentation that changes the shape."""
+    keras.tree.assert_same_structure(found, given)
+    shapes = [
+        [tuple(leaf.shape) for leaf in keras.tree.flatten(nest)]
+        for nest in (given, found)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`augment` changed the shape of a batch, so that what it gives cannot be "
+            "mixed with labeled examples. Expected a batch of the same shape. "
+            f"Received: {shapes[1]} in place of {shapes[0]}"
+        )
+
+
+def refuse_class_weight(arguments_of_fit, of):
+    """Raises for class weights."""
+    class_weight = arguments_of_fit.get("class_weight")
+    if class_weight is not None:
+        raise ValueError(
+            f"{of} has no class weights. Expected sample weights in the labeled "
+            "dataset, (x, y, sample_weight). Received: "
+            f"class_weight={class_weight}"
+        )
