@@ -109,7 +109,8 @@ class Epochs:
 
     def networks(self, model):
         """What is kept of the trained model, by name."""
-        return {"network": getattr(model, "network", model)}
+        averaged = getattr(model, "teacher", None)
+        return {"network": averaged or getattr(model, "network", model)}
 
     def verbose(self, settings):
         """What `fit` prints."""

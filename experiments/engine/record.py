@@ -41,7 +41,7 @@ class RecordEpochs(keras.callbacks.Callback):
         entry = {"epoch": epoch + 1, "learning_rate": rate, **measured}
         self.epochs.append({**entry, "seconds": self.clock()})
         if epoch + 1 == course.epochs:
-            network = getattr(self.model, "network", self.model)
+            network = course.networks(self.model)["network"]
             self.epochs[-1]["end"] = course.end(network)
 
 
