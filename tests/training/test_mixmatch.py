@@ -212,6 +212,7 @@ def test_sharpening_is_the_power():
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_replicas():
     with oracles.two_replicas().scope():
         model = model_of(how={}, augment=keras.layers.GaussianNoise(0.1))
@@ -278,7 +279,13 @@ REFUSED = {
             ),
             verbose=0,
         ),
-        "rows of 3 classes|incompatible|same shape",
+        "labels of shape .None, 4.",
+    ),
+    "class numbers for a loss of rows": (
+        lambda: model_of(
+            how={"loss": keras.losses.CategoricalCrossentropy(from_logits=True)}
+        ).fit(both(), verbose=0),
+        "Expected rows of 3 classes",
     ),
     "a pairing by labels": (
         lambda: model_of(
