@@ -21,7 +21,6 @@ from tests.training.few_labels_parts import (
     linear,
     slope_of_square,
     softmax,
-    state_of,
     weights_of,
 )
 
@@ -180,18 +179,13 @@ def test_every_way_to_run_has_the_same_steps(how):
 
 
 def test_two_replicas_draw_for_themselves_and_move_one_network():
-    def fitted():
-        with oracles.two_replicas().scope():
-            model = model_of(how={})
-            history = model.fit(both(), validation_data=(X, Y), verbose=0).history
-        assert np.isfinite(history["val_loss"]).all()
-        return model
-
-    model = fitted()
+    with oracles.two_replicas().scope():
+        model = model_of(how={})
+        model.fit(both(), verbose=0)
+    assert int(model.step.numpy()) == 3
     for weight in model.weights:
         values = getattr(weight.value, "values", [weight.value])
         assert_same(values[:1], values[1:] or values[:1])
-    assert_same(state_of(model), state_of(fitted()))
     # Each replica has half of the batch, and pairs of it: no longer the steps above.
     assert np.abs(model.network.get_weights()[0] - by_hand(3)[0]).max() > 1e-4
 
