@@ -49,6 +49,18 @@ MUTANTS = {
         "",
         "tests/training/test_gan.py",
     ),
+    "the teacher runs ahead": (
+        "keras_mixup/training/averaged_weights.py",
+        "own.assign(kept * own.value + (1 - kept) * value)",
+        "own.assign((1 - kept) * own.value + kept * value)",
+        "tests/training/test_averaged_weights.py -k by_hand",
+    ),
+    "each batch moves the statistics": (
+        "keras_mixup/training/interleaving.py",
+        "    others = outputs_without_statistics(network, batches[1:])\n",
+        "    others = [network(batch, training=True) for batch in batches[1:]]\n",
+        "tests/training/test_interleaving.py",
+    ),
     "far samples count": (
         "keras_mixup/evaluation/generated.py",
         "near = distances.min(axis=1) <= radius",

@@ -40,6 +40,29 @@ class AveragedModel(keras.Model):
         """What is evaluated: the averaged network, or `network` without one."""
         return self.network if self.average is None else self.average
 
+    # A teacher that is not trainable itself would have neither the statistics of a
+    # batch in batch norm nor the penalties of its weights.
+
+    @property
+    def trainable_variables(self):
+        """Those of `network`."""
+        return self.network.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        """Those of `network`."""
+        return self.network.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        """All others, with those of the teacher."""
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        """All others, with those of the teacher."""
+        return _without(self.weights, self.trainable_weights)
+
     @property
     def losses(self):
         """The penalties of what is evaluated; a train step has those of `network`."""
@@ -96,6 +119,11 @@ class AveragedModel(keras.Model):
                 set_equal(self.average, self.network)
 
 
+def _without(variables, others):
+    found = {id(one) for one in others}
+    return [one for one in variables if id(one) not in found]
+
+
 def copy_of(network):
     """A network of the same layers with weights of its own.
 
@@ -122,8 +150,6 @@ def copy_of(network):
 def set_equal(copy, network):
     """Gives the copy all weights of the network, before the first step.
 
-    No optimizer of a model that holds both gets to see those of the copy.
-
     Raises:
         ValueError: where the two do not have the same weights.
     """
@@ -137,9 +163,6 @@ def set_equal(copy, network):
         raise ValueError(_no_copy(network, f"the weights {shared} are the same"))
     for own, weight in pairs:
         own.assign(weight.value)
-        # Of the variable, not of the layer: batch norm of a layer that is not
-        # trainable takes no statistics of the batch.
-        own.trainable = False
 
 
 def update(copy, network, steps, decay, statistics):

@@ -3,8 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, targets
-from keras_mixup.ends_in_logits import ends_in_logits
+from keras_mixup import keras_private
 from keras_mixup.training.mixed_loss import keras_function
 
 _NUMBERS = keras.losses.sparse_categorical_crossentropy
@@ -49,11 +48,6 @@ def check_loss(loss, of):
     return resolved
 
 
-def has_logits(network, loss):
-    """Whether the output of a network holds logits, by its end and its loss."""
-    return ends_in_logits(network, loss)
-
-
 def loss_of_rows(loss, from_logits):
     """The loss for rows of probabilities in the place of class numbers."""
     if keras_function(loss) is _NUMBERS:
@@ -72,22 +66,31 @@ def check_output(output, of):
         )
 
 
-def rows_of(y, classes):
-    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot.
-
-    Raises:
-        ValueError: for labels of another form.
-    """
-    y = tf.convert_to_tensor(y)
-    column = y.shape.rank == 2 and y.shape[-1] == 1
-    if targets.is_integer(y) and (y.shape.rank == 1 or column):
-        return tf.one_hot(tf.reshape(y, [-1]), classes)
-    if y.shape.rank != 2 or y.shape[-1] != classes:
+def check_labels(y, output, loss, of):
+    """Raises unless labels have the form that the loss of an output takes."""
+    check_output(output, of)
+    shape, classes = tuple(y.shape), output.shape[-1]
+    numbers = keras_function(loss) is _NUMBERS
+    if numbers and not (len(shape) == 1 or shape[1:] == (1,)):
         raise ValueError(
-            f"Invalid labels. Expected integers, or rows of {classes} classes as the "
-            f"network has. Received: {y.dtype.name} {y.shape}"
+            "Invalid labels. Expected class numbers of shape (batch,) for a sparse "
+            "loss, or CategoricalCrossentropy for rows. Received: labels of shape "
+            f"{shape}"
         )
-    return tf.cast(y, tf.float32)
+    if not numbers and (len(shape) != 2 or shape[1] not in (None, classes)):
+        raise ValueError(
+            f"Invalid labels. Expected rows of {classes} classes, as the network has, "
+            "or SparseCategoricalCrossentropy for class numbers. Received: labels of "
+            f"shape {shape}"
+        )
+
+
+def rows_of(y, classes):
+    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot."""
+    y = tf.convert_to_tensor(y)
+    if y.shape.rank == 2 and y.shape[-1] != 1:
+        return tf.cast(y, tf.float32)
+    return tf.one_hot(tf.cast(tf.reshape(y, [-1]), tf.int32), classes)
 
 
 def probabilities(output, from_logits):

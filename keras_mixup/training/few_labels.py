@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import draws, keras_private, keys, mixing
+from keras_mixup.ends_in_logits import ends_in_logits
 from keras_mixup.settings import cannot_change
 from keras_mixup.training import (
     class_outputs,
@@ -94,9 +95,10 @@ class FewLabelsModel(SeveralWorkers, AveragedModel):
             ValueError: for another loss, and where it and the network disagree whether
                 the output holds logits.
         """
-        read = class_outputs.check_loss(loss, type(self).__name__)
-        self.from_logits = class_outputs.has_logits(self.network, loss)
-        self.set_loss(read)
+        checked = class_outputs.check_loss(loss, type(self).__name__)
+        object.__setattr__(self, "checked_loss", checked)
+        self.from_logits = ends_in_logits(self.network, loss)
+        self.set_loss(checked)
         super().compile(optimizer, loss, *args, **kwargs)
 
     def set_loss(self, loss):
@@ -118,10 +120,17 @@ class FewLabelsModel(SeveralWorkers, AveragedModel):
             keras_private.build_for_batch(self, spec[unlabeled_data.LABELED])
         return super().fit(x, *args, **kwargs)
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """As Keras's, of labels that are looked at first."""
+        class_outputs.check_labels(y, y_pred, self.checked_loss, type(self).__name__)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
     def train_step(self, data):
         """One step of the network, and one of its average."""
         labeled, unlabeled = unlabeled_data.parts_of(data, type(self).__name__)
-        x, *_ = labeled
+        x = labeled[0]
         if not self.built:
             self.build(keras.tree.map_structure(lambda leaf: leaf.shape, x))
         with counting.behind(data):

@@ -5,7 +5,7 @@ import numbers
 
 import keras
 
-from keras_mixup import sampling
+from keras_mixup import mixing, sampling
 from keras_mixup.mixup import MixUp
 
 # What a policy may not say where some examples have no label.
@@ -93,7 +93,11 @@ def check_augment(augment):
 
 
 def check_augmented(found, given):
-    """Raises, while a step is traced, for an augmentation that changes the shape."""
+    """Raises for an augmentation that changes the shape of a batch.
+
+    What is known of it while a step is traced is checked then; another number of
+    examples fails where the step runs.
+    """
     keras.tree.assert_same_structure(found, given)
     shapes = [
         [tuple(leaf.shape) for leaf in keras.tree.flatten(nest)]
@@ -105,6 +109,8 @@ def check_augmented(found, given):
             "mixed with labeled examples. Expected a batch of the same shape. "
             f"Received: {shapes[1]} in place of {shapes[0]}"
         )
+    leaves = [keras.tree.flatten(nest)[0] for nest in (given, found)]
+    mixing.check_batch_sizes(leaves, ["the batch", "what `augment` gives"])
 
 
 def refuse_class_weight(arguments_of_fit, of):

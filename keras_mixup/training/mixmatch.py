@@ -87,8 +87,8 @@ class MixMatchModel(FewLabelsModel):
     >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
-    _OWN = ("guesses", "temperature", "unlabeled_weight", "augment", "mix")
-    fixed = (*FewLabelsModel.fixed, *_OWN)
+    own_settings = ("guesses", "temperature", "unlabeled_weight", "augment", "mix")
+    fixed = (*FewLabelsModel.fixed, *own_settings)
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class MixMatchModel(FewLabelsModel):
 
     def get_config(self):
         """The arguments of the constructor."""
-        config = {name: getattr(self, name) for name in self._OWN}
+        config = {name: getattr(self, name) for name in self.own_settings}
         if self.augment is not None:
             augment = keras.saving.serialize_keras_object(self.augment)
             config["augment"] = augment
