@@ -18,6 +18,7 @@ import keras_mixup
 from experiments.data import pipeline
 from experiments.engine import fit
 from experiments.engine.course import Epochs
+from keras_mixup import keys
 
 # A seed of its own for the order of the unlabeled examples: its upper half differs.
 _UNLABELED = 2**32
@@ -59,10 +60,10 @@ class Data:
     unlabeled: np.ndarray
     # Batches for evaluation by name.
     sets: dict
-    # Function of (x, key) for training examples, or None.
+    # Function of (x, key) that gives training examples as a network takes them.
     augment: Callable | None = None
-    # Function of x that gives what a network takes.
-    transform: Callable = staticmethod(lambda x: x)
+    # Function of x that does the same without chance: for `augment_layer`.
+    transform: Callable | None = None
     # Keras layer of the unlabeled examples of MixMatch, in place of `augment`.
     augment_layer: object = None
 
@@ -72,8 +73,9 @@ def train(folder, settings, method, data, network, optimizer, seed, at_end=None)
 
     Args:
         folder: The run's folder.
-        settings: `settings.Settings` that have `alpha`, `batch_size`, `unlabeled_batch`,
-            `steps`, `steps_per_epoch`, `learning_rate`, and what the models are given.
+        settings: `settings.Settings` that have `alpha`, `batch_size`, `steps`,
+            `unlabeled_batch`, `steps_per_epoch`, `learning_rate`, and what the models
+            are given.
         method: `Method`.
         data: `Data`.
         network: Function without arguments that gives the network.
@@ -135,8 +137,8 @@ def batches_of(method, data, settings, seed, first_epoch):
         def ready(step, batch):
             x, *y = batch
             if augment is not None:
-                x = augment(x, keras_mixup.keys.make_key(seed, step.index))
-            return (data.transform(x), *y)
+                x = augment(x, keys.make_key(seed, step.index))
+            return (x, *y)
 
         cut = passes.rebatch(size).skip(first_step)
         found = pipeline.at_steps(cut, first_step, ready)
@@ -149,6 +151,6 @@ def batches_of(method, data, settings, seed, first_epoch):
     by_layer = method.model == "mixmatch" and data.augment_layer is not None
     unlabeled = endless(
         *((data.unlabeled,), seed + _UNLABELED, settings.unlabeled_batch),
-        augment=None if by_layer else data.augment,
+        augment=(lambda x, key: data.transform(x)) if by_layer else data.augment,
     )
     return keras_mixup.labeled_and_unlabeled(labeled, unlabeled)

@@ -88,7 +88,7 @@ data.service data.pipeline data.image_batches data.partners
 engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
 engine.state engine.record engine.course engine.fit engine.run_folder
 engine.processes engine.run
-measures classifier recipes classifiers regression gan mixtures
+measures classifier recipes classifiers regression few_labels gan mixtures
 report.analysis_figures report.gan_figures
 paper.surfaces paper beyond
 report.report_page report.commands report.claims report.captions report.verdicts
