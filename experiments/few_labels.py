@@ -18,6 +18,7 @@ import keras_mixup
 from experiments.data import pipeline
 from experiments.engine import fit
 from experiments.engine.course import Epochs
+from experiments.settings import Settings, field, invalid
 from keras_mixup import keys
 
 # A seed of its own for the order of the unlabeled examples: its upper half differs.
@@ -52,6 +53,33 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True)
+class FewLabelsSettings(Settings):
+    """What the experiments with few labels share."""
+
+    # Rows of the table.
+    methods: tuple[str, ...] = field(tuple(METHODS), "plan", among=tuple(METHODS))
+    alpha: float = field(1.0, above=0)
+    # Examples of a step: with labels, and without.
+    batch_size: int = field(64, least=1)
+    unlabeled_batch: int = field(64, least=1)
+    # Steps of training, and how many of them are an epoch of the record.
+    steps: int = field(1024 * 1024, least=1)
+    steps_per_epoch: int = field(1024, least=1)
+    # Steps until the unlabeled part has its weight, in MixMatch and in ICT.
+    ramp_up: int = field(16 * 1024, least=0)
+    unlabeled_weight: float = field(75.0, least=0)
+    consistency: float = field(100.0, least=0)
+    teacher_decay: float = field(0.999, least=0, below=1)
+
+    def __post_init__(self):
+        """Checks the settings before anything is trained."""
+        super().__post_init__()
+        if self.steps % self.steps_per_epoch:
+            expected = f"a multiple of `steps_per_epoch` ({self.steps_per_epoch})"
+            raise invalid("steps", expected, self.steps)
+
+
+@dataclasses.dataclass(frozen=True)
 class Data:
     """What a run is given: labeled examples, unlabeled ones, and sets to test on."""
 
@@ -73,9 +101,7 @@ def train(folder, settings, method, data, network, optimizer, seed, at_end=None)
 
     Args:
         folder: The run's folder.
-        settings: `settings.Settings` that have `alpha`, `batch_size`, `steps`,
-            `unlabeled_batch`, `steps_per_epoch`, `learning_rate`, and what the models
-            are given.
+        settings: `FewLabelsSettings` with a `learning_rate`.
         method: `Method`.
         data: `Data`.
         network: Function without arguments that gives the network.

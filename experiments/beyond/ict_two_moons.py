@@ -28,14 +28,14 @@ from experiments.experiment import Experiment, Run
 from experiments.few_labels import METHODS
 from experiments.paper import surfaces
 from experiments.report import figures, tables
-from experiments.settings import field, invalid
+from experiments.settings import field
 
 ROWS = ("ERM", "mixup", "ICT", "ICT, probabilities mixed")
 MEASURES = {"test_error": "Test error (%)", "best_error": "Best, oracle (%)"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(classifier.MLPSettings):
+class Settings(few_labels.FewLabelsSettings, classifier.MLPSettings):
     """Settings of ICT on two moons."""
 
     seeds: tuple[int, ...] = tuple(range(20))
@@ -47,30 +47,15 @@ class Settings(classifier.MLPSettings):
     test_points: int = field(5000, least=2)
     # Standard deviation of what is added to the points.
     noise: float = 0.1
-    alpha: float = field(1.0, above=0)
-    # Points of a step: with labels, and without.
     batch_size: int = field(6, least=1)
     unlabeled_batch: int = field(100, least=1)
-    # Steps of training, and how many of them are an epoch of the record.
     steps: int = field(3000, least=1)
     steps_per_epoch: int = field(500, least=1)
-    # w(t) in the end, and the steps until then.
-    consistency: float = field(100.0, least=0)
     ramp_up: int = field(750, least=0)
-    teacher_decay: float = field(0.999, least=0, below=1)
-    # As in MixMatch, of rows that have it.
-    unlabeled_weight: float = field(75.0, least=0)
     width: int = field(20, least=1)
     learning_rate: float = field(3e-3, above=0)
     # Points of the grid of the picture in each direction.
     grid: int = field(61, least=2, below=62)
-
-    def __post_init__(self):
-        """Checks the settings before anything is trained."""
-        super().__post_init__()
-        if self.steps % self.steps_per_epoch:
-            expected = f"a multiple of `steps_per_epoch` ({self.steps_per_epoch})"
-            raise invalid("steps", expected, self.steps)
 
 
 def runs(settings, data):

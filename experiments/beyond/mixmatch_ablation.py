@@ -61,7 +61,7 @@ ROWS = tuple(name for name in METHODS if "probabilities" not in name)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(image_batches.ImageSettings):
+class Settings(few_labels.FewLabelsSettings, image_batches.ImageSettings):
     """Settings of the ablation; the defaults are the paper's."""
 
     # Set to train on, a name of TFDS.
@@ -74,17 +74,6 @@ class Settings(image_batches.ImageSettings):
     # Channels of the first stage of PreAct ResNet-18.
     width: int = field(32, least=1)
     alpha: float = field(0.75, above=0)
-    batch_size: int = field(64, least=1)
-    unlabeled_batch: int = field(64, least=1)
-    # Steps of training, and how many of them are an epoch of the record.
-    steps: int = field(1024 * 1024, least=1)
-    steps_per_epoch: int = field(1024, least=1)
-    # Steps until the unlabeled part has its weight.
-    ramp_up: int = field(16 * 1024, least=0)
-    unlabeled_weight: float = field(75.0, least=0)
-    # The weight of the unlabeled part of ICT.
-    consistency: float = field(100.0, least=0)
-    teacher_decay: float = field(0.999, least=0, below=1)
     learning_rate: float = field(2e-3, above=0)
     # Of kernels, a share of the learning rate.
     weight_decay: float = field(0.02, least=0)
