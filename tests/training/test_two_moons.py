@@ -1,9 +1,9 @@
 """Two moons with three labels a class (Verma et al., 2019, Figure 1): what ICT gains.
 
 The network is that of the figure, of three layers of 20. `python -m
-tests.training.test_two_moons` takes 20 seeds: the supervised network had a mean error of
-16.3 %, ICT of 13.5 %, and ICT was the better one on 15. A gain on average, then, and not
-one on every draw of six labels.
+tests.training.test_two_moons` takes 20 seeds: the supervised network had a mean error
+of 16.3 %, ICT of 13.5 %, and ICT was the better one on 15. A gain on average, then, and
+not one on every draw of six labels.
 """
 
 import keras
