@@ -1,8 +1,9 @@
 """Two moons with three labels a class (Verma et al., 2019, Figure 1): what ICT gains.
 
-The network is that of the figure, of three layers of 20. Over 20 seeds a trial program
-with these settings had a mean error of 16.5 % for the supervised network and of 13.2 %
-for ICT, which was the better one on 14: that is no gain on every draw of six labels.
+The network is that of the figure, of three layers of 20. `python -m
+tests.training.test_two_moons` takes 20 seeds: the supervised network had a mean error
+of 16.3 %, ICT of 13.5 %, and ICT was the better one on 15. A gain on average, then, and
+not one on every draw of six labels.
 """
 
 import keras
@@ -69,3 +70,8 @@ def test_unlabeled_examples_help_the_first_draw():
 def test_unlabeled_examples_help_on_average():
     errors = np.mean([errors_of(seed) for seed in range(10)], axis=0)
     assert errors[1] < errors[0] - 0.01
+
+
+if __name__ == "__main__":
+    errors = np.array([errors_of(seed) for seed in range(20)])
+    print(errors.mean(axis=0), (errors[:, 1] < errors[:, 0]).sum())
