@@ -63,6 +63,8 @@ class MixFeatures(keras.layers.Layer):
 
     def compute_mask(self, inputs, previous_mask):
         def of_one(mask):
+            if mask is None:
+                return None
             # A functional network wires masks when it is made: what happens to
             # them in a step must be a layer there.
             symbolic = isinstance(mask, keras.KerasTensor)
@@ -70,8 +72,6 @@ class MixFeatures(keras.layers.Layer):
                 return MixMask(self.name)(mask)
             return mixing_points.mix_mask(self.name, mask)
 
-        if previous_mask is None:
-            return None
         return keras.tree.map_structure(of_one, previous_mask)
 
     def compute_output_spec(self, inputs):

@@ -25,7 +25,8 @@ sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch poli
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
 mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet
-models.wide_resnet models.densenet models.resnet models.speech models.gan models
+models.wide_resnet models.densenet models.resnet models.speech models.series
+models.gan models
 training.schedules training.callbacks training.counting training.several_workers
 training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
 training.cuts training.mixed_inputs training.model_checks training.clean_accuracy

@@ -384,3 +384,25 @@ def test_a_sequential_that_is_not_built_is_told_to_begin_with_input():
     net = keras.Sequential([keras.layers.Dense(3, name="only")])
     with pytest.raises(ValueError, match="begin it with Input"):
         model_at(net, ["only"])
+
+
+def test_a_point_of_two_tensors_mixes_both_alike():
+    inputs = keras.Input((3,))
+    first = keras.layers.Dense(4, name="first")(inputs)
+    one, other = MixFeatures(name="both")([first, inputs])
+    outputs = keras.layers.Dense(2, name="last")(
+        keras.layers.Concatenate()([one, other])
+    )
+    network = keras.Model(inputs, outputs)
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=4), ["both"])
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(5, 3)), generator.normal(size=(5, 2))
+    loss = model.train_on_batch(x, y)
+    lam = float(keras_mixup.sample_lambda(1.0, (), seed=4, step=0))
+    partner = np.asarray(keras_mixup.sample_partner(5, seed=4, step=0))
+    kernel, bias = network.get_layer("first").get_weights()
+    last = network.get_layer("last").get_weights()
+    mixed = oracles.mix(np.concatenate([x @ kernel + bias, x], axis=1), lam, partner)
+    expected = np.mean((mixed @ last[0] + last[1] - oracles.mix(y, lam, partner)) ** 2)
+    assert float(np.ravel(loss)[0]) == pytest.approx(expected, rel=1e-4)
