@@ -68,14 +68,15 @@ def of_table(rows):
     """Seconds and bytes of our table, and seconds of its draws inside `Dataset.map`."""
     import tensorflow as tf
 
+    import keras_mixup
     from keras_mixup import neighbors
 
     y = targets(rows)
     start = time.perf_counter()
     table = neighbors.similar_targets(y)
     built = time.perf_counter() - start
-    indices = tf.data.Dataset.range(BATCH * BATCHES).map(lambda index: index % rows)
-    batches = indices.batch(BATCH, drop_remainder=True).enumerate()
+    batches = tf.data.Dataset.range(rows).repeat().batch(BATCH).take(BATCHES)
+    batches = batches.apply(keras_mixup.count_steps)
 
     def draw(step, index):
         return neighbors.draw_neighbors(table, index, seed=1, step=step)

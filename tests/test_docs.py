@@ -79,16 +79,19 @@ def test_the_tutorial_runs_and_is_a_notebook(tmp_path, monkeypatch, capsys):
     assert kinds.count("markdown") >= 4
 
 
-def test_the_picture_of_the_policies_is_that_of_its_program(tmp_path):
-    draw = runpy.run_path(str(DOCS / "policies_picture.py"))["draw"]
-    draw(tmp_path / "policies.png")
+@pytest.mark.parametrize(
+    "name", ["policies", pytest.param("regression", marks=pytest.mark.slow)]
+)
+def test_a_picture_is_that_of_its_program(name, tmp_path):
+    draw = runpy.run_path(str(DOCS / f"{name}_picture.py"))["draw"]
+    draw(tmp_path / f"{name}.png")
     found, committed = (
-        matplotlib.image.imread(folder / "policies.png") for folder in (tmp_path, DOCS)
+        matplotlib.image.imread(folder / f"{name}.png") for folder in (tmp_path, DOCS)
     )
     assert found.shape == committed.shape
-    # Fonts may differ, digits may not.
+    # Fonts may differ, and so may points of a training, a little.
     assert np.abs(found - committed).mean() < 0.01
-    assert (DOCS / "policies.png").stat().st_size < 200_000
+    assert (DOCS / f"{name}.png").stat().st_size < 200_000
 
 
 def test_the_api_page_has_every_public_name():
