@@ -36,7 +36,7 @@ def measured(flags):
     }
     of_table(flags.rows)  # What is traced and loaded once is not counted.
     found = turns.in_rounds(list(tasks), flags.rounds, lambda name: tasks[name]())
-    ours, peer, many = (found[name] for name in tasks)
+    ours, peer, _ = (found[name] for name in tasks)
 
     def over(measure):
         return turns.median_interval(
