@@ -22,6 +22,7 @@ NOT_RUN = {
     "index.md": {"sh": 1},
     "moving_over.md": {"py": 3},
     "networks.md": {"py": 1},
+    "speed.md": {"sh": 1},
     "scale_out.md": {"py": 3, "sh": 3, "yaml": 1},
 }
 
