@@ -12,8 +12,6 @@ CAPTIONS = {
     "alpha_tradeoff/reliability": _RELIABILITY("mixup, at three widths"),
     "capacity/curves": _ERROR("of ERM and mixup: once the rate drops, mixup is below"),
     "capacity/reliability": _RELIABILITY("mixup"),
-    "cmixup_regression/errors": "The test error of each run, a panel for each data set "
-    "and a row for each method.",
     "dcgan/samples": "Grids of generated pictures of clothes at four iterations, ERM "
     "in the upper row and mixup in the lower.",
     "discussion/reliability": _RELIABILITY("mixup"),
@@ -39,7 +37,7 @@ CAPTIONS = {
     "100, 1,000, 10,000 and 20,000 iterations, one row for each data set and method; "
     "below each panel the share of samples that lie outside of it.",
     "policies/curves": _ERROR("of ERM, mixup, CutMix and its family"),
-    "policies/occluded": "Test errors where a square of half of the side lies on each test "
+    "policies/occluded": "Test errors where a square of half of the side lies on each "
     "image, a point for each seed.",
     "policies/reliability": _RELIABILITY("mixup, CutMix and its family"),
     "quickstart/curves": "Error over epochs on test images, on training images of real "

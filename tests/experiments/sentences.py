@@ -104,15 +104,36 @@ def capacity(result):
     yield FOUND, f"fits its images (training error {fitted:.1f} %)"
     gained = difference(result, cell, unit=" points")
     yield FOUND, f"mixup: {gained}"
-    yield README, f"a network that fits them: {gained} of error"
-    low = [f"{error:.0f}" for error in calibration]
-    yield README, f"calibration error falls from {low[0]} to {low[1]} %"
+    yield README, f"a network that fits them: {gained} of error by mixup"
     yield LIMITS, f"and {gained} on 10,000"
     yield ALPHA, f"a wider one fits, it is {gained.strip(')')}; `capacity`)"
     yield NOTEBOOK, f"ERM errs on {fitted:.1f} % of its training images"
     yield NOTEBOOK, f"from {errors[0]:.1f} to {errors[1]:.1f} %"
     yield NOTEBOOK, f"by each seed: {gained}"
     yield NOTEBOOK, f"from {calibration[0]:.1f} to {calibration[1]:.1f} %"
+
+
+def policies(result):
+    def of(row):
+        return difference(result, f"{row}/median_error")
+
+    def hidden(row, digits):
+        return f"{mean(result, f'{row}/half_random'):.{digits}f}"
+
+    rows = ("ERM", "mixup 1", "CutMix 1")
+    erm, mixup, cutmix = (mean(result, f"{row}/calibration_error") for row in rows)
+    yield README, f"{of('CutMix 1')} by CutMix; the calibration error falls from"
+    yield README, f"falls from {erm:.0f} to {mixup:.0f} and {cutmix:.0f} %"
+    pointed = of("CutMix 1").replace(" (", " points (")
+    yield FOUND, f"CutMix: {pointed}, ResizeMix and FMix about the same"
+    behind = [hidden(row, 0) for row in ("CutMix 1", "ERM")]
+    yield FOUND, f"it errs on {behind[0]} % where ERM errs on {behind[1]} %"
+    yield NOTEBOOK, f"CutMix by {of('CutMix 1')}, ResizeMix by {of('ResizeMix')}"
+    yield NOTEBOOK, f"FMix by {of('FMix 1')}, the coin by {of('mixup 1 or CutMix 1')}"
+    yield NOTEBOOK, f"where mixup has {of('mixup 1')}"
+    erm, mixup, cutmix = (hidden(row, 1) for row in rows)
+    yield NOTEBOOK, f"CutMix errs on {cutmix} % where ERM errs on {erm} and mixup on"
+    yield NOTEBOOK, f"where ERM errs on {erm} and mixup on {mixup}"
 
 
 def table1_imagenet(result):
@@ -320,7 +341,8 @@ def quickstart(result):
 
 
 SENTENCES = (
-    *(table4_tabular, figure3_cifar, capacity, table1_imagenet, figure4_speech),
+    *(table4_tabular, figure3_cifar, capacity, policies, table1_imagenet),
+    figure4_speech,
     *(figure1_toy, figure2_between, table2_corrupted_labels, table3_adversarial),
     *(table5_ablation, alpha_tradeoff, discussion, figure5_gan, quickstart),
 )
