@@ -113,6 +113,23 @@ def check_num_classes(num_classes):
             )
 
 
+def check_period(period, with_names=False):
+    """Raises unless it is None or a finite number > 0 (or a dict or list of such)."""
+    values = [period]
+    if isinstance(period, Mapping) and with_names:
+        values = list(period.values())
+    elif isinstance(period, (list, tuple)) and with_names:
+        values = list(period)
+    for value in values:
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if value is not None and not (number and 0 < value < math.inf):
+            raise ValueError(
+                "Invalid value received for argument `period`. Expected a finite "
+                "number > 0, such as 360 of degrees, or in a policy a dict or list of "
+                f"them for several targets. Received: period={period!r}"
+            )
+
+
 def check_multi_label(multi_label):
     """Raises unless it is a boolean, or a dict or list of such."""
     values = [multi_label]

@@ -229,9 +229,9 @@ def check_names(batch, policy, further=()):
         for key in path or ("x",)
     } | set(further)
     targets_of = parts[-1] if len(parts) == 2 else None
-    for name in ("passthrough", "quantities", "num_classes", "multi_label"):
+    for name in ("passthrough", "quantities", "num_classes", "multi_label", "period"):
         value = getattr(policy, name)
-        of_targets = name in ("num_classes", "multi_label")
+        of_targets = name in ("num_classes", "multi_label", "period")
         if of_targets and isinstance(value, (tuple, list)):
             fits = isinstance(targets_of, (tuple, list))
             if fits and len(value) != len(targets_of):

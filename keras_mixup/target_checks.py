@@ -49,6 +49,7 @@ def check_targets(read, policy, dense):
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         smoothing = policy.smoothing_of(path)
+        check_circle(leaf, policy, path)
         if _is_composite(leaf) or not targets.is_integer(leaf):
             check_mixable(leaf, name)
             # One number for several targets may be meant for the others.
@@ -74,6 +75,21 @@ def check_targets(read, policy, dense):
             )
         if weight is not None and mixing and not policy.is_identity:
             _check_not_negative(weight, name)
+
+
+def check_circle(target, policy, path):
+    """Raises for a target with a period that is none of floats, or is smoothed."""
+    period, name = policy.period_of(path), "/".join(map(str, path)) or "y"
+    if period is None:
+        return
+    smoothing = policy.smoothing_of(path)
+    if smoothing or not target.dtype.is_floating:
+        raise ValueError(
+            f"Target `{name}` that is not on a circle. Expected floats without label "
+            "smoothing for a target with a period: cast angles to a float, and name "
+            "in MixUp(period={...}) the targets that have one, of several. Received: "
+            f"dtype {target.dtype.name}, label_smoothing={smoothing}, period={period}"
+        )
 
 
 def _check_pairing_labels(labels, policy):

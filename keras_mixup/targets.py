@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from keras_mixup import similarity
+from keras_mixup import circle, similarity
 from keras_mixup.mixing import check_rank_known, convex_combination, expand_to_rank
 
 TARGETS = ("mix", "closer")
@@ -147,6 +147,7 @@ def mix_target(
     ignore_class=None,
     label_smoothing=0,
     multi_label=False,
+    period=None,
 ):
     """The mixed target and its weight, or None where nothing is weighted.
 
@@ -160,6 +161,7 @@ def mix_target(
         ignore_class: Integer or None; gives weight 0 to its positions.
         label_smoothing: Float in [0, 1).
         multi_label: Whether the entries of a row are labels by themselves.
+        period: Number or None; the floats are then mixed on a circle.
     """
     if is_integer(parts[0]):
         if ignore_class is not None:
@@ -174,6 +176,8 @@ def mix_target(
         total, shares = weigh(coefficients, weights)
     if is_integer(parts[0]) and label_smoothing == 0:
         return select_target(parts, coefficients), total
+    if period is not None and len(parts) > 1:
+        return circle.mixed(parts, shares, period), total
     parts = [smooth(part, label_smoothing, multi_label) for part in parts]
     return convex_combination(parts, shares), total
 
@@ -213,9 +217,13 @@ def per_target(value, path):
 
 def pairing_labels(leaves, paths, name=None):
     """The target that the pairing goes by: the only one, or the named one."""
+    return _pairing_target(leaves, paths, name)[0]
+
+
+def _pairing_target(leaves, paths, name):
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
-        leaf
+        (leaf, path)
         for leaf, path in zip(leaves, paths, strict=True)
         if name is None or name in path
     ]
@@ -228,16 +236,16 @@ def pairing_labels(leaves, paths, name=None):
     )
 
 
-def pairing_rows(leaves, paths, name, bandwidth):
+def pairing_rows(leaves, paths, name, bandwidth, period=None):
     """The rows of `pairing="similar_target"`, in units of the bandwidth.
 
     Of a dict of bandwidths the named targets count together.
     """
     named = bandwidth if isinstance(bandwidth, Mapping) else {name: bandwidth}
-    found = [
-        similarity.scaled(pairing_labels(leaves, paths, name), one)
-        for name, one in named.items()
-    ]
+    found = []
+    for name, width in named.items():
+        leaf, path = _pairing_target(leaves, paths, name)
+        found.append(similarity.scaled(leaf, width, per_target(period, path)))
     rows = tf.concat(found, axis=1)
     finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
     tf.debugging.Assert(

@@ -226,7 +226,9 @@ def _mixed(loss, target, weights):
     dtype = target.parts[0].dtype
     dtype = dtype if dtype.is_floating else tf.float32
     parts = [tf.cast(part, dtype) for part in target.parts]
-    mixed, total = targets.mix_target(parts, weights, target.shares)
+    mixed, total = targets.mix_target(
+        parts, weights, target.shares, period=target.period
+    )
     return _smoothed(loss, mixed, target), total
 
 

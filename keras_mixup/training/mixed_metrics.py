@@ -141,7 +141,9 @@ def _update_by_mixed(metric, target, prediction, weights):
             else mask * mixing.expand_to_rank(weight, mask.shape.rank)
             for mask, weight in zip(present, weights, strict=True)
         ]
-    mixed, total = targets.mix_target(parts, weights, target.shares)
+    mixed, total = targets.mix_target(
+        parts, weights, target.shares, period=target.period
+    )
     metric.update_state(mixed, prediction, total)
 
 

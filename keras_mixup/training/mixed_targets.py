@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import boxes, keras_private, mixing, targets
+from keras_mixup import boxes, keras_private, mixing, target_checks, targets
 from keras_mixup.training import dense_targets
 
 
@@ -21,10 +21,10 @@ from keras_mixup.training import dense_targets
 class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
-    `shares[k]` is t_k, of shape () or (batch,). `smoothing` and `multi_label` are what
-    the policy says of this target. `refused_as` is its name where it is shared by area,
-    so that it may be no quantity. `loss` is the compiled loss that has taken it, None
-    before and where there is none.
+    `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label` and `period`
+    are what the policy says of this target. `refused_as` is its name where it is shared
+    by area, so that it may be no quantity. `loss` is the compiled loss that has taken
+    it, None before and where there is none.
     """
 
     parts: list
@@ -32,6 +32,7 @@ class MixedTarget:
     smoothing: float = 0.0
     multi_label: bool = False
     refused_as: str | None = None
+    period: float | None = None
     loss: object = None
 
     def shares_of_examples(self):
@@ -106,7 +107,8 @@ def mixed_targets(y, policy, parts_of, shares):
         name = "/".join(map(str, path)) or "y"
         refused_as = None if policy.may_be_quantity(path) else name
         parts = parts_of(leaf)
-        return MixedTarget(parts, shares, smoothing, multi_label, refused_as)
+        period = policy.period_of(path)
+        return MixedTarget(parts, shares, smoothing, multi_label, refused_as, period)
 
     return _mapped(mixed, y)
 
@@ -199,6 +201,7 @@ def _check_target(path, leaf, policy):
             f"MixUp(passthrough=...). Received: {list(policy.passthrough)}, a target "
             f"at {'/'.join(map(str, path))}"
         )
+    target_checks.check_circle(leaf, policy, path)
     if leaf.dtype != tf.string and not targets.is_integer(leaf):
         mixing.check_mixable(leaf, "y")
 
