@@ -114,6 +114,7 @@ def _split_targets(y, passthrough, num_classes):
     read = []
     for path, leaf in leaves:
         boxes_module.refuse_in_nest(path, leaf)
+        target_checks.refuse_censoring(path)
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         read.append((path, target_checks.read_target(leaf, classes, name)))

@@ -7,6 +7,10 @@ import tensorflow as tf
 from keras_mixup import targets
 from keras_mixup.mixing import check_mixable, check_rank_known, expand_to_rank
 
+# Names of targets that say whether a time is that of an event or of censoring.
+_OF_CENSORING = frozenset(
+    ["event", "events", "event_observed", "censored", "censoring", "is_censored"]
+)
 # What a sum of a row may miss of 1, in 16 bits and over many classes.
 _TOLERANCE = 1e-2
 
@@ -75,6 +79,21 @@ def check_targets(read, policy, dense):
             )
         if weight is not None and mixing and not policy.is_identity:
             _check_not_negative(weight, name)
+
+
+def refuse_censoring(path):
+    """Raises for a target that says which times are censored, by its name."""
+    for key in path:
+        if str(key).lower() in _OF_CENSORING:
+            raise ValueError(
+                f"The target `{key}` says which times are censored. The time of a "
+                "censored example is a bound, and the mean of a bound and a time is "
+                "neither. Expected examples that are not censored, with their times "
+                "as the target: leave the censored ones out, or join them behind the "
+                f"mixing. In a pipeline MixUp(passthrough={str(key)!r}) lets it pass "
+                "as it is; a label of its own needs another name. Received: a target "
+                f"`{'/'.join(map(str, path))}`"
+            )
 
 
 def check_circle(target, policy, path):

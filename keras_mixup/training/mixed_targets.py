@@ -172,6 +172,8 @@ def check_batch(y, sample_weight):
     flat = keras.tree.flatten_with_path(y)
     for path, leaf in flat:
         boxes.refuse_in_nest(path, leaf)
+        if leaf is not None:
+            target_checks.refuse_censoring(path)
     leaves = [leaf for _, leaf in flat] + keras.tree.flatten(sample_weight)
     leaves = [tf.convert_to_tensor(leaf) for leaf in leaves if leaf is not None]
     names = ["/".join(map(str, path)) or "y" for path, leaf in flat if leaf is not None]
