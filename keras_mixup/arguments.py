@@ -69,12 +69,12 @@ def check_examples(examples):
         )
 
 
-def check_count(argument, value):
-    """Raises unless the value is an integer >= 1."""
-    if not isinstance(value, numbers.Integral) or value < 1:
+def check_count(argument, value, least=1):
+    """Raises unless the value is an integer >= `least`."""
+    if not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
-            f"Expected an integer >= 1. Received: {argument}={value!r}"
+            f"Expected an integer >= {least}. Received: {argument}={value!r}"
         )
 
 

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 ORDER = """
 version whole_file arguments keras_private steps keys quantiles mixing circle
 similarity sampling
-neighbor_search similar_targets neighbors draws targets target_checks grids
+neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
 sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
@@ -178,6 +178,8 @@ SIGNATURES = {
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "
     "pairing='permutation', labels=None, *, bandwidth='auto', kernel='gaussian', "
     "period=None)",
+    "ordinal_rows": "(levels, num_levels)",
+    "ordinal_level": "(probabilities)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
     "mix_losses=None, metric_targets=None, **kwargs)",
