@@ -63,6 +63,9 @@ class MixUp(Policy):
             are mixed along the shorter arc, in [0, period), and `"similar_target"` goes
             by their chord. A dict or list for several targets, None in it for one that
             has none. Targets that are chosen, with `"closer"` or alpha 0, stay.
+        padding: Where a mixed sequence counts: `"union"`, where one of its parts does,
+            or `"intersection"`, where all parts of a share above 0 do. A part does
+            where its sample weight is not 0, and where a mask of Keras has it.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order

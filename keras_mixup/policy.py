@@ -163,6 +163,7 @@ class Policy(Settings):
             label_smoothing=self.smoothing_of(path),
             multi_label=target_rules.per_target(self.multi_label, path),
             period=self.period_of(path),
+            padding=self.padding,
         )
 
     def pairing_labels(self, leaves, paths):

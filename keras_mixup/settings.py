@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, draws, sampling, similarity, steps
+from keras_mixup import arguments, draws, mixing, sampling, similarity, steps
 from keras_mixup import targets as target_rules
 
 
@@ -86,6 +86,7 @@ class Settings:
         bandwidth="auto",
         kernel="gaussian",
         period=None,
+        padding="union",
     ):
         if not callable(alpha):
             variable = arguments.is_variable(alpha)
@@ -102,6 +103,7 @@ class Settings:
         arguments.check_quantities(quantities)
         arguments.check_bandwidth(bandwidth, pairing, with_names=True)
         arguments.check_choice("kernel", kernel, similarity.KERNELS)
+        arguments.check_choice("padding", padding, mixing.PADDINGS)
         arguments.check_period(period, with_names=True)
         arguments.check_pairing_target(pairing_target, pairing, bandwidth)
         arguments.check_dtype(dtype)
@@ -131,6 +133,7 @@ class Settings:
         self.bandwidth = _plain(bandwidth)
         self.kernel = kernel
         self.period = _plain(period)
+        self.padding = padding
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):

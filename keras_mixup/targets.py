@@ -9,12 +9,18 @@ weight of zero at its position: the same rule serves both.
 Integers and booleans are class numbers, or rows where `has_rows` says so.
 """
 
+import functools
 from collections.abc import Mapping
 
 import tensorflow as tf
 
 from keras_mixup import circle, similarity
-from keras_mixup.mixing import check_rank_known, convex_combination, expand_to_rank
+from keras_mixup.mixing import (
+    absences,
+    check_rank_known,
+    convex_combination,
+    expand_to_rank,
+)
 
 TARGETS = ("mix", "closer")
 
@@ -117,10 +123,11 @@ def target_coefficients(coefficients, targets):
     ]
 
 
-def weigh(coefficients, weights):
+def weigh(coefficients, weights, padding="union"):
     """W and the shares `t_k w_k / W` (t_k where W is zero), given every w_k.
 
     Weights may be negative. Where they cancel, so that no W y~ is the sum, W is NaN.
+    With "intersection" W is 0 where any part of t_k > 0 has w_k = 0.
     """
     # A coefficient of each position makes a weight of each.
     rank = max(one.shape.rank for one in (*weights, *coefficients))
@@ -136,7 +143,26 @@ def weigh(coefficients, weights):
         for product, t in zip(products, coefficients, strict=True)
     ]
     cancel = (total == 0) & (tf.add_n([tf.abs(product) for product in products]) > 0)
-    return tf.where(cancel, float("nan"), total), shares
+    total = tf.where(cancel, float("nan"), total)
+    if padding == "intersection":
+        total = tf.where(_in_all(coefficients, weights), total, tf.zeros_like(total))
+    return total, shares
+
+
+def weights_of_terms(coefficients, weights, padding):
+    """The weights w_k by which each part has a loss of its own: as in `weigh`."""
+    if padding == "union" or weights[0] is None:
+        return weights
+    rank = max(one.shape.rank for one in (*weights, *coefficients))
+    weights = [expand_to_rank(weight, rank) for weight in weights]
+    here = _in_all(coefficients, weights)
+    return [tf.where(here, weight, tf.zeros_like(weight)) for weight in weights]
+
+
+def _in_all(coefficients, weights):
+    """Where each part of a coefficient above 0 has a weight other than 0."""
+    missing = absences(coefficients, [weight != 0 for weight in weights])
+    return ~functools.reduce(tf.logical_or, missing)
 
 
 def mix_target(
@@ -148,6 +174,7 @@ def mix_target(
     label_smoothing=0,
     multi_label=False,
     period=None,
+    padding="union",
 ):
     """The mixed target and its weight, or None where nothing is weighted.
 
@@ -162,6 +189,7 @@ def mix_target(
         label_smoothing: Float in [0, 1).
         multi_label: Whether the entries of a row are labels by themselves.
         period: Number or None; the floats are then mixed on a circle.
+        padding: `"union"` or `"intersection"`, as of `weigh`.
     """
     if is_integer(parts[0]):
         if ignore_class is not None:
@@ -173,7 +201,7 @@ def mix_target(
             parts = [one_hot(part, num_classes) for part in parts]
     shares, total = coefficients, None
     if weights[0] is not None:
-        total, shares = weigh(coefficients, weights)
+        total, shares = weigh(coefficients, weights, padding)
     if is_integer(parts[0]) and label_smoothing == 0:
         return select_target(parts, coefficients), total
     if period is not None and len(parts) > 1:

@@ -149,7 +149,7 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
-_LAST = "dtype=None, bandwidth='auto', kernel='gaussian', period=None"
+_LAST = "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union'"
 # What the policies of masks share.
 _OF_MASKS = (
     "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "

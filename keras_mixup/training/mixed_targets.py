@@ -21,10 +21,10 @@ from keras_mixup.training import dense_targets
 class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
-    `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label` and `period`
-    are what the policy says of this target. `refused_as` is its name where it is shared
-    by area, so that it may be no quantity. `loss` is the compiled loss that has taken
-    it, None before and where there is none.
+    `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label`, `period`
+    and `padding` are what the policy says of this target. `refused_as` is its name
+    where it is shared by area, so that it may be no quantity. `loss` is the compiled
+    loss that has taken it, None before and where there is none.
     """
 
     parts: list
@@ -33,7 +33,17 @@ class MixedTarget:
     multi_label: bool = False
     refused_as: str | None = None
     period: float | None = None
+    padding: str = "union"
     loss: object = None
+
+    def mixed(self, parts, weights):
+        """The mixed target and its weight, of the parts as floats."""
+        settings = {"period": self.period, "padding": self.padding}
+        return targets.mix_target(parts, weights, self.shares, **settings)
+
+    def weights_of_terms(self, weights):
+        """The weights of the parts where each has a loss or a metric of its own."""
+        return targets.weights_of_terms(self.shares, weights, self.padding)
 
     def shares_of_examples(self):
         """The shares, each of shape (batch,)."""
@@ -107,8 +117,8 @@ def mixed_targets(y, policy, parts_of, shares):
         name = "/".join(map(str, path)) or "y"
         refused_as = None if policy.may_be_quantity(path) else name
         parts = parts_of(leaf)
-        period = policy.period_of(path)
-        return MixedTarget(parts, shares, smoothing, multi_label, refused_as, period)
+        further = policy.period_of(path), policy.padding
+        return MixedTarget(parts, shares, smoothing, multi_label, refused_as, *further)
 
     return _mapped(mixed, y)
 
@@ -149,12 +159,18 @@ def any_mask(y_pred):
     return any(mask is not None for mask in masks)
 
 
-def note_masks(y_pred, clean, parts_of):
-    """Notes on each prediction the masks of its K parts, from the clean batch."""
+def note_masks(y_pred, clean, parts_of, padding="union"):
+    """Notes on each prediction the masks of its K parts, from the clean batch.
+
+    With "intersection" each part has the mask of them all.
+    """
     pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
     for mixed, unmixed in pairs:
         mask = keras_private.mask_of(unmixed)
-        mixed._mixup_masks = None if mask is None else parts_of(mask)
+        masks = None if mask is None else parts_of(mask)
+        if masks is not None and padding == "intersection":
+            masks = [functools.reduce(tf.logical_and, masks)] * len(masks)
+        mixed._mixup_masks = masks
 
 
 def noted_masks(y_pred, target):
