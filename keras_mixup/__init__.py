@@ -22,6 +22,7 @@ from keras_mixup.fmix import FMix
 from keras_mixup.mixed_batch import MixedBatch
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
+from keras_mixup.ordinal import ordinal_level, ordinal_rows
 from keras_mixup.random_choice import RandomChoice
 from keras_mixup.resizemix import ResizeMix
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights

@@ -69,12 +69,12 @@ def check_examples(examples):
         )
 
 
-def check_count(argument, value):
-    """Raises unless the value is an integer >= 1."""
-    if not isinstance(value, numbers.Integral) or value < 1:
+def check_count(argument, value, least=1):
+    """Raises unless the value is an integer >= `least`."""
+    if not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
-            f"Expected an integer >= 1. Received: {argument}={value!r}"
+            f"Expected an integer >= {least}. Received: {argument}={value!r}"
         )
 
 
@@ -110,6 +110,23 @@ def check_num_classes(num_classes):
                 "Invalid value received for argument `num_classes`. Expected an "
                 "integer >= 1, or a dict or list of them for several targets. "
                 f"Received: num_classes={num_classes!r}"
+            )
+
+
+def check_period(period, with_names=False):
+    """Raises unless it is None or a finite number > 0 (or a dict or list of such)."""
+    values = [period]
+    if isinstance(period, Mapping) and with_names:
+        values = list(period.values())
+    elif isinstance(period, (list, tuple)) and with_names:
+        values = list(period)
+    for value in values:
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if value is not None and not (number and 0 < value < math.inf):
+            raise ValueError(
+                "Invalid value received for argument `period`. Expected a finite "
+                "number > 0, such as 360 of degrees, or in a policy a dict or list of "
+                f"them for several targets. Received: period={period!r}"
             )
 
 

@@ -114,6 +114,7 @@ def _split_targets(y, passthrough, num_classes):
     read = []
     for path, leaf in leaves:
         boxes_module.refuse_in_nest(path, leaf)
+        target_checks.refuse_censoring(path)
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         read.append((path, target_checks.read_target(leaf, classes, name)))
@@ -229,9 +230,9 @@ def check_names(batch, policy, further=()):
         for key in path or ("x",)
     } | set(further)
     targets_of = parts[-1] if len(parts) == 2 else None
-    for name in ("passthrough", "quantities", "num_classes", "multi_label"):
+    for name in ("passthrough", "quantities", "num_classes", "multi_label", "period"):
         value = getattr(policy, name)
-        of_targets = name in ("num_classes", "multi_label")
+        of_targets = name in ("num_classes", "multi_label", "period")
         if of_targets and isinstance(value, (tuple, list)):
             fits = isinstance(targets_of, (tuple, list))
             if fits and len(value) != len(targets_of):

@@ -11,6 +11,8 @@ import typing
 import keras
 import tensorflow as tf
 
+from keras_mixup import target_checks
+
 IMAGES = ("images", "image")
 LABELS = ("labels", "label", "targets", "target")
 MASKS = ("segmentation_masks", "segmentation_mask", "masks", "mask")
@@ -56,7 +58,8 @@ def names_in(batch, passthrough=()):
 
     Raises:
         ValueError: for a dict without images or without any target, and for an entry
-            that is named like a target and is none that is known.
+            that is named like a target and is none that is known, or says which times
+            are censored.
     """
     images = images_name(batch)
     known = [key for key in (*LABELS, *MASKS, BOXES) if _is_there(batch, key)]
@@ -72,6 +75,9 @@ def names_in(batch, passthrough=()):
             f"{[*LABELS, *MASKS, BOXES]}, or (x, y), or other entries that are named "
             f"in MixUp(passthrough=...). Received: entries {sorted(batch)}"
         )
+    for path, leaf in keras.tree.flatten_with_path(others):
+        if leaf is not None and not any(key in passthrough for key in path):
+            target_checks.refuse_censoring(path)
     for name in _like_targets(others, passthrough):
         raise ValueError(
             f"The entry `{name}` is named like a target or a weight and would pass "

@@ -42,8 +42,9 @@ class MixFeatures(keras.layers.Layer):
     `MixUpModel(network, mixup, mix_at=[name])` that names it. Put it where a
     network cannot be cut: in a residual branch, or in a subclassed model
     (hidden-layer mixing: Zhang et al., Table 5; Verma et al., 2019). A mask
-    goes along: in the step it is the union of the masks of all mixed parts. Floats keep
-    their dtype, whatever the dtype policy; uint8 becomes float32.
+    goes along: in the step it is the union of the masks of all mixed parts, or what
+    `padding` of the policy says. Floats keep their dtype, whatever the dtype policy;
+    uint8 becomes float32.
 
     Example:
     >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, draws, sampling, similarity, steps
+from keras_mixup import arguments, draws, mixing, sampling, similarity, steps
 from keras_mixup import targets as target_rules
 
 
@@ -85,6 +85,8 @@ class Settings:
         dtype=None,
         bandwidth="auto",
         kernel="gaussian",
+        period=None,
+        padding="union",
     ):
         if not callable(alpha):
             variable = arguments.is_variable(alpha)
@@ -101,6 +103,8 @@ class Settings:
         arguments.check_quantities(quantities)
         arguments.check_bandwidth(bandwidth, pairing, with_names=True)
         arguments.check_choice("kernel", kernel, similarity.KERNELS)
+        arguments.check_choice("padding", padding, mixing.PADDINGS)
+        arguments.check_period(period, with_names=True)
         arguments.check_pairing_target(pairing_target, pairing, bandwidth)
         arguments.check_dtype(dtype)
         if pairing == "reverse" and examples > 2:
@@ -128,6 +132,8 @@ class Settings:
         self.dtype = None if dtype is None else tf.as_dtype(dtype).name
         self.bandwidth = _plain(bandwidth)
         self.kernel = kernel
+        self.period = _plain(period)
+        self.padding = padding
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -200,14 +206,14 @@ def _names(given):
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _plain(bandwidth):
-    """A bandwidth as JSON writes it."""
-    if isinstance(bandwidth, Mapping):
-        return {name: _plain(one) for name, one in bandwidth.items()}
-    if isinstance(bandwidth, str):
-        return bandwidth
-    several = isinstance(bandwidth, (list, tuple)) or getattr(bandwidth, "shape", ())
-    return list(map(float, bandwidth)) if several else float(bandwidth)
+def _plain(value):
+    """A number, or several of them by name or place, as JSON writes it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if value is None or isinstance(value, str):
+        return value
+    several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
+    return list(map(_plain, value)) if several else float(value)
 
 
 def cannot_change(of, name, by_schedule=True):

@@ -18,8 +18,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles similarity sampling
-neighbor_search similar_targets neighbors draws mixing targets target_checks grids
+version whole_file arguments keras_private steps keys quantiles mixing circle
+similarity sampling
+neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
 sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
@@ -149,7 +150,7 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
-_LAST = "dtype=None, bandwidth='auto', kernel='gaussian'"
+_LAST = "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union'"
 # What the policies of masks share.
 _OF_MASKS = (
     "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "
@@ -176,7 +177,10 @@ SIGNATURES = {
     "sample_lambda": "(alpha, shape, seed=None, step=0, replica=0)",
     "sample_weights": "(alpha, shape, examples=3, seed=None, step=0, replica=0)",
     "sample_partner": "(batch_size, seed=None, step=0, replica=0, "
-    "pairing='permutation', labels=None, *, bandwidth='auto', kernel='gaussian')",
+    "pairing='permutation', labels=None, *, bandwidth='auto', kernel='gaussian', "
+    "period=None)",
+    "ordinal_rows": "(levels, num_levels)",
+    "ordinal_level": "(probabilities)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
     "mix_losses=None, metric_targets=None, **kwargs)",
@@ -206,8 +210,9 @@ SIGNATURES = {
     "models.names": "()",
     "neighbors.nearest_neighbors": "(features, k=200, labels=None, cache_dir=None, "
     "progress=False)",
-    "neighbors.similar_targets": "(targets, bandwidth='auto', kernel='gaussian')",
-    "neighbors.reference_bandwidth": "(targets)",
+    "neighbors.similar_targets": "(targets, bandwidth='auto', kernel='gaussian', "
+    "period=None)",
+    "neighbors.reference_bandwidth": "(targets, period=None)",
     "neighbors.draw_neighbors": "(neighbors, index, seed=None, step=0, replica=0)",
     "neighbors.neighbor_pairs": "(examples, neighbors, index, seed=None, step=0, "
     "replica=0)",

@@ -190,7 +190,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             with mixing_points.mixing_at(None), keras.StatelessScope():
                 clean = self.network(points.inputs, training=False)
             _, _, parts_of = points.mixed
-            mixed_targets.note_masks(y_pred, clean, parts_of)
+            mixed_targets.note_masks(y_pred, clean, parts_of, self.mixup.padding)
         return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):

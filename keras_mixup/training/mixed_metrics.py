@@ -141,7 +141,7 @@ def _update_by_mixed(metric, target, prediction, weights):
             else mask * mixing.expand_to_rank(weight, mask.shape.rank)
             for mask, weight in zip(present, weights, strict=True)
         ]
-    mixed, total = targets.mix_target(parts, weights, target.shares)
+    mixed, total = target.mixed(parts, weights)
     metric.update_state(mixed, prediction, total)
 
 
@@ -156,6 +156,7 @@ def _update_by_parts(metric, target, prediction, weights):
         return
     masks = noted_masks(prediction, target) or [None] * len(target.parts)
     fitted = [None] * len(masks) if weights is None else _fitted(weights, target)
+    fitted = target.weights_of_terms(fitted)
     shares = target.shares_of_examples()
     if isinstance(metric, keras.metrics.IoU):
         # It counts in whole numbers, which would cut a share to 0.
