@@ -1,19 +1,5 @@
 """mixup (Zhang et al., 2018) for TensorFlow and Keras."""
 
-import os
-
-# Looked at first: importing keras for a backend that is not installed fails.
-_named = os.environ.get("KERAS_BACKEND") or "tensorflow"
-if _named == "tensorflow":
-    import keras
-
-    _named = keras.backend.backend()
-if _named != "tensorflow":
-    raise ImportError(
-        "keras_mixup needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow before "
-        f"Keras is imported (the backend is {_named} now)."
-    )
-
 from keras_mixup import evaluation, layers, metrics, models, neighbors
 from keras_mixup.cutmix import CutMix
 from keras_mixup.export import export_saved_model

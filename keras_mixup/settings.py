@@ -87,6 +87,7 @@ class Settings:
         kernel="gaussian",
     ):
         if not callable(alpha):
+            arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
             arguments.check_alpha(_value_of(alpha) if variable else alpha)
         arguments.check_examples(examples)

@@ -39,6 +39,10 @@ METHODS = (
 
 def check_arguments(network, mixup, mix_at, metric_targets):
     """Raises for an argument of the constructor that is not what it has to be."""
+    arguments.check_backend(
+        "MixUpModel",
+        ", or mixing in the pipeline: dataset.apply(keras_mixup.MixUp(...))",
+    )
     if not isinstance(network, keras.Layer):
         kind = f"{type(network).__module__}.{type(network).__qualname__}"
         raise ValueError(
