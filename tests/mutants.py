@@ -184,7 +184,7 @@ MUTANTS = {
     ),
     "mix at inference": (
         "keras_mixup/layers.py",
-        "lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs",
+        "lambda leaf: keras.ops.cast(leaf, _mixed_dtype_of(leaf)), inputs",
         "lambda leaf: leaf[::-1], inputs",
         "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
