@@ -159,9 +159,9 @@ MUTANTS = {
     ),
     "shift the mixed layer": (
         "keras_mixup/training/cuts.py",
-        "places = [_output_of(network.get_layer(name), graph) for name in names]",
-        "places = [_output_of(network.layers[network.layers.index("
-        "network.get_layer(name)) - 1], graph) for name in names]",
+        "places = [_output_of(layer, graph) for layer in found]",
+        "places = [_output_of(graph.layers[graph.layers.index(layer) - 1], graph) "
+        "for layer in found]",
         "tests/training/test_hidden_layers.py",
     ),
     "ignore the replica": (

@@ -26,9 +26,9 @@ models.normalization models.convolution models.tabular models.preact_resnet
 models.wide_resnet models.densenet models.resnet models.speech models.gan models
 training.schedules training.callbacks training.counting training.several_workers
 training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
-training.cuts training.mixed_inputs training.model_checks training.clean_accuracy
-training.classifier training.gan_batches training.gan_checks training.descent
-training.two_networks
+training.layer_names training.cuts training.mixed_inputs training.model_checks
+training.clean_accuracy training.classifier training.gan_batches training.gan_checks
+training.descent training.two_networks
 training.gan training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
 evaluation.adversarial evaluation.between evaluation.calibration
