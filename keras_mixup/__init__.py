@@ -11,6 +11,7 @@ from keras_mixup.mixup import MixUp
 from keras_mixup.random_choice import RandomChoice
 from keras_mixup.resizemix import ResizeMix
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
+from keras_mixup.showing import show
 from keras_mixup.steps import Step, count_steps
 from keras_mixup.training.callbacks import CountEpochs, MixUpSummary
 from keras_mixup.training.classifier import MixUpModel

@@ -19,7 +19,8 @@ ORDER = """
 version whole_file arguments keras_private steps keys quantiles similarity sampling
 neighbor_search similar_targets neighbors draws mixing targets target_checks grids
 regions combining
-sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch policy mixup
+sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch showing
+policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
 mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet
@@ -120,7 +121,7 @@ def test_the_library_needs_tensorflow_keras_numpy_and_tfp_alone():
     assert outside == {
         "keras_mixup", "keras", "numpy", "tensorflow", "tensorflow_probability",
         # Extras, imported where they are used.
-        "tensorflow_serving", "sklearn",
+        "tensorflow_serving", "sklearn", "matplotlib",
     }  # fmt: skip
 
 
@@ -191,6 +192,7 @@ SIGNATURES = {
     "from_logits=None, input_shape=None, input_dtype=None, units=None, "
     "postprocess=None, card=None)",
     "export_generator": "(model, path, *, postprocess=None, card=None)",
+    "show": "(batch, labels=None, count=8)",
     "layers.MixUp": "(alpha=0.2, *, data_format=None, seed=None, "
     "bounding_box_format=None, **kwargs)",
     "layers.CutMix": "(alpha=1.0, *, data_format=None, seed=None, **kwargs)",
