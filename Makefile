@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
@@ -41,6 +41,10 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+types: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=2,<3"
+	$(BIN)/python -m mypy
 
 # Breaks the library on purpose, one way at a time, and counts the tests that see it.
 mutants: install

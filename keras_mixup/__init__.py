@@ -18,3 +18,33 @@ from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.training.schedules import AlphaSchedule, LearningRateDrops
 from keras_mixup.version import __version__
+
+__all__ = [
+    "AlphaSchedule",
+    "CountEpochs",
+    "CutMix",
+    "FMix",
+    "LearningRateDrops",
+    "MixUp",
+    "MixUpGAN",
+    "MixUpModel",
+    "MixUpSummary",
+    "MixedBatch",
+    "RandomChoice",
+    "ResizeMix",
+    "Step",
+    "__version__",
+    "count_steps",
+    "evaluation",
+    "export_generator",
+    "export_saved_model",
+    "layers",
+    "metrics",
+    "mix",
+    "models",
+    "neighbors",
+    "sample_lambda",
+    "sample_partner",
+    "sample_weights",
+    "show",
+]

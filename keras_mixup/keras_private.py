@@ -17,7 +17,7 @@ class OutputMetrics(typing.NamedTuple):
     """The compiled metrics of one output, without and with sample weights."""
 
     name: str | None
-    index: int
+    place: int
     plain: list
     weighted: list
 
@@ -26,7 +26,7 @@ class Producer(typing.NamedTuple):
     """The operation that made a symbolic tensor, its inputs, and which output it is."""
 
     operation: object
-    index: int
+    place: int
     inputs: list
 
 

@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from keras_mixup import soft_metrics
-from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets  # noqa: F401
+from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets
+
+__all__ = ["CleanAccuracy", "MixedAccuracy", "SoftTargets"]
 
 
 @keras.saving.register_keras_serializable("keras_mixup")

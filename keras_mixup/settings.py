@@ -31,7 +31,7 @@ class Settings:
     `**settings`; those of `without` it does not have.
     """
 
-    without = ()
+    without: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Shows all arguments in the signature of a subclass that has its own."""

@@ -105,7 +105,7 @@ def test_metrics_of_outputs_are_in_the_order_of_flat_outputs():
         one.name: (
             [metric.name for metric in one.plain],
             [metric.name for metric in one.weighted],
-            flat[one.index].shape[1],
+            flat[one.place].shape[1],
         )
         for one in found
     }

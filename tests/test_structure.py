@@ -231,6 +231,16 @@ SIGNATURES = {
 }
 
 
+def test_all_public_names_are_exported():
+    modules = {"evaluation", "layers", "metrics", "models", "neighbors"}
+    found = {
+        name
+        for name, value in vars(keras_mixup).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert set(keras_mixup.__all__) == found | modules | {"__version__"}
+
+
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_public_signatures_stay(name):
     found = keras_mixup
