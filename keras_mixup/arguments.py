@@ -41,9 +41,31 @@ def known_value(alpha):
     return value
 
 
+def check_backend(what, instead=""):
+    """Raises where Keras runs on another backend than TensorFlow."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"{what} needs the TensorFlow backend of Keras. Expected "
+            "KERAS_BACKEND=tensorflow in the environment before Keras is imported"
+            f"{instead}. Received: backend={backend!r}"
+        )
+
+
 def is_variable(value):
     """Whether it is a variable of Keras or of TensorFlow."""
     return isinstance(value, (keras.Variable, tf.Variable))
+
+
+def check_variable(alpha):
+    """Raises for a variable whose later values a pipeline would not see."""
+    other = keras.backend.backend() != "tensorflow"
+    if other and isinstance(alpha, keras.Variable):
+        raise ValueError(
+            "Invalid value received for argument `alpha`. Expected a tf.Variable: on "
+            f"the {keras.backend.backend()} backend a pipeline would keep the value "
+            "that a keras.Variable had at first. Received: a keras.Variable"
+        )
 
 
 def assert_alpha(alpha):

@@ -78,7 +78,9 @@ def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
             kind += f" of length {len(batch)}"
         raise ValueError(
             "Invalid batch. Expected (x, y), (x, y, sample_weight), or a dict with "
-            f'"images" and "labels". Received: {kind}'
+            '"images" and "labels". Take another structure apart before, as in '
+            "dataset.map(lambda batch: (batch[inputs], batch[targets])). Received: "
+            f"{kind}"
         )
     tensors = read.tensors() + list((read.boxes or {}).values())
     if not tensors:

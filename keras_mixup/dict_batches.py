@@ -19,6 +19,9 @@ MASKS = ("segmentation_masks", "segmentation_mask", "masks", "mask")
 BOXES = "bounding_boxes"
 WEIGHT = "sample_weight"
 
+# How many entries a message shows.
+_SHOWN = 8
+
 # Words in the names of entries that belong to an image as its labels do.
 _WORDS = frozenset(
     [
@@ -97,9 +100,24 @@ def images_name(batch):
         raise ValueError(
             'Invalid batch. Expected (x, y), or a dict with "images" and "labels", or '
             '"image" and "label", and as they are there "segmentation_masks", '
-            f'"bounding_boxes" and "sample_weight". Received: entries {sorted(batch)}'
+            '"bounding_boxes" and "sample_weight". Take other structures apart before, '
+            "as in dataset.map(lambda batch: (batch[inputs], batch[targets])). "
+            f"Received: entries {structure_of(batch)}"
         )
     return found[0]
+
+
+def structure_of(batch):
+    """The entries of a batch with their dtypes and shapes, for a message."""
+    found = []
+    for path, leaf in keras.tree.flatten_with_path(batch):
+        name = "/".join(map(str, path)) or "batch"
+        if leaf is not None and not hasattr(leaf, "dtype"):
+            leaf = tf.convert_to_tensor(leaf)
+        kind = None if leaf is None else tf.as_dtype(leaf.dtype).name
+        found.append(f"{name}: {kind} {getattr(leaf, 'shape', '')}".rstrip())
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f", and {more} more" if more > 0 else "")
 
 
 def weight_name(target, names, given):

@@ -58,7 +58,7 @@ class MixFeatures(keras.layers.Layer):
         points = mixing_points.active_points()
         if points is None or self.name not in points.draws:
             return keras.tree.map_structure(
-                lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs
+                lambda leaf: keras.ops.cast(leaf, _mixed_dtype_of(leaf)), inputs
             )
         return points.mix(self.name, inputs)
 
@@ -79,7 +79,7 @@ class MixFeatures(keras.layers.Layer):
         # Keras would promise the compute dtype; floats keep the one that they have.
         return keras.tree.map_structure(
             lambda leaf: keras.KerasTensor(
-                leaf.shape, mixing.mixed_dtype(leaf.dtype), leaf.sparse, leaf.ragged
+                leaf.shape, _mixed_dtype_of(leaf), leaf.sparse, leaf.ragged
             ),
             inputs,
         )
@@ -132,10 +132,10 @@ class _PolicyLayer(keras.layers.Layer):
                 "labels are mixed too, use keras_mixup.MixUpModel."
             )
         if not training:
-            return self._with_images(inputs)
+            return _in_backend(self._with_images(inputs), inputs)
         if _is_symbolic(inputs):
             return super().__call__(inputs)
-        return self._with_images(self.policy(inputs))
+        return _in_backend(self._with_images(self.policy(inputs)), inputs)
 
     def call(self, inputs, training=True):
         # Containers hand `training` on to those that have it.
@@ -246,6 +246,20 @@ class CutMix(_PolicyLayer):
         arguments.check_choice("data_format", data_format, tuple(formats))
         axes = {"axes": formats[data_format], **kwargs}
         super().__init__({"alpha": alpha, "seed": seed, **axes}, data_format)
+
+
+def _mixed_dtype_of(leaf):
+    """The dtype of a mixed tensor of any backend, by its name."""
+    dtype = keras.backend.standardize_dtype(leaf.dtype)
+    return tf.as_dtype(mixing.mixed_dtype(tf.as_dtype(dtype))).name
+
+
+def _in_backend(batch, inputs):
+    """A mixed batch as tensors of Keras's backend, where it came as none of tf's."""
+    own = keras.backend.backend() == "tensorflow"
+    if own or any(tf.is_tensor(leaf) for leaf in keras.tree.flatten(inputs)):
+        return batch
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
 
 
 def _is_symbolic(inputs):

@@ -21,8 +21,10 @@ from keras_mixup.quantiles import (
     beta_quantile_of_tensors,
 )
 
-PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
-PAIRINGS += ("similar_target",)
+PAIRINGS = (
+    *("permutation", "derangement", "roll", "reverse"),
+    *("same_class", "similar_target"),
+)
 
 
 @tf.autograph.experimental.do_not_convert

@@ -31,7 +31,7 @@ class Settings:
     `**settings`; those of `without` it does not have.
     """
 
-    without = ()
+    without: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Shows all arguments in the signature of a subclass that has its own."""
@@ -89,6 +89,7 @@ class Settings:
         padding="union",
     ):
         if not callable(alpha):
+            arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
             arguments.check_alpha(_value_of(alpha) if variable else alpha)
         arguments.check_examples(examples)
@@ -150,6 +151,19 @@ class Settings:
                 shown.append(f"{name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def __eq__(self, other):
+        """Whether it is of the same class and settings.
+
+        Variables are the same where they are one object, and schedules where their
+        configs are equal. How often a policy was called does not matter.
+        """
+        if type(self) is not type(other):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self):
+        return hash((type(self), self.per, self.pairing, self.examples, self.seed))
+
     @property
     def has_schedule(self):
         """Whether alpha follows from the step."""
@@ -195,6 +209,15 @@ class Settings:
             alpha = keras.saving.deserialize_keras_object(config["alpha"])
             config["alpha"] = alpha
         return cls(**config)
+
+    def _compared(self):
+        alpha = self.alpha
+        if arguments.is_variable(alpha) or tf.is_tensor(alpha):
+            alpha = id(alpha), "variable"
+        elif hasattr(alpha, "get_config"):
+            alpha = type(alpha), alpha.get_config()
+        given = {name: getattr(self, name) for name in self._arguments()}
+        return {**given, "alpha": alpha}
 
     @classmethod
     def _arguments(cls):

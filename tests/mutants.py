@@ -159,9 +159,9 @@ MUTANTS = {
     ),
     "shift the mixed layer": (
         "keras_mixup/training/cuts.py",
-        "places = [_output_of(network.get_layer(name), graph) for name in names]",
-        "places = [_output_of(network.layers[network.layers.index("
-        "network.get_layer(name)) - 1], graph) for name in names]",
+        "places = [_output_of(layer, graph) for layer in found]",
+        "places = [_output_of(graph.layers[graph.layers.index(layer) - 1], graph) "
+        "for layer in found]",
         "tests/training/test_hidden_layers.py",
     ),
     "ignore the replica": (
@@ -184,7 +184,7 @@ MUTANTS = {
     ),
     "mix at inference": (
         "keras_mixup/layers.py",
-        "lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs",
+        "lambda leaf: keras.ops.cast(leaf, _mixed_dtype_of(leaf)), inputs",
         "lambda leaf: leaf[::-1], inputs",
         "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
