@@ -44,6 +44,8 @@ __all__ = [
     "mix",
     "models",
     "neighbors",
+    "ordinal_level",
+    "ordinal_rows",
     "sample_lambda",
     "sample_partner",
     "sample_weights",
