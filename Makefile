@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all lint format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
@@ -27,7 +27,12 @@ test: install
 	$(PYTEST)
 
 test-all: install
-	$(PYTEST) -m "slow or not slow" --hypothesis-profile=full
+	$(PYTEST) -m "not backends" --hypothesis-profile=full
+
+# Keras on JAX and on PyTorch, which are installed for it.
+test-backends: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
+	$(BIN)/python -m pytest -m backends tests/backends
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -36,6 +41,10 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+types: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=2,<3"
+	$(BIN)/python -m mypy
 
 # Breaks the library on purpose, one way at a time, and counts the tests that see it.
 mutants: install
@@ -50,7 +59,7 @@ mutation: install
 # With the peers, which need PyTorch: a table without them is no comparison.
 bench: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	for name in pipeline limit growth train_step whole_training neighbors start disk gan scale_out; do \
+	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The documentation as a site in site/, which opens from disk.

@@ -48,20 +48,18 @@ def of_regression(part, predicted):
     """Root mean squared error and mean absolute percentage error, and of the worst.
 
     "loss" is the mean squared error. Where a part has groups, the worst has the
-    greatest error of all. The percentage is left out where a target is 0.
+    greatest error of all. The percentage is of the targets that are not 0.
     """
     y, predicted = (np.asarray(one, "float64") for one in (part.y, predicted))
     squares = np.square(predicted - y).mean(axis=-1)
     found = {"loss": squares.mean(), "rmse": np.sqrt(squares.mean())}
-    members = [np.ones(len(y), bool)]
+    shares = np.full(y.shape, np.nan)
+    np.divide(100 * np.abs(predicted - y), np.abs(y), out=shares, where=y != 0)
+    found["mape"] = np.nanmean(shares)
     if part.groups is not None:
         members = [part.groups == name for name in np.unique(part.groups)]
         found["worst_rmse"] = max(np.sqrt(squares[own].mean()) for own in members)
-    if y.all():
-        shares = 100 * np.abs((predicted - y) / y).mean(axis=-1)
-        found["mape"] = shares.mean()
-        if part.groups is not None:
-            found["worst_mape"] = max(shares[own].mean() for own in members)
+        found["worst_mape"] = max(np.nanmean(shares[own]) for own in members)
     return {name: float(value) for name, value in found.items()}
 
 

@@ -6,6 +6,7 @@ of the least validation error. An incomplete batch is dropped.
 """
 
 import dataclasses
+import functools
 
 import keras
 import tensorflow as tf
@@ -83,7 +84,7 @@ def train(
     alpha,
     bandwidth,
     seed,
-    network,
+    width,
     batch_size,
     learning_rate,
     epochs,
@@ -98,15 +99,15 @@ def train(
         alpha: Of the Beta law of lam.
         bandwidth: Of the kernel: a number, or "auto".
         seed: Integer.
-        network: Function without arguments that gives the network, whose layer
-            "hidden_1" is its first block.
+        width: Units of the network's hidden layers, or 0 for its own.
         batch_size: Examples of a step.
         learning_rate: Of Adam.
         epochs: Number of epochs.
     """
     data = parts["train"]
     steps = len(data.y) // batch_size
-    mix_at = "hidden_1" if method.hidden else "input"
+    network, first_block = network_for(data, width)
+    mix_at = first_block if method.hidden else "input"
     options = {"alpha": alpha, "seed": seed}
     on_host = method.partners in ("neighbors", "similar", "similar_in_batch")
     on_host = on_host or settings.mix_in == "pipeline"
@@ -142,6 +143,20 @@ def train(
         parts={name: parts[name] for name in ("valid", "test")},
     )
     return fit.fit(compiled, course, settings, folder), course.examples_seen
+
+
+def network_for(data, width):
+    """What builds a network for such examples, and the name of its first block."""
+    arguments = {"input_shape": data.x.shape[1:], "num_classes": data.y.shape[-1]}
+    if width:
+        arguments["width"] = width
+    if data.x.ndim == 3:
+        name, first_block = "lstnet", "features"
+    else:
+        name, first_block = "mlp", "hidden_1"
+        arguments |= {"initial_values": "torch", "negative_slope": 0.1}
+    build = functools.partial(keras_mixup.models.build, name, **arguments)
+    return build, first_block
 
 
 def batches_of(method, data, options, bandwidth, settings, how):

@@ -1,19 +1,5 @@
 """mixup (Zhang et al., 2018) for TensorFlow and Keras."""
 
-import os
-
-# Looked at first: importing keras for a backend that is not installed fails.
-_named = os.environ.get("KERAS_BACKEND") or "tensorflow"
-if _named == "tensorflow":
-    import keras
-
-    _named = keras.backend.backend()
-if _named != "tensorflow":
-    raise ImportError(
-        "keras_mixup needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow before "
-        f"Keras is imported (the backend is {_named} now)."
-    )
-
 from keras_mixup import evaluation, layers, metrics, models, neighbors
 from keras_mixup.cutmix import CutMix
 from keras_mixup.export import export_saved_model
@@ -22,9 +8,11 @@ from keras_mixup.fmix import FMix
 from keras_mixup.mixed_batch import MixedBatch
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
+from keras_mixup.ordinal import ordinal_level, ordinal_rows
 from keras_mixup.random_choice import RandomChoice
 from keras_mixup.resizemix import ResizeMix
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
+from keras_mixup.showing import show
 from keras_mixup.steps import Step, count_steps
 from keras_mixup.training.callbacks import CountEpochs, MixUpSummary
 from keras_mixup.training.classifier import MixUpModel
@@ -34,3 +22,38 @@ from keras_mixup.training.mixmatch import MixMatchModel
 from keras_mixup.training.schedules import AlphaSchedule, LearningRateDrops
 from keras_mixup.training.unlabeled_data import labeled_and_unlabeled
 from keras_mixup.version import __version__
+
+__all__ = [
+    "AlphaSchedule",
+    "CountEpochs",
+    "CutMix",
+    "FMix",
+    "ICTModel",
+    "LearningRateDrops",
+    "MixMatchModel",
+    "MixUp",
+    "MixUpGAN",
+    "MixUpModel",
+    "MixUpSummary",
+    "MixedBatch",
+    "RandomChoice",
+    "ResizeMix",
+    "Step",
+    "__version__",
+    "count_steps",
+    "evaluation",
+    "export_generator",
+    "export_saved_model",
+    "labeled_and_unlabeled",
+    "layers",
+    "metrics",
+    "mix",
+    "models",
+    "neighbors",
+    "ordinal_level",
+    "ordinal_rows",
+    "sample_lambda",
+    "sample_partner",
+    "sample_weights",
+    "show",
+]

@@ -41,9 +41,31 @@ def known_value(alpha):
     return value
 
 
+def check_backend(what, instead=""):
+    """Raises where Keras runs on another backend than TensorFlow."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"{what} needs the TensorFlow backend of Keras. Expected "
+            "KERAS_BACKEND=tensorflow in the environment before Keras is imported"
+            f"{instead}. Received: backend={backend!r}"
+        )
+
+
 def is_variable(value):
     """Whether it is a variable of Keras or of TensorFlow."""
     return isinstance(value, (keras.Variable, tf.Variable))
+
+
+def check_variable(alpha):
+    """Raises for a variable whose later values a pipeline would not see."""
+    other = keras.backend.backend() != "tensorflow"
+    if other and isinstance(alpha, keras.Variable):
+        raise ValueError(
+            "Invalid value received for argument `alpha`. Expected a tf.Variable: on "
+            f"the {keras.backend.backend()} backend a pipeline would keep the value "
+            "that a keras.Variable had at first. Received: a keras.Variable"
+        )
 
 
 def assert_alpha(alpha):
@@ -69,12 +91,12 @@ def check_examples(examples):
         )
 
 
-def check_count(argument, value):
-    """Raises unless the value is an integer >= 1."""
-    if not isinstance(value, numbers.Integral) or value < 1:
+def check_count(argument, value, least=1):
+    """Raises unless the value is an integer >= `least`."""
+    if not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
-            f"Expected an integer >= 1. Received: {argument}={value!r}"
+            f"Expected an integer >= {least}. Received: {argument}={value!r}"
         )
 
 
@@ -110,6 +132,23 @@ def check_num_classes(num_classes):
                 "Invalid value received for argument `num_classes`. Expected an "
                 "integer >= 1, or a dict or list of them for several targets. "
                 f"Received: num_classes={num_classes!r}"
+            )
+
+
+def check_period(period, with_names=False):
+    """Raises unless it is None or a finite number > 0 (or a dict or list of such)."""
+    values = [period]
+    if isinstance(period, Mapping) and with_names:
+        values = list(period.values())
+    elif isinstance(period, (list, tuple)) and with_names:
+        values = list(period)
+    for value in values:
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if value is not None and not (number and 0 < value < math.inf):
+            raise ValueError(
+                "Invalid value received for argument `period`. Expected a finite "
+                "number > 0, such as 360 of degrees, or in a policy a dict or list of "
+                f"them for several targets. Received: period={period!r}"
             )
 
 

@@ -78,7 +78,9 @@ def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
             kind += f" of length {len(batch)}"
         raise ValueError(
             "Invalid batch. Expected (x, y), (x, y, sample_weight), or a dict with "
-            f'"images" and "labels". Received: {kind}'
+            '"images" and "labels". Take another structure apart before, as in '
+            "dataset.map(lambda batch: (batch[inputs], batch[targets])). Received: "
+            f"{kind}"
         )
     tensors = read.tensors() + list((read.boxes or {}).values())
     if not tensors:
@@ -114,6 +116,7 @@ def _split_targets(y, passthrough, num_classes):
     read = []
     for path, leaf in leaves:
         boxes_module.refuse_in_nest(path, leaf)
+        target_checks.refuse_censoring(path)
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         read.append((path, target_checks.read_target(leaf, classes, name)))
@@ -229,9 +232,9 @@ def check_names(batch, policy, further=()):
         for key in path or ("x",)
     } | set(further)
     targets_of = parts[-1] if len(parts) == 2 else None
-    for name in ("passthrough", "quantities", "num_classes", "multi_label"):
+    for name in ("passthrough", "quantities", "num_classes", "multi_label", "period"):
         value = getattr(policy, name)
-        of_targets = name in ("num_classes", "multi_label")
+        of_targets = name in ("num_classes", "multi_label", "period")
         if of_targets and isinstance(value, (tuple, list)):
             fits = isinstance(targets_of, (tuple, list))
             if fits and len(value) != len(targets_of):

@@ -36,13 +36,19 @@ def combined(parts, draw, dtype=None):
     return tf.cast(chosen, dtype) if cast else chosen
 
 
-def combined_masks(parts, draw):
-    """The K boolean masks of one tensor: true where a part of a weight above 0 is."""
-    weights = weights_at(draw, parts[0])
-    present = []
-    for part, weight in zip(shown(parts, draw), weights, strict=True):
-        weight = weight if weight.dtype.is_bool else weight > 0
-        present.append(part & mixing.expand_to_rank(weight, part.shape.rank))
+def combined_masks(parts, draw, padding="union"):
+    """The K boolean masks of one tensor as one, of the parts of a weight above 0.
+
+    It is true where one of them is, or with "intersection" where all of them are.
+    """
+    weights = [tf.cast(one, tf.float32) for one in weights_at(draw, parts[0])]
+    parts = shown(parts, draw)
+    if padding == "intersection":
+        return ~tf.reduce_any(tf.stack(mixing.absences(weights, parts)), axis=0)
+    present = [
+        part & mixing.expand_to_rank(weight > 0, part.shape.rank)
+        for part, weight in zip(parts, weights, strict=True)
+    ]
     return tf.reduce_any(tf.stack(present), axis=0)
 
 

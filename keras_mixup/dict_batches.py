@@ -11,11 +11,16 @@ import typing
 import keras
 import tensorflow as tf
 
+from keras_mixup import target_checks
+
 IMAGES = ("images", "image")
 LABELS = ("labels", "label", "targets", "target")
 MASKS = ("segmentation_masks", "segmentation_mask", "masks", "mask")
 BOXES = "bounding_boxes"
 WEIGHT = "sample_weight"
+
+# How many entries a message shows.
+_SHOWN = 8
 
 # Words in the names of entries that belong to an image as its labels do.
 _WORDS = frozenset(
@@ -56,7 +61,8 @@ def names_in(batch, passthrough=()):
 
     Raises:
         ValueError: for a dict without images or without any target, and for an entry
-            that is named like a target and is none that is known.
+            that is named like a target and is none that is known, or says which times
+            are censored.
     """
     images = images_name(batch)
     known = [key for key in (*LABELS, *MASKS, BOXES) if _is_there(batch, key)]
@@ -72,6 +78,9 @@ def names_in(batch, passthrough=()):
             f"{[*LABELS, *MASKS, BOXES]}, or (x, y), or other entries that are named "
             f"in MixUp(passthrough=...). Received: entries {sorted(batch)}"
         )
+    for path, leaf in keras.tree.flatten_with_path(others):
+        if leaf is not None and not any(key in passthrough for key in path):
+            target_checks.refuse_censoring(path)
     for name in _like_targets(others, passthrough):
         raise ValueError(
             f"The entry `{name}` is named like a target or a weight and would pass "
@@ -91,9 +100,24 @@ def images_name(batch):
         raise ValueError(
             'Invalid batch. Expected (x, y), or a dict with "images" and "labels", or '
             '"image" and "label", and as they are there "segmentation_masks", '
-            f'"bounding_boxes" and "sample_weight". Received: entries {sorted(batch)}'
+            '"bounding_boxes" and "sample_weight". Take other structures apart before, '
+            "as in dataset.map(lambda batch: (batch[inputs], batch[targets])). "
+            f"Received: entries {structure_of(batch)}"
         )
     return found[0]
+
+
+def structure_of(batch):
+    """The entries of a batch with their dtypes and shapes, for a message."""
+    found = []
+    for path, leaf in keras.tree.flatten_with_path(batch):
+        name = "/".join(map(str, path)) or "batch"
+        if leaf is not None and not hasattr(leaf, "dtype"):
+            leaf = tf.convert_to_tensor(leaf)
+        kind = None if leaf is None else tf.as_dtype(leaf.dtype).name
+        found.append(f"{name}: {kind} {getattr(leaf, 'shape', '')}".rstrip())
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f", and {more} more" if more > 0 else "")
 
 
 def weight_name(target, names, given):

@@ -52,7 +52,7 @@ class Draw(typing.NamedTuple):
             (chosen, one.without_positions()) for chosen, one in self.choices
         ]
         regions = self.regions and [
-            region._replace(mask=None, sources=None, count=None)
+            region._replace(mask=None, sources=None, covered=None)
             for region in self.regions
         ]
         grid = self.grid and self.grid._replace(axes=())

@@ -7,7 +7,12 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from keras_mixup import served_inputs, served_outputs, served_preprocessing
+from keras_mixup import (
+    arguments,
+    served_inputs,
+    served_outputs,
+    served_preprocessing,
+)
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training.averaged_weights import AveragedModel
 from keras_mixup.training.classifier import MixUpModel
@@ -100,6 +105,7 @@ def export_saved_model(
             unsuitable network, a task or logits that cannot be known, and a loss and
             an activation that disagree.
     """
+    arguments.check_backend("export_saved_model")
     check_free(path)
     network = model.network if isinstance(model, MixUpModel) else model
     network = model.teacher if isinstance(model, AveragedModel) else network

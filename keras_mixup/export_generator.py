@@ -6,7 +6,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from keras_mixup import keys
+from keras_mixup import arguments, keys
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training import gan_checks
 from keras_mixup.training.gan import MixUpGAN
@@ -37,6 +37,7 @@ def export_generator(model, path, *, postprocess=None, card=None):
         FileExistsError: if the path holds anything.
         ValueError: for a model that is no generator.
     """
+    arguments.check_backend("export_generator")
     check_free(path)
     generator = model.generator if isinstance(model, MixUpGAN) else model
     gan_checks.check_generator(generator)

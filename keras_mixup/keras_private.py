@@ -17,7 +17,7 @@ class OutputMetrics(typing.NamedTuple):
     """The compiled metrics of one output, without and with sample weights."""
 
     name: str | None
-    index: int
+    place: int
     plain: list
     weighted: list
 
@@ -26,7 +26,7 @@ class Producer(typing.NamedTuple):
     """The operation that made a symbolic tensor, its inputs, and which output it is."""
 
     operation: object
-    index: int
+    place: int
     inputs: list
 
 
@@ -113,8 +113,21 @@ def functional_of(network):
 
 
 def nodes_of(graph):
-    """The calls of layers that make up a functional network."""
-    return [node for depth in graph._nodes_by_depth.values() for node in depth]
+    """The calls of layers that make up a functional network, the first ones first."""
+    by_depth = graph._nodes_by_depth
+    return [
+        node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]
+    ]
+
+
+def run_again(graph, inputs, called):
+    """The outputs of a functional network, with `called(operation)` for each call.
+
+    Of symbolic inputs it is the graph of the same operations, called once more.
+    """
+    outputs = graph._run_through_graph(inputs, operation_fn=called)
+    single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+    return outputs[0] if single else outputs
 
 
 def metrics_of_model(network):

@@ -42,8 +42,9 @@ class MixFeatures(keras.layers.Layer):
     `MixUpModel(network, mixup, mix_at=[name])` that names it. Put it where a
     network cannot be cut: in a residual branch, or in a subclassed model
     (hidden-layer mixing: Zhang et al., Table 5; Verma et al., 2019). A mask
-    goes along: in the step it is the union of the masks of all mixed parts. Floats keep
-    their dtype, whatever the dtype policy; uint8 becomes float32.
+    goes along: in the step it is the union of the masks of all mixed parts, or what
+    `padding` of the policy says. Floats keep their dtype, whatever the dtype policy;
+    uint8 becomes float32.
 
     Example:
     >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
@@ -57,12 +58,14 @@ class MixFeatures(keras.layers.Layer):
         points = mixing_points.active_points()
         if points is None or self.name not in points.draws:
             return keras.tree.map_structure(
-                lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs
+                lambda leaf: keras.ops.cast(leaf, _mixed_dtype_of(leaf)), inputs
             )
         return points.mix(self.name, inputs)
 
     def compute_mask(self, inputs, previous_mask):
         def of_one(mask):
+            if mask is None:
+                return None
             # A functional network wires masks when it is made: what happens to
             # them in a step must be a layer there.
             symbolic = isinstance(mask, keras.KerasTensor)
@@ -70,15 +73,13 @@ class MixFeatures(keras.layers.Layer):
                 return MixMask(self.name)(mask)
             return mixing_points.mix_mask(self.name, mask)
 
-        if previous_mask is None:
-            return None
         return keras.tree.map_structure(of_one, previous_mask)
 
     def compute_output_spec(self, inputs):
         # Keras would promise the compute dtype; floats keep the one that they have.
         return keras.tree.map_structure(
             lambda leaf: keras.KerasTensor(
-                leaf.shape, mixing.mixed_dtype(leaf.dtype), leaf.sparse, leaf.ragged
+                leaf.shape, _mixed_dtype_of(leaf), leaf.sparse, leaf.ragged
             ),
             inputs,
         )
@@ -131,10 +132,10 @@ class _PolicyLayer(keras.layers.Layer):
                 "labels are mixed too, use keras_mixup.MixUpModel."
             )
         if not training:
-            return self._with_images(inputs)
+            return _in_backend(self._with_images(inputs), inputs)
         if _is_symbolic(inputs):
             return super().__call__(inputs)
-        return self._with_images(self.policy(inputs))
+        return _in_backend(self._with_images(self.policy(inputs)), inputs)
 
     def call(self, inputs, training=True):
         # Containers hand `training` on to those that have it.
@@ -245,6 +246,20 @@ class CutMix(_PolicyLayer):
         arguments.check_choice("data_format", data_format, tuple(formats))
         axes = {"axes": formats[data_format], **kwargs}
         super().__init__({"alpha": alpha, "seed": seed, **axes}, data_format)
+
+
+def _mixed_dtype_of(leaf):
+    """The dtype of a mixed tensor of any backend, by its name."""
+    dtype = keras.backend.standardize_dtype(leaf.dtype)
+    return tf.as_dtype(mixing.mixed_dtype(tf.as_dtype(dtype))).name
+
+
+def _in_backend(batch, inputs):
+    """A mixed batch as tensors of Keras's backend, where it came as none of tf's."""
+    own = keras.backend.backend() == "tensorflow"
+    if own or any(tf.is_tensor(leaf) for leaf in keras.tree.flatten(inputs)):
+        return batch
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
 
 
 def _is_symbolic(inputs):

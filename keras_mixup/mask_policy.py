@@ -15,7 +15,7 @@ class MaskPolicy(Policy):
     """
 
     averages = False
-    without = ("quantities",)
+    without: tuple[str, ...] = ("quantities",)
 
     def __init__(self, *, axes=None, share_quantities=(), **settings):
         if "quantities" in settings:

@@ -1,9 +1,12 @@
 """Accuracy of unmixed batches, and the metrics of mixed ones."""
 
 import keras
-import tensorflow as tf
+from keras import ops
 
-from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets  # noqa: F401
+from keras_mixup import soft_metrics
+from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets
+
+__all__ = ["CleanAccuracy", "MixedAccuracy", "SoftTargets"]
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -15,12 +18,12 @@ class CleanAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None, threshold=0.5):
         """Counts one batch; a single unit means class 1 above the threshold."""
-        y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
+        y_true, y_pred = map(ops.convert_to_tensor, (y_true, y_pred))
         if is_one_unit(y_pred):
             # Labels of a hinge loss may be -1 and 1.
-            y_true = tf.cast(tf.reshape(y_true, [-1, 1]), tf.float32) > 0.5
+            y_true = ops.cast(ops.reshape(y_true, [-1, 1]), "float32") > 0.5
             matches = keras.metrics.binary_accuracy(
-                y_true, tf.reshape(y_pred, [-1, 1]), threshold
+                y_true, ops.reshape(y_pred, [-1, 1]), threshold
             )
         elif not _are_rows(y_true, y_pred):
             # Class numbers; as floats too.
@@ -32,9 +35,11 @@ class CleanAccuracy(keras.metrics.Mean):
 
 def is_one_unit(y_pred):
     """Whether predictions are one number an example: shape (batch,) or (batch, 1)."""
-    return y_pred.shape.rank == 1 or y_pred.shape[-1] == 1
+    shape = soft_metrics.shape_of(y_pred)
+    return shape is not None and (len(shape) == 1 or shape[-1] == 1)
 
 
 def _are_rows(y_true, y_pred):
     """Whether targets are one-hot rows, by their shape."""
-    return y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1] != 1
+    true, pred = map(soft_metrics.shape_of, (y_true, y_pred))
+    return None not in (true, pred) and len(true) == len(pred) and true[-1] != 1

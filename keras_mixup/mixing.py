@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+# Where a mixed sequence is: where one of its parts is, or where all of them are.
+PADDINGS = ("union", "intersection")
+
 
 @tf.autograph.experimental.do_not_convert
 def mix(nest, lam, partner):
@@ -119,11 +122,12 @@ def mix_parts(parts, coefficients):
     return keras.tree.map_structure(combined, *parts)
 
 
-def mix_masked(parts, masks, coefficients):
+def mix_masked(parts, masks, coefficients, padding="union"):
     """The convex combination of those parts that a boolean mask (batch, ...) keeps.
 
     `sum_k c_k m_k x_k / sum_k c_k m_k`: padding weighs nothing. Where no part is kept,
-    it is the first part.
+    it is the first part. With "intersection" it is the first part that is padding,
+    where there is one of a coefficient above 0.
     """
     rank = masks[0].shape.rank
     present = [
@@ -134,7 +138,22 @@ def mix_masked(parts, masks, coefficients):
     total = tf.add_n(present)
     shares = [tf.math.divide_no_nan(one, total) for one in present]
     shares[0] = tf.where(total > 0, shares[0], 1.0)
+    if padding == "intersection":
+        absent = tf.cast(tf.stack(absences(coefficients, masks)), tf.int32)
+        first, missing = tf.argmax(absent, axis=0), tf.reduce_max(absent, axis=0) > 0
+        shares = [
+            tf.where(missing, tf.cast(first == k, tf.float32), share)
+            for k, share in enumerate(shares)
+        ]
     return convex_combination(parts, shares)
+
+
+def absences(coefficients, masks):
+    """For each part where it is missing: its coefficient is above 0, its mask false."""
+    return [
+        expand_to_rank(coefficient > 0, mask.shape.rank) & ~mask
+        for coefficient, mask in zip(coefficients, masks, strict=True)
+    ]
 
 
 def mixed_dtype(dtype):

@@ -45,7 +45,9 @@ class MixingPoints:
             mixing.check_mixable(leaf, name, averages=self.policy.averages)
         _check_graph(self.draws[name], name)
         draw = self.place(name, leaves)
-        return keras.tree.map_structure(lambda leaf: _mix_one(leaf, draw), features)
+        return keras.tree.map_structure(
+            lambda leaf: _mix_one(leaf, draw, self.policy.padding), features
+        )
 
     def place(self, name, leaves):
         """The draw of a point at its features, which the targets go by later."""
@@ -56,7 +58,7 @@ class MixingPoints:
     def masks_at(self, name, mask):
         """The mask of the mixed features, of that of the unmixed ones."""
         draw = self.policy.placed(self.draws[name], self.key, [mask])
-        return _mask_of_mixed(mask, draw)
+        return _mask_of_mixed(mask, draw, self.policy.padding)
 
     def check_reached(self):
         """Raises unless every point has mixed."""
@@ -97,7 +99,7 @@ def _check_graph(draw, name):
         )
 
 
-def mix_features(features, draw, mask=None):
+def mix_features(features, draw, mask=None, padding="union"):
     """The mixed features. Padding, by a mask (batch, ...), weighs nothing in a sum."""
     parts = mixing.gather_parts([features], draw.partners)
     weights = combining.weights_at(draw, features)
@@ -105,20 +107,21 @@ def mix_features(features, draw, mask=None):
         return combining.combined(parts, draw)
     masks = mixing.gather_parts([mask], draw.partners)
     parts, masks = combining.shown(parts, draw), combining.shown(masks, draw)
-    return mixing.mix_masked(parts, masks, weights)
+    return mixing.mix_masked(parts, masks, weights, padding)
 
 
-def _mix_one(features, draw):
+def _mix_one(features, draw, padding):
     mask = keras_private.mask_of(features)
-    mixed = mix_features(features, draw, mask)
+    mixed = mix_features(features, draw, mask, padding)
     if mask is not None:
-        keras_private.set_mask(mixed, _mask_of_mixed(mask, draw))
+        keras_private.set_mask(mixed, _mask_of_mixed(mask, draw, padding))
     return mixed
 
 
-def _mask_of_mixed(mask, draw):
-    """A mixed sequence is there where one of its parts of a weight above 0 is."""
-    return combining.combined_masks(mixing.gather_parts([mask], draw.partners), draw)
+def _mask_of_mixed(mask, draw, padding):
+    """Where a mixed sequence is, by its parts of a weight above 0."""
+    masks = mixing.gather_parts([mask], draw.partners)
+    return combining.combined_masks(masks, draw, padding)
 
 
 def mix_mask(point, mask):

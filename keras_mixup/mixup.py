@@ -59,6 +59,13 @@ class MixUp(Policy):
             `neighbors.reference_bandwidth` of each batch's own targets.
         kernel: For `"similar_target"`: `"gaussian"`, `exp(-d**2 / 2)` at d bandwidths,
             or `"uniform"`, 1 up to one bandwidth.
+        period: Number > 0 of float targets on a circle, such as 360 of degrees: they
+            are mixed along the shorter arc, in [0, period), and `"similar_target"` goes
+            by their chord. A dict or list for several targets, None in it for one that
+            has none. Targets that are chosen, with `"closer"` or alpha 0, stay.
+        padding: Where a mixed sequence counts: `"union"`, where one of its parts does,
+            or `"intersection"`, where all parts of a share above 0 do. A part does
+            where its sample weight is not 0, and where a mask of Keras has it.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order

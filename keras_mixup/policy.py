@@ -162,6 +162,8 @@ class Policy(Settings):
             ignore_class=self.ignore_class,
             label_smoothing=self.smoothing_of(path),
             multi_label=target_rules.per_target(self.multi_label, path),
+            period=self.period_of(path),
+            padding=self.padding,
         )
 
     def pairing_labels(self, leaves, paths):
@@ -170,7 +172,7 @@ class Policy(Settings):
             return target_rules.pairing_labels(leaves, paths, self.pairing_target)
         if self.pairing == "similar_target":
             return target_rules.pairing_rows(
-                leaves, paths, self.pairing_target, self.bandwidth
+                leaves, paths, self.pairing_target, self.bandwidth, self.period
             )
         return None
 
@@ -180,6 +182,12 @@ class Policy(Settings):
         if named and target_rules.per_target(self.num_classes, path) is None:
             return 0.0
         return self.label_smoothing
+
+    def period_of(self, path):
+        """The period by which a target is mixed: none where it is chosen."""
+        if self.targets == "closer":
+            return None
+        return target_rules.per_target(self.period, path)
 
     def _over(self, dataset, details):
         policy = self

@@ -23,14 +23,14 @@ class Region(typing.NamedTuple):
         sources: For each axis of the grid the position of the partner that is shown at
             each position, int32 (n, size); None where it is the same one.
         resized: Whether the box shows the whole partner.
-        count: How many positions it covers, int32 (n,), or None.
+        covered: How many positions it covers, int32 (n,), or None.
     """
 
     mask: object
     spans: list | None = None
     sources: list | None = None
     resized: bool = False
-    count: object = None
+    covered: object = None
 
 
 def clipped_box(key, share, grid):
@@ -63,7 +63,8 @@ def inner_box(key, applies, grid, sides):
         grid: `grids.Grid`.
         sides: (a, b), the range of a side as a share of the whole axis.
     """
-    n, low, high = tf.shape(applies)[0], *sides
+    low, high = sides
+    n = tf.shape(applies)[0]
     axes = len(grid.sizes)
     drawn = uniform(key, Stream.SIDES, [axes, n]) * (high - low) + low
     place = uniform(key, Stream.PLACES, [axes, n])
@@ -80,7 +81,8 @@ def resized_whole(key, applies, grid, scale):
 
     Each position shows the nearest one of the partner (Qin et al., 2020).
     """
-    n, low, high = tf.shape(applies)[0], *scale
+    low, high = scale
+    n = tf.shape(applies)[0]
     axes = len(grid.sizes)
     tau = uniform(key, Stream.SIDES, [n]) * (high - low) + low
     place = uniform(key, Stream.PLACES, [axes, n])
@@ -133,7 +135,7 @@ def low_frequencies(key, share, grid, decay):
     part = tf.cast(tf.round(tf.cast(share, tf.float64) * count), tf.int32)
     below = _least(levels, part[:, tf.newaxis])
     mask = _with_axes(tf.reshape(below, [n, *grid.sizes]), grid)
-    return Region(mask, count=part)
+    return Region(mask, covered=part)
 
 
 def _least(levels, part):
@@ -188,7 +190,7 @@ def box_of(spans, grid):
         inside = _along(inside, axis, max(grid.axes) + 1)
         mask = inside if mask is None else mask & inside
         count *= end - start
-    return Region(mask, [list(pair) for pair in spans], count=count)
+    return Region(mask, [list(pair) for pair in spans], covered=count)
 
 
 def masks_of(regions):
@@ -214,7 +216,7 @@ def shares_of(regions, masks, grid):
     One region alone knows how many it covers: a mask that nothing but the choice of
     positions reads is never written to memory by XLA.
     """
-    counts = [region.count for region in regions]
+    counts = [region.covered for region in regions]
     if len(regions) > 1:
         further = tuple(range(1, masks[0].shape.rank))
         masks = [tf.cast(mask, tf.int32) for mask in masks[1:]]

@@ -21,8 +21,10 @@ from keras_mixup.quantiles import (
     beta_quantile_of_tensors,
 )
 
-PAIRINGS = ("permutation", "derangement", "roll", "reverse", "same_class")
-PAIRINGS += ("similar_target",)
+PAIRINGS = (
+    *("permutation", "derangement", "roll", "reverse"),
+    *("same_class", "similar_target"),
+)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -116,6 +118,7 @@ def sample_partner(
     *,
     bandwidth="auto",
     kernel="gaussian",
+    period=None,
 ):
     """Draws, for each example of a batch, the index of its partner.
 
@@ -145,17 +148,20 @@ def sample_partner(
             for each entry of a target, or `"auto"`, which is
             `neighbors.reference_bandwidth` of this batch's targets.
         kernel: `"gaussian"`, or `"uniform"`: all j up to the bandwidth alike.
+        period: For `"similar_target"`: number > 0 of targets on a circle, whose
+            distance is the chord, `(period / pi) |sin(pi (y_i - y_j) / period)|`.
 
     Returns:
         An int32 tensor of shape `(batch_size,)`.
 
     Raises:
-        ValueError: for an unknown pairing, bandwidth or kernel, or labels that are
-            missing.
+        ValueError: for an unknown pairing, bandwidth, kernel or period, or labels that
+            are missing.
     """
     arguments.check_bandwidth(bandwidth, pairing)
+    arguments.check_period(period)
     if pairing == "similar_target":
-        labels = similarity.scaled(labels, bandwidth)
+        labels = similarity.scaled(labels, bandwidth, period)
     key = make_key(seed, steps.index_of(step, seed=seed), replica)
     return partners_of(key, batch_size, 2, pairing, labels, kernel)[0]
 

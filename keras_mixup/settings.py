@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, draws, sampling, similarity, steps
+from keras_mixup import arguments, draws, mixing, sampling, similarity, steps
 from keras_mixup import targets as target_rules
 
 
@@ -31,7 +31,7 @@ class Settings:
     `**settings`; those of `without` it does not have.
     """
 
-    without = ()
+    without: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Shows all arguments in the signature of a subclass that has its own."""
@@ -85,8 +85,11 @@ class Settings:
         dtype=None,
         bandwidth="auto",
         kernel="gaussian",
+        period=None,
+        padding="union",
     ):
         if not callable(alpha):
+            arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
             arguments.check_alpha(_value_of(alpha) if variable else alpha)
         arguments.check_examples(examples)
@@ -101,6 +104,8 @@ class Settings:
         arguments.check_quantities(quantities)
         arguments.check_bandwidth(bandwidth, pairing, with_names=True)
         arguments.check_choice("kernel", kernel, similarity.KERNELS)
+        arguments.check_choice("padding", padding, mixing.PADDINGS)
+        arguments.check_period(period, with_names=True)
         arguments.check_pairing_target(pairing_target, pairing, bandwidth)
         arguments.check_dtype(dtype)
         if pairing == "reverse" and examples > 2:
@@ -128,6 +133,8 @@ class Settings:
         self.dtype = None if dtype is None else tf.as_dtype(dtype).name
         self.bandwidth = _plain(bandwidth)
         self.kernel = kernel
+        self.period = _plain(period)
+        self.padding = padding
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -143,6 +150,19 @@ class Settings:
             if not shown or value != argument.default:
                 shown.append(f"{name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other):
+        """Whether it is of the same class and settings.
+
+        Variables are the same where they are one object, and schedules where their
+        configs are equal. How often a policy was called does not matter.
+        """
+        if type(self) is not type(other):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self):
+        return hash((type(self), self.per, self.pairing, self.examples, self.seed))
 
     @property
     def has_schedule(self):
@@ -190,6 +210,15 @@ class Settings:
             config["alpha"] = alpha
         return cls(**config)
 
+    def _compared(self):
+        alpha = self.alpha
+        if arguments.is_variable(alpha) or tf.is_tensor(alpha):
+            alpha = id(alpha), "variable"
+        elif hasattr(alpha, "get_config"):
+            alpha = type(alpha), alpha.get_config()
+        given = {name: getattr(self, name) for name in self._arguments()}
+        return {**given, "alpha": alpha}
+
     @classmethod
     def _arguments(cls):
         return inspect.signature(cls).parameters
@@ -200,14 +229,14 @@ def _names(given):
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _plain(bandwidth):
-    """A bandwidth as JSON writes it."""
-    if isinstance(bandwidth, Mapping):
-        return {name: _plain(one) for name, one in bandwidth.items()}
-    if isinstance(bandwidth, str):
-        return bandwidth
-    several = isinstance(bandwidth, (list, tuple)) or getattr(bandwidth, "shape", ())
-    return list(map(float, bandwidth)) if several else float(bandwidth)
+def _plain(value):
+    """A number, or several of them by name or place, as JSON writes it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if value is None or isinstance(value, str):
+        return value
+    several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
+    return list(map(_plain, value)) if several else float(value)
 
 
 def cannot_change(of, name, by_schedule=True):

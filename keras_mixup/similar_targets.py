@@ -56,7 +56,7 @@ class SimilarTargets(typing.NamedTuple):
         return _in_blocks(share, own, rows, self.kernel, at_once)
 
 
-def similar_targets(targets, bandwidth="auto", kernel="gaussian"):
+def similar_targets(targets, bandwidth="auto", kernel="gaussian", period=None):
     """The table of partners by the likeness of targets (C-Mixup, Yao et al., 2022).
 
     `P(j | i)` falls with `d = |(y_i - y_j) / bandwidth|` as `exp(-d**2 / 2)`, over the
@@ -71,27 +71,33 @@ def similar_targets(targets, bandwidth="auto", kernel="gaussian"):
         bandwidth: A number > 0 in the targets' unit, a number for each entry of a
             target, or `"auto"`: `reference_bandwidth(targets)`.
         kernel: `"gaussian"`, or `"uniform"`: all j with d <= 1 alike.
+        period: Number > 0 of targets on a circle, of which d is the chord,
+            `(period / pi) |sin(pi (y_i - y_j) / period)| / bandwidth`. Each draw then
+            has the distances to all.
 
     Returns:
         A `SimilarTargets`.
 
     Raises:
         ValueError: for targets that are not finite, of unequal shapes, or, with
-            "auto", all the same, and for another bandwidth or kernel.
+            "auto", all the same, and for another bandwidth, kernel or period.
 
     Example:
     >>> table = keras_mixup.neighbors.similar_targets(y_train, bandwidth=1.75)
     """
     arguments.check_bandwidth(bandwidth)
     arguments.check_choice("kernel", kernel, similarity.KERNELS)
+    arguments.check_period(period)
     targets = _checked(targets)
+    if period is not None:
+        targets = np.mod(targets, period)
     if isinstance(bandwidth, str) and (targets == targets[:1]).all():
         raise _wrong(
             "targets that differ for bandwidth='auto', which follows from their "
             "spread; a number makes all of them alike",
             f"{len(targets)} times {targets[0].tolist()}",
         )
-    rows = similarity.scaled(targets, bandwidth).numpy()
+    rows = similarity.scaled(targets, bandwidth, period).numpy()
     if not np.isfinite(rows).all():
         raise _wrong(
             "targets that are finite numbers of bandwidths", f"bandwidth={bandwidth!r}"

@@ -3,10 +3,13 @@
 `P(j | i) = K(|z_i - z_j|) / sum_k K(|z_i - z_k|)`, with targets in units of the
 bandwidth, `z = y / h`, the Euclidean norm over all entries of a target, and a kernel
 `K(d)`: `exp(-d**2 / 2)` (gaussian), or 1 up to d = 1 and 0 beyond (uniform). An example
-is among its own partners, so that every row has one.
+is among its own partners, so that every row has one. Of a target with a period the
+distance is the chord, `(period / pi) |sin(pi (y_i - y_j) / period)|`.
 """
 
 import tensorflow as tf
+
+from keras_mixup import arguments, circle
 
 KERNELS = ("gaussian", "uniform")
 # Above, the distances of all pairs of a batch would take half a gigabyte.
@@ -21,7 +24,7 @@ def kernel_of(squared, kernel):
     return tf.where(squared >= 0, weight, tf.zeros_like(weight))
 
 
-def reference_bandwidth(targets):
+def reference_bandwidth(targets, period=None):
     """The bandwidth of each entry of a target by the normal reference rule.
 
     `h_c = s_c (4 / ((d + 2) n))**(1 / (d + 4))` of n targets of d entries, where s_c is
@@ -31,42 +34,56 @@ def reference_bandwidth(targets):
 
     Args:
         targets: Numbers of shape (n,) or (n, ...).
+        period: Number > 0 of targets on a circle: s_c is then their root mean squared
+            distance from their mean inside of it, `(period / 2 pi) sqrt(1 - R**2)`.
 
     Returns:
         A list of d floats, for the entries of a target in their order. A constant entry
         has 0.
 
     Raises:
-        ValueError: for another rank or dtype.
+        ValueError: for another rank or dtype, or another period.
 
     Example:
     >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
     """
-    return _reference(as_rows(targets)).numpy().tolist()
+    arguments.check_period(period)
+    return _reference(as_rows(targets), period).numpy().tolist()
 
 
-def scaled(targets, bandwidth):
-    """Targets in units of the bandwidth, float64 rows (n, d).
+def scaled(targets, bandwidth, period=None):
+    """Targets in units of the bandwidth, float64 rows (n, d), or (n, 2 d) on a circle.
 
     `bandwidth` is a number, a number for each of d entries, or "auto". A constant entry
     has the bandwidth 0 by that rule, and makes no distance.
     """
     rows = as_rows(targets)
     if isinstance(bandwidth, str):
-        return tf.math.divide_no_nan(rows, _reference(rows))
-    bandwidth = tf.constant(bandwidth, tf.float64)
+        bandwidth = _reference(rows, period)
+    else:
+        bandwidth = tf.constant(bandwidth, tf.float64)
     if bandwidth.shape.rank and bandwidth.shape[0] != rows.shape[1]:
         raise ValueError(
             "Invalid value received for argument `bandwidth`. Expected a number, or "
             f"one for each of the {rows.shape[1]} entries of a target. Received: "
             f"{bandwidth.shape[0]} numbers"
         )
-    return rows / bandwidth
+    if period is None:
+        return tf.math.divide_no_nan(rows, bandwidth)
+    placed = circle.points(rows, period)
+    scale = bandwidth[:, tf.newaxis] if bandwidth.shape.rank else bandwidth
+    placed = tf.math.divide_no_nan(placed, scale)
+    return tf.reshape(placed, [-1, 2 * rows.shape[1]])
 
 
-def _reference(rows):
+def _reference(rows, period=None):
     n, d = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(rows)))
-    return tf.math.reduce_std(rows, axis=0) * (4 / ((d + 2) * n)) ** (1 / (d + 4))
+    if period is None:
+        spread = tf.math.reduce_std(rows, axis=0)
+    else:
+        of_both = tf.math.reduce_variance(circle.points(rows, period), axis=0)
+        spread = tf.sqrt(tf.reduce_sum(of_both, axis=-1))
+    return spread * (4 / ((d + 2) * n)) ** (1 / (d + 4))
 
 
 def as_rows(targets):

@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 # Their updates add sample weights of positions whose label is true or false, so
 # a soft label can enter as both, each with its share.
@@ -49,7 +50,8 @@ class MixedAccuracy(keras.metrics.MeanMetricWrapper):
     Raises:
         ValueError: for class numbers, or targets of another shape than the predictions.
         tf.errors.InvalidArgumentError: for labels outside of [0, 1], and for rows that
-            sum to more than 1 without `multi_label` (XLA leaves this check out).
+            sum to more than 1 without `multi_label` (XLA leaves this check out, and so
+            do the other backends of Keras).
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class SoftTargets(keras.metrics.Metric):
         ValueError: for another metric, or targets of another shape than the
             predictions.
         tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA leaves this
-            check out).
+            check out, and so do the other backends of Keras).
 
     Example:
     >>> auc = keras_mixup.metrics.SoftTargets(keras.metrics.AUC())
@@ -116,15 +118,15 @@ class SoftTargets(keras.metrics.Metric):
         y_true, y_pred = _of_one_shape(y_true, y_pred, self.dtype, "SoftTargets")
         weight = 1.0
         if sample_weight is not None:
-            weight = tf.cast(sample_weight, self.dtype)
-            while weight.shape.rank < y_true.shape.rank:
-                weight = weight[..., tf.newaxis]
+            weight = ops.cast(sample_weight, self.dtype)
+            while len(weight.shape) < len(y_true.shape):
+                weight = weight[..., None]
         for label, share in ((1.0, y_true), (0.0, 1 - y_true)):
             share = share * weight
             class_id = getattr(self.metric, "class_id", None)
             if class_id is not None:
-                share = share[..., class_id, tf.newaxis]
-            self.metric.update_state(tf.fill(tf.shape(y_true), label), y_pred, share)
+                share = share[..., class_id, None]
+            self.metric.update_state(ops.full_like(y_true, label), y_pred, share)
 
     def result(self):
         """That of the metric."""
@@ -167,38 +169,51 @@ def _check_counts(metric):
 def _share_that_is_right(y_true, y_pred, threshold, multi_label):
     dtype = keras.config.floatx()
     y_true, y_pred = _of_one_shape(y_true, y_pred, dtype, "MixedAccuracy")
-    one_unit = y_pred.shape.rank == 1 or y_pred.shape[-1] == 1
-    if one_unit or multi_label:
-        right = tf.where(y_pred > tf.cast(threshold, dtype), y_true, 1 - y_true)
-        return right if y_pred.shape.rank == 1 else tf.reduce_mean(right, axis=-1)
-    tf.debugging.assert_less_equal(
-        tf.reduce_sum(y_true, axis=-1),
-        tf.cast(1 + _ROUNDING, dtype),
+    rank = len(y_pred.shape)
+    if rank == 1 or y_pred.shape[-1] == 1 or multi_label:
+        right = ops.where(y_pred > ops.cast(threshold, dtype), y_true, 1 - y_true)
+        return right if rank == 1 else ops.mean(right, axis=-1)
+    _assert_less_equal(
+        ops.sum(y_true, axis=-1),
+        1 + _ROUNDING,
         "MixedAccuracy takes rows of one class each. Expected rows that sum to at most "
         "1, or MixedAccuracy(multi_label=True) for independent labels.",
     )
-    predicted = tf.one_hot(tf.argmax(y_pred, axis=-1), y_pred.shape[-1], dtype=dtype)
-    return tf.reduce_sum(y_true * predicted, axis=-1)
+    predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), y_pred.shape[-1], dtype=dtype)
+    return ops.sum(y_true * predicted, axis=-1)
 
 
 def _of_one_shape(y_true, y_pred, dtype, name):
     """Labels in [0, 1] and predictions, of one shape and dtype."""
-    y_true = tf.cast(tf.convert_to_tensor(y_true), dtype)
-    y_pred = tf.cast(tf.convert_to_tensor(y_pred), dtype)
-    ranks = [y_true.shape.rank, y_pred.shape.rank]
-    if None not in ranks and ranks[0] + 1 == ranks[1] and y_pred.shape[-1] == 1:
-        y_true = y_true[..., tf.newaxis]
-    elif None not in ranks and ranks[1] + 1 == ranks[0] and y_true.shape[-1] == 1:
-        y_true = y_true[..., 0]
-    if not y_true.shape.is_compatible_with(y_pred.shape):
+    y_true = ops.cast(ops.convert_to_tensor(y_true), dtype)
+    y_pred = ops.cast(ops.convert_to_tensor(y_pred), dtype)
+    true, pred = shape_of(y_true), shape_of(y_pred)
+    if None not in (true, pred):
+        if len(true) + 1 == len(pred) and pred[-1] == 1:
+            y_true = y_true[..., None]
+        elif len(pred) + 1 == len(true) and true[-1] == 1:
+            y_true = y_true[..., 0]
+    if not tf.TensorShape(shape_of(y_true)).is_compatible_with(pred):
         raise ValueError(
             f"{name} compares labels with predictions of the same shape. Expected "
-            f"targets of the shape of the predictions, {y_pred.shape}. Received: shape "
-            f"{y_true.shape}. Class numbers become rows by MixUp(num_classes=...); for "
-            'integer labels that are not mixed take "accuracy".'
+            f"targets of the shape of the predictions, {pred}. Received: shape "
+            f"{shape_of(y_true)}. Class numbers become rows by MixUp(num_classes=...); "
+            'for integer labels that are not mixed take "accuracy".'
         )
     message = f"{name} takes labels in [0, 1], mixed or not. Received others."
-    rounding = tf.cast(_ROUNDING, dtype)
-    tf.debugging.assert_less_equal(y_true, 1 + rounding, message)
-    tf.debugging.assert_greater_equal(y_true, -rounding, message)
-    return tf.clip_by_value(y_true, 0, 1), y_pred
+    _assert_less_equal(y_true, 1 + _ROUNDING, message)
+    _assert_less_equal(-y_true, _ROUNDING, message)
+    return ops.clip(y_true, 0, 1), y_pred
+
+
+def shape_of(tensor):
+    """The known shape as a tuple, or None where TensorFlow knows no rank."""
+    rank = getattr(tensor.shape, "rank", len)
+    return None if rank is None else tuple(tensor.shape)
+
+
+def _assert_less_equal(tensor, bound, message):
+    """Fails, where a graph of TensorFlow runs, on a greater value."""
+    if keras.backend.backend() == "tensorflow":
+        bound = tf.cast(bound, tensor.dtype)
+        tf.debugging.assert_less_equal(tensor, bound, message)

@@ -7,6 +7,10 @@ import tensorflow as tf
 from keras_mixup import targets
 from keras_mixup.mixing import check_mixable, check_rank_known, expand_to_rank
 
+# Names of targets that say whether a time is that of an event or of censoring.
+_OF_CENSORING = frozenset(
+    ["event", "events", "event_observed", "censored", "censoring", "is_censored"]
+)
 # What a sum of a row may miss of 1, in 16 bits and over many classes.
 _TOLERANCE = 1e-2
 
@@ -49,6 +53,7 @@ def check_targets(read, policy, dense):
         name = "/".join(map(str, path)) or "y"
         classes = targets.per_target(num_classes, path)
         smoothing = policy.smoothing_of(path)
+        check_circle(leaf, policy, path)
         if _is_composite(leaf) or not targets.is_integer(leaf):
             check_mixable(leaf, name)
             # One number for several targets may be meant for the others.
@@ -74,6 +79,36 @@ def check_targets(read, policy, dense):
             )
         if weight is not None and mixing and not policy.is_identity:
             _check_not_negative(weight, name)
+
+
+def refuse_censoring(path):
+    """Raises for a target that says which times are censored, by its name."""
+    for key in path:
+        if str(key).lower() in _OF_CENSORING:
+            raise ValueError(
+                f"The target `{key}` says which times are censored. The time of a "
+                "censored example is a bound, and the mean of a bound and a time is "
+                "neither. Expected examples that are not censored, with their times "
+                "as the target: leave the censored ones out, or join them behind the "
+                f"mixing. In a pipeline MixUp(passthrough={str(key)!r}) lets it pass "
+                "as it is; a label of its own needs another name. Received: a target "
+                f"`{'/'.join(map(str, path))}`"
+            )
+
+
+def check_circle(target, policy, path):
+    """Raises for a target with a period that is none of floats, or is smoothed."""
+    period, name = policy.period_of(path), "/".join(map(str, path)) or "y"
+    if period is None:
+        return
+    smoothing = policy.smoothing_of(path)
+    if smoothing or not target.dtype.is_floating:
+        raise ValueError(
+            f"Target `{name}` that is not on a circle. Expected floats without label "
+            "smoothing for a target with a period: cast angles to a float, and name "
+            "in MixUp(period={...}) the targets that have one, of several. Received: "
+            f"dtype {target.dtype.name}, label_smoothing={smoothing}, period={period}"
+        )
 
 
 def _check_pairing_labels(labels, policy):

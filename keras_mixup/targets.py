@@ -9,12 +9,18 @@ weight of zero at its position: the same rule serves both.
 Integers and booleans are class numbers, or rows where `has_rows` says so.
 """
 
+import functools
 from collections.abc import Mapping
 
 import tensorflow as tf
 
-from keras_mixup import similarity
-from keras_mixup.mixing import check_rank_known, convex_combination, expand_to_rank
+from keras_mixup import circle, similarity
+from keras_mixup.mixing import (
+    absences,
+    check_rank_known,
+    convex_combination,
+    expand_to_rank,
+)
 
 TARGETS = ("mix", "closer")
 
@@ -117,10 +123,11 @@ def target_coefficients(coefficients, targets):
     ]
 
 
-def weigh(coefficients, weights):
+def weigh(coefficients, weights, padding="union"):
     """W and the shares `t_k w_k / W` (t_k where W is zero), given every w_k.
 
     Weights may be negative. Where they cancel, so that no W y~ is the sum, W is NaN.
+    With "intersection" W is 0 where any part of t_k > 0 has w_k = 0.
     """
     # A coefficient of each position makes a weight of each.
     rank = max(one.shape.rank for one in (*weights, *coefficients))
@@ -136,7 +143,26 @@ def weigh(coefficients, weights):
         for product, t in zip(products, coefficients, strict=True)
     ]
     cancel = (total == 0) & (tf.add_n([tf.abs(product) for product in products]) > 0)
-    return tf.where(cancel, float("nan"), total), shares
+    total = tf.where(cancel, float("nan"), total)
+    if padding == "intersection":
+        total = tf.where(_in_all(coefficients, weights), total, tf.zeros_like(total))
+    return total, shares
+
+
+def weights_of_terms(coefficients, weights, padding):
+    """The weights w_k by which each part has a loss of its own: as in `weigh`."""
+    if padding == "union" or weights[0] is None:
+        return weights
+    rank = max(one.shape.rank for one in (*weights, *coefficients))
+    weights = [expand_to_rank(weight, rank) for weight in weights]
+    here = _in_all(coefficients, weights)
+    return [tf.where(here, weight, tf.zeros_like(weight)) for weight in weights]
+
+
+def _in_all(coefficients, weights):
+    """Where each part of a coefficient above 0 has a weight other than 0."""
+    missing = absences(coefficients, [weight != 0 for weight in weights])
+    return ~functools.reduce(tf.logical_or, missing)
 
 
 def mix_target(
@@ -147,6 +173,8 @@ def mix_target(
     ignore_class=None,
     label_smoothing=0,
     multi_label=False,
+    period=None,
+    padding="union",
 ):
     """The mixed target and its weight, or None where nothing is weighted.
 
@@ -160,6 +188,8 @@ def mix_target(
         ignore_class: Integer or None; gives weight 0 to its positions.
         label_smoothing: Float in [0, 1).
         multi_label: Whether the entries of a row are labels by themselves.
+        period: Number or None; the floats are then mixed on a circle.
+        padding: `"union"` or `"intersection"`, as of `weigh`.
     """
     if is_integer(parts[0]):
         if ignore_class is not None:
@@ -171,9 +201,11 @@ def mix_target(
             parts = [one_hot(part, num_classes) for part in parts]
     shares, total = coefficients, None
     if weights[0] is not None:
-        total, shares = weigh(coefficients, weights)
+        total, shares = weigh(coefficients, weights, padding)
     if is_integer(parts[0]) and label_smoothing == 0:
         return select_target(parts, coefficients), total
+    if period is not None and len(parts) > 1:
+        return circle.mixed(parts, shares, period), total
     parts = [smooth(part, label_smoothing, multi_label) for part in parts]
     return convex_combination(parts, shares), total
 
@@ -213,9 +245,13 @@ def per_target(value, path):
 
 def pairing_labels(leaves, paths, name=None):
     """The target that the pairing goes by: the only one, or the named one."""
+    return _pairing_target(leaves, paths, name)[0]
+
+
+def _pairing_target(leaves, paths, name):
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
-        leaf
+        (leaf, path)
         for leaf, path in zip(leaves, paths, strict=True)
         if name is None or name in path
     ]
@@ -228,16 +264,16 @@ def pairing_labels(leaves, paths, name=None):
     )
 
 
-def pairing_rows(leaves, paths, name, bandwidth):
+def pairing_rows(leaves, paths, name, bandwidth, period=None):
     """The rows of `pairing="similar_target"`, in units of the bandwidth.
 
     Of a dict of bandwidths the named targets count together.
     """
     named = bandwidth if isinstance(bandwidth, Mapping) else {name: bandwidth}
-    found = [
-        similarity.scaled(pairing_labels(leaves, paths, name), one)
-        for name, one in named.items()
-    ]
+    found = []
+    for name, width in named.items():
+        leaf, path = _pairing_target(leaves, paths, name)
+        found.append(similarity.scaled(leaf, width, per_target(period, path)))
     rows = tf.concat(found, axis=1)
     finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
     tf.debugging.Assert(

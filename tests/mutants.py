@@ -171,9 +171,9 @@ MUTANTS = {
     ),
     "shift the mixed layer": (
         "keras_mixup/training/cuts.py",
-        "places = [_output_of(network.get_layer(name), graph) for name in names]",
-        "places = [_output_of(network.layers[network.layers.index("
-        "network.get_layer(name)) - 1], graph) for name in names]",
+        "places = [_output_of(layer, graph) for layer in found]",
+        "places = [_output_of(graph.layers[graph.layers.index(layer) - 1], graph) "
+        "for layer in found]",
         "tests/training/test_hidden_layers.py",
     ),
     "ignore the replica": (
@@ -196,7 +196,7 @@ MUTANTS = {
     ),
     "mix at inference": (
         "keras_mixup/layers.py",
-        "lambda leaf: tf.cast(leaf, mixing.mixed_dtype(leaf.dtype)), inputs",
+        "lambda leaf: keras.ops.cast(leaf, _mixed_dtype_of(leaf)), inputs",
         "lambda leaf: leaf[::-1], inputs",
         "tests/training/test_hidden_layers.py tests/test_layers.py",
     ),
@@ -269,9 +269,51 @@ MUTANTS = {
     ),
     "padding of a Masking layer weighs": (
         "keras_mixup/training/mixed_inputs.py",
-        "mixing_points.mix_features(leaf, draw, masks.get(id(leaf)))",
+        "mixing_points.mix_features(leaf, draw, masks.get(id(leaf)), policy.padding)",
         "mixing_points.mix_features(leaf, draw)",
         "tests/training/test_mixed_inputs.py",
+    ),
+    "a padding that the inputs do not follow": (
+        "keras_mixup/training/mixed_inputs.py",
+        "masks.get(id(leaf)), policy.padding)",
+        "masks.get(id(leaf)))",
+        "tests/test_padding.py",
+    ),
+    "a position that one part lacks counts": (
+        "keras_mixup/targets.py",
+        "total = tf.where(_in_all(coefficients, weights), total, tf.zeros_like(total))",
+        "pass",
+        "tests/test_padding.py",
+    ),
+    "parts of no share have to be there": (
+        "keras_mixup/mixing.py",
+        "expand_to_rank(coefficient > 0, mask.shape.rank) & ~mask",
+        "expand_to_rank(coefficient >= 0, mask.shape.rank) & ~mask",
+        "tests/test_padding.py",
+    ),
+    "the longer arc": (
+        "keras_mixup/circle.py",
+        "tf.floor((part - heaviest) / period + 0.5)",
+        "tf.floor((part - heaviest) / period)",
+        "tests/test_circle.py",
+    ),
+    "the first part begins the arc": (
+        "keras_mixup/circle.py",
+        "more = expand_to_rank(share > most, part.shape.rank)",
+        "more = expand_to_rank(share > 2.0, part.shape.rank)",
+        "tests/test_circle.py",
+    ),
+    "what is rounded is a whole period": (
+        "keras_mixup/circle.py",
+        "tf.minimum(around, _last_before(period, own))",
+        "around",
+        "tests/test_circle.py",
+    ),
+    "a level counts one half": (
+        "keras_mixup/ordinal.py",
+        "> 0.5",
+        ">= 0.5",
+        "tests/test_ordinal.py",
     ),
     "where all is padding there is nothing": (
         "keras_mixup/mixing.py",

@@ -44,7 +44,7 @@ def test_settings(settings, message):
         ((np.float32(1), X), "scalar"),
         ((X, X, X, X), "length 4"),
         ((X, {"boxes": X, "classes": X}), "joined, not averaged"),
-        ({"x": X, "y": Y}, r'"images" and "labels".*\[\'x\', \'y\'\]'),
+        ({"x": X, "y": Y}, r'"images" and "labels".*x: float32 \(4, 3\), y: int64'),
         ({"images": X, "bounding_boxes": {"boxes": X}}, "bounding_boxes.*classes"),
     ],
 )

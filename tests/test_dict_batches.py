@@ -99,8 +99,26 @@ def test_what_is_named_in_passthrough_passes():
 
 
 def test_two_names_for_images_are_refused():
-    with pytest.raises(ValueError, match=r"Invalid batch.*\['image', 'images', 'lab"):
+    with pytest.raises(ValueError, match=r"Invalid batch.*entries image: .*, images: "):
         mix({"images": X, "image": X, "labels": ROWS})
+
+
+def test_another_structure_is_shown_and_taken_apart_as_the_message_says():
+    batch = {"scan": {"pixels": X, "age": ROWS}, "finding": ROWS, "id": np.arange(8)}
+    with pytest.raises(
+        ValueError, match=r"scan/pixels: float32 \(8, 4, 4, 3\)"
+    ) as found:
+        mix(batch)
+    assert "batch[inputs], batch[targets]" in str(found.value)
+    many = {f"entry{i}": ROWS for i in range(30)}
+    with pytest.raises(ValueError, match="and 22 more"):
+        mix(many)
+    inputs, targets = {**batch["scan"], "id": batch["id"]}, batch["finding"]
+    x, y = mix((inputs, targets), passthrough="id")
+    expected = oracles.mix(X, lam_of(), ROLLED)
+    np.testing.assert_allclose(x["pixels"], expected, atol=1e-6)
+    np.testing.assert_allclose(y, oracles.mix(ROWS, lam_of(), ROLLED), atol=1e-6)
+    np.testing.assert_array_equal(x["id"], np.arange(8))
 
 
 def test_weights_stand_beside_the_target_whatever_its_name():

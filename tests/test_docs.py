@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+import keras
+import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ NOT_RUN = {
     "index.md": {"sh": 1},
     "moving_over.md": {"py": 3},
     "networks.md": {"py": 1},
+    "speed.md": {"sh": 1},
     "scale_out.md": {"py": 3, "sh": 3, "yaml": 1},
 }
 
@@ -41,6 +44,7 @@ LONG = {"export.md": pytest.mark.slow}
 )
 def test_the_blocks_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
     names, others = {}, {}
     for language, content in blocks(name):
         if language == "python":
@@ -50,6 +54,28 @@ def test_the_blocks_run(name, tmp_path, monkeypatch):
         else:
             others[language] = others.get(language, 0) + 1
     assert others == NOT_RUN.get(name, {})
+    CHECKS.get(name, len)(names)
+
+
+def check_recipes(names):
+    """The losses of the page, by their formulas."""
+    cross = keras.losses.CategoricalCrossentropy(from_logits=True)
+    # i-Mix, of the last batch: one term of the mixed row.
+    expected = cross(names["mixed"].y, names["z"])
+    np.testing.assert_allclose(names["loss"], expected, rtol=1e-5)
+    # RegMixup where nothing is mixed: (1 + eta) times the loss of the batch.
+    x, rows = names["x"][:16], np.eye(10)[names["y"][:16]]
+    policy = keras_mixup.MixUp(0.0, num_classes=10)
+    model = names["RegMixup"](names["classifier"](), policy, eta=0.5)
+    model.compile("sgd", cross)
+    expected = 1.5 * cross(rows, model(x))
+    found = model.train_on_batch(x, names["y"][:16])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # The train step of one's own counts each batch once.
+    assert names["steps_so_far"] == 8
+
+
+CHECKS = {"recipes.md": check_recipes}
 
 
 def run_session(content):
@@ -79,23 +105,26 @@ def test_the_tutorial_runs_and_is_a_notebook(tmp_path, monkeypatch, capsys):
     assert kinds.count("markdown") >= 4
 
 
-def test_the_picture_of_the_policies_is_that_of_its_program(tmp_path):
-    draw = runpy.run_path(str(DOCS / "policies_picture.py"))["draw"]
-    draw(tmp_path / "policies.png")
+@pytest.mark.parametrize(
+    "name", ["policies", pytest.param("regression", marks=pytest.mark.slow)]
+)
+def test_a_picture_is_that_of_its_program(name, tmp_path):
+    draw = runpy.run_path(str(DOCS / f"{name}_picture.py"))["draw"]
+    draw(tmp_path / f"{name}.png")
     found, committed = (
-        matplotlib.image.imread(folder / "policies.png") for folder in (tmp_path, DOCS)
+        matplotlib.image.imread(folder / f"{name}.png") for folder in (tmp_path, DOCS)
     )
     assert found.shape == committed.shape
-    # Fonts may differ, digits may not.
+    # Fonts may differ, and so may points of a training, a little.
     assert np.abs(found - committed).mean() < 0.01
-    assert (DOCS / "policies.png").stat().st_size < 200_000
+    assert (DOCS / f"{name}.png").stat().st_size < 200_000
 
 
 def test_the_api_page_has_every_public_name():
     text = (DOCS / "api.md").read_text()
     modules = ("evaluation", "layers", "metrics", "models", "neighbors")
     for name in vars(keras_mixup):
-        if name.startswith("_") or name in ("os", "keras", *modules):
+        if name.startswith("_") or name in modules:
             continue
         if isinstance(getattr(keras_mixup, name), type(pathlib)):
             continue

@@ -105,7 +105,7 @@ def test_metrics_of_outputs_are_in_the_order_of_flat_outputs():
         one.name: (
             [metric.name for metric in one.plain],
             [metric.name for metric in one.weighted],
-            flat[one.index].shape[1],
+            flat[one.place].shape[1],
         )
         for one in found
     }
@@ -210,6 +210,26 @@ def test_nodes_of_a_graph_are_its_calls_and_not_those_elsewhere():
     assert len(nodes) == 2
     first = next(node for node in nodes if node.input_tensors[0] is inputs)
     assert [out.shape for out in first.outputs] == [(None, 3)]
+
+
+def test_nodes_come_in_the_order_of_their_calls():
+    layers = [keras.layers.Dense(3) for _ in range(4)]
+    graph = keras_private.functional_of(keras.Sequential([keras.Input((3,)), *layers]))
+    calls = [node.operation for node in keras_private.nodes_of(graph)]
+    assert calls[1:] == layers
+
+
+def test_run_again_calls_what_it_is_given_for_each_operation():
+    inputs, layer = keras.Input((3,)), keras.layers.Dense(3)
+    network = keras.Model(inputs, layer(inputs))
+    again = keras_private.run_again(
+        network, network.inputs, lambda operation: operation
+    )
+    whole = keras.Model(network.input, again)
+    np.testing.assert_array_equal(whole(np.eye(3)), network(np.eye(3)))
+    assert whole.weights == network.weights
+    other = keras_private.run_again(network, network.inputs, lambda _: lambda x: x)
+    assert other is network.inputs[0]
 
 
 def test_producer_of_a_tensor_is_the_call_that_gave_it():

@@ -1,6 +1,6 @@
 """The faults of other implementations: here each has the right answer or an error.
 
-The letters stand for the rows of the README's table, and more of keras.layers 3.15;
+The letters stand for the rows of docs/peers.md, and more of keras.layers 3.15;
 what happens there is said in each test.
 """
 

@@ -1,4 +1,4 @@
-"""The README's program runs as it stands; its speeds are those of the benchmarks."""
+"""The README's programs run as they stand; speeds are those of the benchmarks."""
 
 import pathlib
 import re
@@ -8,12 +8,14 @@ from benchmarks.report import interval
 from experiments.report import result_file
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
 
 
 def test_the_blocks_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
-    assert len(blocks) >= 5
+    assert len(blocks) == 2
+    assert len(README.read_text().splitlines()) <= 130
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
@@ -45,7 +47,7 @@ def test_the_ratios_are_those_of_the_benchmark():
         size = "x".join(map(str, cell["batch"]))
         row = [size, cell["dtype"], cell["memory"]]
         expected.append([*row, *(one and interval(one, ".2f") for one in found)])
-    text = README.read_text()
+    text = (DOCS / "speed.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in text.splitlines()]
     rows = [row for row in rows if re.fullmatch(r"\d+x\d+x\d+x3", row[0])]
     assert len(rows) == 6
@@ -57,6 +59,15 @@ def test_the_ratios_are_those_of_the_benchmark():
         if size == "64x224x224x3":
             low = float(ratio.partition("(")[2].partition(" ")[0])
             assert low <= {"uint8": 5, "float32": 3}[dtype]
+    ratio = next(r[3] for r in rows if r[:3] == ["64x224x224x3", "uint8", "by default"])
+    told = f"**Speed**: {ratio.partition(' ')[0]} times `keras.layers.MixUp`"
+    assert told in README.read_text()
+
+
+def test_the_faults_are_as_many_as_the_rows_of_their_table():
+    rows = re.findall(r"^\| .*", (DOCS / "peers.md").read_text(), flags=re.M)
+    assert len(rows) == 1 + 13
+    assert "[thirteen faults](docs/peers.md)" in README.read_text()
 
 
 def test_sentences_with_times_are_those_of_the_benchmarks():
@@ -69,7 +80,7 @@ def test_sentences_with_times_are_those_of_the_benchmarks():
         for memory in ("kept", "by default")
     )
     sentence = f"floats are mixed in {kept:.1f} ms where it takes {usual:.1f}"
-    assert sentence in text_of("README.md")
+    assert sentence in text_of("docs/speed.md")
     over = limit["by default"]["mixing_over_copy"]["copy by TensorFlow"]
     page = text_of("benchmarks/README.md")
     assert f"the mixing is within {100 * (over['high'] - 1):.0f} % of it" in page

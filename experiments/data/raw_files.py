@@ -64,9 +64,10 @@ def text(source, name, sha256=None):
 
 
 def _content(path, member):
-    """The bytes of a file or of a zip file's member, at most so many."""
+    """The bytes of a file, unpacked if it is a .gz, or of a zip file's member."""
     if member is None:
-        with path.open("rb") as file:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rb") as file:
             content = file.read(LARGEST + 1)
     else:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:

@@ -1,4 +1,4 @@
-"""Four tables with a number as their target, and one that comes with scikit-learn.
+"""Four tables with a number as their target, a series, and a table of scikit-learn.
 
 The files are read as they lie in `regression/<name>` of `data_dir`. Copies of them
 differ in bytes, line ends, and what stands for a missing value ("?", "NaN" or nothing),
@@ -14,32 +14,40 @@ from collections.abc import Callable
 
 import numpy as np
 import sklearn.datasets
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import minmax_scale
 
 from experiments.data import raw_files
 from experiments.data.sources import CorruptData, MissingData
 
-# Rows that are trained on, validated and tested with; others are split by groups.
-PARTS = {
-    "airfoil": (1003, 300, 200),
-    "no2": (200, 200, 100),
-    "diabetes": (242, 100, 100),
-}
+# Days that are seen, and how many days after the last of them the target is.
+WINDOW, HORIZON = 168, 12
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """A table: float64 features (NaN where one is missing), targets, groups or None."""
+    """A table: float64 features (NaN where one is missing), targets, groups or None.
+
+    Attributes:
+        features: (n, d), or windows (n, time, d).
+        targets: (n,), or several each (n, c).
+        groups: (n,), or None.
+        parts: How many rows train, validate and test.
+        shuffled: Whether each seed has a split of its own; otherwise the first rows
+            train and the last ones test.
+    """
 
     features: np.ndarray
     targets: np.ndarray
     groups: np.ndarray | None = None
+    parts: tuple[int, int, int] = ()
+    shuffled: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a table: float32 (n, d) and (n, 1), and the group of each row."""
+    """A part of a table: float32 (n, ...) and (n, c), and the group of each row."""
 
     x: np.ndarray
     y: np.ndarray
@@ -53,11 +61,13 @@ class Table:
     file: str
     url: str
     parse: Callable
-    rows: int
+    # As in `Rows`: of a table with groups, whole groups, by their number.
+    parts: tuple[int, int, int]
     # Sum of the targets, to six digits.
     total: float
     # Whether each column is scaled to [0, 1] over all rows.
     scaled: bool = True
+    shuffled: bool = True
 
 
 def _number(field):
@@ -98,24 +108,37 @@ def _skillcraft(text):
     return Rows(features, targets, leagues)
 
 
+def _exchange(text):
+    """Windows of days, in time, and the day to be told; each rate by its greatest."""
+    days = _numbers(line.split(",") for line in text.split())
+    days /= np.abs(days).max(axis=0)
+    windows = sliding_window_view(days[:-HORIZON], WINDOW, axis=0)
+    return Rows(windows.transpose(0, 2, 1), days[WINDOW + HORIZON - 1 :])
+
+
 _UCI = "https://archive.ics.uci.edu/dataset"
 TABLES = {
     "airfoil": Table(
         *("airfoil_self_noise.dat", f"{_UCI}/291/airfoil+self+noise", _airfoil),
-        *(1503, 187628.0),
+        *((1003, 300, 200), 187628.0),
     ),
     "no2": Table(
         *("no2.csv", "https://lib.stat.cmu.edu/datasets/NO2.dat", _no2),
-        *(500, 1849.18, False),
+        *((200, 200, 100), 1849.18, False),
+    ),
+    "exchange_rate": Table(
+        "exchange_rate.txt.gz",
+        "https://github.com/laiguokun/multivariate-time-series-data",
+        *(_exchange, (4373, 1518, 1518), 42289.7, False, False),
     ),
     "crime": Table(
         *("communities.data", f"{_UCI}/183/communities+and+crime", _crime),
-        *(1994, 474.53),
+        *((1390, 231, 373), 474.53, True, False),
     ),
     "skillcraft": Table(
         "SkillCraft1_Dataset.csv",
         f"{_UCI}/272/skillcraft1+master+table+dataset",
-        *(_skillcraft, 3395, 216395.0),
+        *(_skillcraft, (1878, 806, 711), 216395.0, True, False),
     ),
 }
 
@@ -128,7 +151,8 @@ def load_table(name, data_dir):
         CorruptData: where it holds something else than the table.
     """
     if name == "diabetes":
-        return Rows(*sklearn.datasets.load_diabetes(return_X_y=True))
+        x, y = sklearn.datasets.load_diabetes(return_X_y=True)
+        return Rows(x, y, parts=(242, 100, 100))
     table = TABLES[name]
     folder = pathlib.Path(data_dir or "<data_dir>", "regression", name)
     if not (data_dir and raw_files.locate(folder, table.file)):
@@ -141,39 +165,41 @@ def load_table(name, data_dir):
         found = (len(rows.targets), float(f"{rows.targets.sum():.6g}"))
     except (ValueError, KeyError, IndexError, csv.Error) as error:
         raise CorruptData(f"The file {table.file} is damaged: {error}") from error
-    if found != (table.rows, table.total):
+    expected = sum(table.parts)
+    if found != (expected, table.total):
         raise CorruptData(
             f"The file {table.file} in {folder} is damaged, or another one. Expected "
-            f"{table.rows} rows whose targets add up to {table.total:g}. Received: "
+            f"{expected} rows whose targets add up to {table.total:g}. Received: "
             f"{found[0]} rows, {found[1]:g}"
         )
     if table.scaled:
         rows = dataclasses.replace(rows, features=minmax_scale(rows.features))
-    return rows
+    if rows.groups is not None:
+        order = np.argsort(rows.groups, kind="stable")
+        ordered = (rows.features[order], rows.targets[order], rows.groups[order])
+        rows = Rows(*ordered)
+    return dataclasses.replace(rows, parts=table.parts, shuffled=table.shuffled)
 
 
-def split(rows, seed, parts=None):
-    """The parts "train", "valid" and "test", by a seed.
+def split(rows, seed):
+    """The parts "train", "valid" and "test".
 
-    `parts` are their numbers of rows, which are shuffled. Without them, whole groups
-    are: 0.1 of them, rounded, validate and 0.2 test. A missing value becomes its
-    column's mean over the training part, or 0 where there is none.
+    Where rows are shuffled, a seed says how. A missing value becomes its column's mean
+    over the training part, or 0 where there is none.
     """
-    generator = np.random.default_rng(seed)
-    if parts is not None:
-        order = generator.permutation(len(rows.targets))
-        chosen = np.split(order[: sum(parts)], np.cumsum(parts)[:-1])
-    else:
-        names = generator.permutation(np.unique(rows.groups))
-        valid, test = (max(1, round(share * len(names))) for share in (0.1, 0.2))
-        bounds = (len(names) - valid - test, len(names) - test)
-        members = np.split(names, bounds)
-        chosen = [np.flatnonzero(np.isin(rows.groups, some)) for some in members]
-    imputer = SimpleImputer(keep_empty_features=True).fit(rows.features[chosen[0]])
+    order = np.arange(len(rows.targets))
+    if rows.shuffled:
+        order = np.random.default_rng(seed).permutation(order)
+    chosen = np.split(order, np.cumsum(rows.parts)[:-1])
+    features = rows.features
+    if features.ndim == 2:
+        imputer = SimpleImputer(keep_empty_features=True).fit(features[chosen[0]])
+        features = imputer.transform(features)
+    targets = rows.targets.reshape(len(order), -1)
     return {
         name: Part(
-            imputer.transform(rows.features[index]).astype("float32"),
-            rows.targets[index, np.newaxis].astype("float32"),
+            features[index].astype("float32"),
+            targets[index].astype("float32"),
             None if rows.groups is None else rows.groups[index],
         )
         for name, index in zip(("train", "valid", "test"), chosen, strict=True)

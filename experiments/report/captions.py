@@ -36,6 +36,10 @@ CAPTIONS = {
     "figure5_gan/samples": "Real points in blue and generated ones in orange after 10, "
     "100, 1,000, 10,000 and 20,000 iterations, one row for each data set and method; "
     "below each panel the share of samples that lie outside of it.",
+    "policies/curves": _ERROR("of ERM, mixup, CutMix and its family"),
+    "policies/occluded": "Test errors where a square of half of the side lies on each "
+    "image, a point for each seed.",
+    "policies/reliability": _RELIABILITY("mixup, CutMix and its family"),
     "quickstart/curves": "Error over epochs on test images, on training images of real "
     "labels and on those of wrong labels: with mixup the last two part, and the first "
     "stays low.",

@@ -109,6 +109,16 @@ CLAIMS = (
         fits=_CLEAN,
     ),
     Claim(
+        "Policies",
+        "policies",
+        "CutMix and its family lower the test error of networks that fit their images.",
+        {"median_error": "lower"},
+        r"(CutMix|ResizeMix|FMix|mixup 1 or) ?.*",
+        f"{_CIFAR}, 100 epochs of 200.",
+        further={"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."},
+        fits=_CLEAN,
+    ),
+    Claim(
         "Figure 4",
         "figure4_speech",
         "mixup lowers the error of VGG-11 on the Google commands.",

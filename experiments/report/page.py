@@ -1,7 +1,7 @@
 """One page of all that was found: `python -m experiments report [--output FILE]`.
 
-It is made from files alone: `experiments/results`, `benchmarks/results`, the README's
-table of other implementations, the cards of `saved_models`.
+It is made from files alone: `experiments/results`, `benchmarks/results`, the table
+of docs/peers.md, the cards of `saved_models`.
 """
 
 import argparse
@@ -181,14 +181,13 @@ def whole_of(result, folder):
 
 
 def conformance(_):
-    """The README's table of what other implementations do."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    part = readme.partition("## Against other implementations")[2]
+    """The table of what other implementations do, as docs/peers.md has it."""
+    text = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
     yield html.paragraph(
         "What the others do was reproduced on the versions named; what ours does is a "
         "test for each row (tests/test_peers.py). An empty cell was not tried."
     )
-    rows = re.search(r"(^\|.*\n)+", part, re.MULTILINE)
+    rows = re.search(r"(^\|.*\n)+", text, re.MULTILINE)
     yield html.from_markdown("What other implementations do", rows[0])
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import mixing
+from keras_mixup import arguments, mixing
 from keras_mixup.evaluation import channels
 from keras_mixup.evaluation import scores as scores_lib
 from keras_mixup.evaluation.gradients import input_gradient
@@ -79,6 +79,7 @@ def i_fgsm(
     References:
         Kurakin et al. (2017); Zhang et al. (2018), section 3.5 and Table 3.
     """
+    arguments.check_backend("An attack")
     if not isinstance(steps, numbers.Integral) or steps < 1:
         raise ValueError(
             "Invalid value received for argument `steps`. "
@@ -142,6 +143,7 @@ def adversarial_errors(model, batches, attack, source=None, ks=(1, 5), progress=
     >>> white = adversarial_errors(model, batches, attack)
     >>> black = adversarial_errors(model, batches, attack, source=another)
     """
+    arguments.check_backend("evaluation.adversarial_errors")
     check_ks(ks)
     if attack is not None and not callable(attack):
         raise ValueError(

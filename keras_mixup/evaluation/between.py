@@ -54,6 +54,7 @@ def between(
     References:
         Zhang et al. (2018), section 3.1 and Figures 2a and 2b.
     """
+    arguments.check_backend("evaluation.between")
     arguments.check_choice("target", target, TARGETS)
     lams = _checked_lams(np.linspace(0, 1, 21) if lams is None else lams)
     arguments.check_count("batch_size", batch_size)

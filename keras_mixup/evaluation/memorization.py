@@ -28,6 +28,7 @@ def memorization(model, x, given, corrupted, batch_size=512):
     References:
         Zhang et al. (2018), section 3.4 and Table 2.
     """
+    arguments.check_backend("evaluation.memorization")
     arguments.check_count("batch_size", batch_size)
     x, given, corrupted = (np.asarray(array) for array in (x, given, corrupted))
     _check_labels(given, corrupted)

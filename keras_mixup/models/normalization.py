@@ -15,8 +15,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     training, and in its gradient, that costs more time than some convolutions do.
     The arguments, weights and their names are Keras's, and so are the values but for
     rounding. What the fused operation does not know (another axis or rank, a mask,
-    renorm, synchronized replicas, float64), a frozen layer, and inference are left to
-    Keras.
+    renorm, synchronized replicas, float64), a frozen layer, inference, and the other
+    backends are left to Keras.
 
     As in Keras, a step computes the statistics in float32, and they are rounded to the
     dtype of the weights: under a policy that is "bfloat16" or "float16" throughout,
@@ -29,8 +29,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        inputs = tf.convert_to_tensor(inputs)
-        if not (training and self.trainable and self._can_be_fused(inputs, mask)):
+        trains = training and self.trainable and keras.backend.backend() == "tensorflow"
+        if trains:
+            inputs = tf.convert_to_tensor(inputs)
+        if not (trains and self._can_be_fused(inputs, mask)):
             return super().call(inputs, training=training, mask=mask)
         channels = inputs.shape[-1]
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import combining, keys, mixing, steps
+from keras_mixup.showing import scaled
 
 
 class MixUpSummary(keras.callbacks.Callback):
@@ -21,9 +22,8 @@ class MixUpSummary(keras.callbacks.Callback):
 
     Args:
         log_dir: Folder of the event files.
-        batch: A batch `(x, y)` to show, images in [0, 255] (uint8) or any float
-            range, which is scaled to its least and greatest value. None shows
-            no images.
+        batch: A batch `(x, y)` to show, images scaled as those of `keras_mixup.show`
+            are; the policy stands in the description. None shows no images.
         steps: How many of the epoch's steps the histogram covers at most.
         images: How many images the grid shows at most.
 
@@ -75,7 +75,8 @@ class MixUpSummary(keras.callbacks.Callback):
                 lam = self._draws(first, steps, shows_images)
                 tf.summary.histogram("mixup/lam", lam)
             if shows_images:
-                tf.summary.image("mixup/batch", self._grid(first)[tf.newaxis])
+                grid, policy = self._grid(first)[tf.newaxis], repr(self.model.mixup)
+                tf.summary.image("mixup/batch", grid, description=policy)
 
     def on_train_end(self, logs=None):
         """Closes the event file."""
@@ -233,11 +234,9 @@ class WarnOfMixedLabels(keras.callbacks.Callback):
 def image_grid(images):
     """Images as one picture, near square: (n, h, w, c) to (rows h, columns w, c).
 
-    Values are scaled from their least and greatest to [0, 1], float32.
+    Values are scaled to [0, 1] as those of `show` are, float32.
     """
-    images = tf.cast(images, tf.float32)
-    low, high = tf.reduce_min(images), tf.reduce_max(images)
-    images = tf.math.divide_no_nan(images - low, high - low)
+    images, _ = scaled(images)
     count, height, width, channels = images.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

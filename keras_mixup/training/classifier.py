@@ -18,6 +18,7 @@ from keras_mixup.training import clean_accuracy as of_clean
 from keras_mixup.training import (
     counting,
     cuts,
+    layer_names,
     mixed_inputs,
     mixed_loss,
     mixed_metrics,
@@ -68,7 +69,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
             is the input. Of several, one is drawn each step, as in manifold
-            mixup. A functional network is cut there; elsewhere name a
+            mixup. A functional network is cut there, one inside of it too
+            ("backbone/block_3"); elsewhere name a
             `keras_mixup.layers.MixFeatures` layer. At padding, features weigh
             nothing where the mask is known: at hidden layers, and at inputs that go
             into a `keras.layers.Masking` layer of a functional network.
@@ -104,7 +106,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         metric_targets=None,
         **kwargs,
     ):
-        names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+        names = layer_names.own_names(network, mix_at)
         model_checks.check_arguments(network, mixup, names, metric_targets)
         # The network casts its inputs itself, and its policy decides on loss scaling.
         settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
@@ -190,7 +192,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             with mixing_points.mixing_at(None), keras.StatelessScope():
                 clean = self.network(points.inputs, training=False)
             _, _, parts_of = points.mixed
-            mixed_targets.note_masks(y_pred, clean, parts_of)
+            mixed_targets.note_masks(y_pred, clean, parts_of, self.mixup.padding)
         return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):

@@ -3,8 +3,8 @@
 import keras
 
 from keras_mixup import keras_private, layers
-
-INPUT = "input"
+from keras_mixup.training import layer_names
+from keras_mixup.training.layer_names import INPUT
 
 
 def find_cuts(network, mix_at):
@@ -14,22 +14,17 @@ def find_cuts(network, mix_at):
         A list of names, in the order of the network.
 
     Raises:
-        ValueError: for a name that no layer has, with the names that exist.
+        ValueError: for a name that no layer has, with the nearest that there are.
     """
-    top = {layer.name: layer for layer in getattr(network, "layers", ())}
     inner = {layer.name: layer for layer in keras_private.all_layers(network)}
-    # Functional networks know their inputs, and so does a built Sequential.
-    functional = bool(getattr(network, "inputs", None))
     cuts = []
     for name in mix_at:
         if name == INPUT or isinstance(inner.get(name), layers.MixFeatures):
             continue
-        if functional and name in top:
-            cuts.append(name)
-        else:
-            raise ValueError(_unknown(name, network, top, inner, functional))
-    order = list(top)
-    return sorted(cuts, key=order.index)
+        if layer_names.layer_at(network, name) is None:
+            raise ValueError(layer_names.unknown(name, network))
+        cuts.append(name)
+    return sorted(cuts, key=layer_names.order_of(network))
 
 
 def cut(network, names):
@@ -42,18 +37,22 @@ def cut(network, names):
         return []
     graph = keras_private.functional_of(network)
     try:
-        places = [_output_of(network.get_layer(name), graph) for name in names]
+        if any("/" in name for name in names):
+            graph = _opened(graph, names)
+        found = [layer_names.layer_at(network, name) for name in names]
+        places = [_output_of(layer, graph) for layer in found]
         starts, ends = [graph.input, *places], [*places, graph.output]
         return [
             keras.Model(start, end) for start, end in zip(starts, ends, strict=True)
         ]
     except ValueError as error:
+        can = layer_names.some_of(layer_names.that_can_be_cut(graph))
         raise ValueError(
             f"The network cannot be cut after {names}. Expected layers through whose "
             "output alone everything passes, each called once (not inside a residual "
-            "branch, not one of several inputs, not before layers that use a mask). "
-            "Put a keras_mixup.layers.MixFeatures layer there and name it in `mix_at`. "
-            f"Keras says: {error}"
+            "branch, not one of several inputs, not before layers that use a mask), "
+            f"such as {can}. Or put a keras_mixup.layers.MixFeatures layer there and "
+            f"name it in `mix_at`. Keras says: {str(error)[:200]}"
         ) from error
 
 
@@ -67,27 +66,42 @@ def run_segments(segments, names, inputs, points, training):
     return features
 
 
+def _opened(graph, names):
+    """The network in which nested ones of these paths are replaced by their layers.
+
+    The layers are called once more, so that they share their weights with the network.
+    """
+
+    def run(graph, inputs, before):
+        def called(operation):
+            path = f"{before}{operation.name}/"
+            if not any(name.startswith(path) for name in names):
+                return operation
+            nested = keras_private.functional_of(operation)
+
+            def call(inputs, **_):
+                # As a nested network casts what it is given.
+                pairs = zip(keras.tree.flatten(inputs), nested.inputs, strict=True)
+                inputs = [
+                    one if one.dtype == own.dtype else keras.ops.cast(one, own.dtype)
+                    for one, own in pairs
+                ]
+                return run(nested, inputs, path)
+
+            return call
+
+        return keras_private.run_again(graph, inputs, called)
+
+    return keras.Model(graph.input, run(graph, graph.inputs, ""))
+
+
 def _output_of(layer, graph):
     """What a layer gives in this graph; elsewhere it may have been called too."""
     nodes = [n for n in keras_private.nodes_of(graph) if n.operation is layer]
+    outputs = getattr(layer, "outputs", None) or ()
+    if not nodes and len(outputs) == 1:
+        # A nested network that was opened: the output of its last layer.
+        return _output_of(keras_private.producer_of(outputs[0]).operation, graph)
     if len(nodes) != 1 or len(nodes[0].outputs) != 1:
         raise ValueError(f"`{layer.name}` is called {len(nodes)} times.")
     return nodes[0].outputs[0]
-
-
-def _unknown(name, network, top, inner, functional):
-    points = [key for key, v in inner.items() if isinstance(v, layers.MixFeatures)]
-    known = [INPUT, *top] if functional else [INPUT, *points]
-    message = (
-        f"Unknown layer name received for argument `mix_at`. Expected one of {known}"
-        f" or the name of a MixFeatures layer {points}. Received: {name!r}."
-    )
-    if isinstance(network, keras.Sequential) and not functional:
-        return message + " A Sequential is cut once it is built: begin it with Input."
-    if name in inner:
-        kind = "inside another layer" if functional else "of a subclassed network"
-        message += (
-            f" `{name}` is a layer {kind}, where a network cannot be cut: put a "
-            "keras_mixup.layers.MixFeatures layer there."
-        )
-    return message

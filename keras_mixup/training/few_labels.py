@@ -42,7 +42,7 @@ class FewLabelsModel(SeveralWorkers, AveragedModel):
     def __init__(self, network, mixup, teacher_decay, ramp_up, **kwargs):
         name = type(self).__name__
         few_labels_checks.check_policy(mixup, name)
-        model_checks.check_arguments(network, mixup, ["input"], None)
+        model_checks.check_arguments(network, mixup, ["input"], None, of=name)
         model_checks.check_network(network, ["input"], [], of=name)
         mixed_inputs.check_input_dtype(network, mixup)
         few_labels_checks.check_steps("ramp_up", ramp_up)

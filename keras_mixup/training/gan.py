@@ -78,6 +78,7 @@ class MixUpGAN(TwoNetworks):
         seed=None,
         **kwargs,
     ):
+        arguments.check_backend("MixUpGAN")
         super().__init__(generator, discriminator, seed, **kwargs)
         arguments.check_choice("mode", mode, gan_batches.MODES)
         if generator_loss is None:

@@ -71,6 +71,8 @@ def mix_inputs(network, x, points):
     leaves, put_back = batches.split_features(x, names, policy.mixed_integers)
     masks = masks_of_inputs(network, x)
     draw = points.place(cuts.INPUT, leaves)
-    return put_back(
-        [mixing_points.mix_features(leaf, draw, masks.get(id(leaf))) for leaf in leaves]
-    )
+    mixed = [
+        mixing_points.mix_features(leaf, draw, masks.get(id(leaf)), policy.padding)
+        for leaf in leaves
+    ]
+    return put_back(mixed)

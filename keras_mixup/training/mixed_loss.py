@@ -212,6 +212,7 @@ def _of_rank(weight, rank):
 def _sum_of_terms(loss, target, y_pred, weights, masks):
     """`sum_k t_k L(y_k)`, where each part has its own weights and its own mask."""
     total = 0.0
+    weights = target.weights_of_terms(weights)
     masks = masks or [None] * len(weights)
     parts = zip(target.parts, target.shares, weights, masks, strict=True)
     for y, share, weight, mask in parts:
@@ -226,7 +227,7 @@ def _mixed(loss, target, weights):
     dtype = target.parts[0].dtype
     dtype = dtype if dtype.is_floating else tf.float32
     parts = [tf.cast(part, dtype) for part in target.parts]
-    mixed, total = targets.mix_target(parts, weights, target.shares)
+    mixed, total = target.mixed(parts, weights)
     return _smoothed(loss, mixed, target), total
 
 

@@ -63,13 +63,13 @@ def update_metrics(compiled, y, y_pred, sample_weight, metric_targets):
         flat_y, flat_pred = (
             keras_private.flat_outputs(compiled, nest) for nest in (y, y_pred)
         )
-        if of_output.index >= len(flat_y):
+        if of_output.place >= len(flat_y):
             continue  # As in Keras, outputs without a target have no metrics.
-        target, prediction = flat_y[of_output.index], flat_pred[of_output.index]
+        target, prediction = flat_y[of_output.place], flat_pred[of_output.place]
         weights = None
         if sample_weight is not None:
             flat = keras_private.flat_outputs(compiled, sample_weight)
-            weight = flat[of_output.index] if len(flat) == len(flat_y) else flat[0]
+            weight = flat[of_output.place] if len(flat) == len(flat_y) else flat[0]
             weights = weight.parts if weight is not None else None
         classes = _holds_classes(target, of_output.plain + of_output.weighted)
         for metrics, used in ((of_output.plain, None), (of_output.weighted, weights)):
@@ -141,7 +141,7 @@ def _update_by_mixed(metric, target, prediction, weights):
             else mask * mixing.expand_to_rank(weight, mask.shape.rank)
             for mask, weight in zip(present, weights, strict=True)
         ]
-    mixed, total = targets.mix_target(parts, weights, target.shares)
+    mixed, total = target.mixed(parts, weights)
     metric.update_state(mixed, prediction, total)
 
 
@@ -156,6 +156,7 @@ def _update_by_parts(metric, target, prediction, weights):
         return
     masks = noted_masks(prediction, target) or [None] * len(target.parts)
     fitted = [None] * len(masks) if weights is None else _fitted(weights, target)
+    fitted = target.weights_of_terms(fitted)
     shares = target.shares_of_examples()
     if isinstance(metric, keras.metrics.IoU):
         # It counts in whole numbers, which would cut a share to 0.

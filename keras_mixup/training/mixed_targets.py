@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import boxes, keras_private, mixing, targets
+from keras_mixup import boxes, keras_private, mixing, target_checks, targets
 from keras_mixup.training import dense_targets
 
 
@@ -21,10 +21,10 @@ from keras_mixup.training import dense_targets
 class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
-    `shares[k]` is t_k, of shape () or (batch,). `smoothing` and `multi_label` are what
-    the policy says of this target. `refused_as` is its name where it is shared by area,
-    so that it may be no quantity. `loss` is the compiled loss that has taken it, None
-    before and where there is none.
+    `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label`, `period`
+    and `padding` are what the policy says of this target. `refused_as` is its name
+    where it is shared by area, so that it may be no quantity. `loss` is the compiled
+    loss that has taken it, None before and where there is none.
     """
 
     parts: list
@@ -32,7 +32,18 @@ class MixedTarget:
     smoothing: float = 0.0
     multi_label: bool = False
     refused_as: str | None = None
+    period: float | None = None
+    padding: str = "union"
     loss: object = None
+
+    def mixed(self, parts, weights):
+        """The mixed target and its weight, of the parts as floats."""
+        settings = {"period": self.period, "padding": self.padding}
+        return targets.mix_target(parts, weights, self.shares, **settings)
+
+    def weights_of_terms(self, weights):
+        """The weights of the parts where each has a loss or a metric of its own."""
+        return targets.weights_of_terms(self.shares, weights, self.padding)
 
     def shares_of_examples(self):
         """The shares, each of shape (batch,)."""
@@ -106,7 +117,8 @@ def mixed_targets(y, policy, parts_of, shares):
         name = "/".join(map(str, path)) or "y"
         refused_as = None if policy.may_be_quantity(path) else name
         parts = parts_of(leaf)
-        return MixedTarget(parts, shares, smoothing, multi_label, refused_as)
+        further = policy.period_of(path), policy.padding
+        return MixedTarget(parts, shares, smoothing, multi_label, refused_as, *further)
 
     return _mapped(mixed, y)
 
@@ -147,12 +159,18 @@ def any_mask(y_pred):
     return any(mask is not None for mask in masks)
 
 
-def note_masks(y_pred, clean, parts_of):
-    """Notes on each prediction the masks of its K parts, from the clean batch."""
+def note_masks(y_pred, clean, parts_of, padding="union"):
+    """Notes on each prediction the masks of its K parts, from the clean batch.
+
+    With "intersection" each part has the mask of them all.
+    """
     pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
     for mixed, unmixed in pairs:
         mask = keras_private.mask_of(unmixed)
-        mixed._mixup_masks = None if mask is None else parts_of(mask)
+        masks = None if mask is None else parts_of(mask)
+        if masks is not None and padding == "intersection":
+            masks = [functools.reduce(tf.logical_and, masks)] * len(masks)
+        mixed._mixup_masks = masks
 
 
 def noted_masks(y_pred, target):
@@ -170,6 +188,8 @@ def check_batch(y, sample_weight):
     flat = keras.tree.flatten_with_path(y)
     for path, leaf in flat:
         boxes.refuse_in_nest(path, leaf)
+        if leaf is not None:
+            target_checks.refuse_censoring(path)
     leaves = [leaf for _, leaf in flat] + keras.tree.flatten(sample_weight)
     leaves = [tf.convert_to_tensor(leaf) for leaf in leaves if leaf is not None]
     names = ["/".join(map(str, path)) or "y" for path, leaf in flat if leaf is not None]
@@ -199,6 +219,7 @@ def _check_target(path, leaf, policy):
             f"MixUp(passthrough=...). Received: {list(policy.passthrough)}, a target "
             f"at {'/'.join(map(str, path))}"
         )
+    target_checks.check_circle(leaf, policy, path)
     if leaf.dtype != tf.string and not targets.is_integer(leaf):
         mixing.check_mixable(leaf, "y")
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mixup import arguments, keras_private, layers
 from keras_mixup.policy import Policy
+from keras_mixup.training import layer_names
 from keras_mixup.training.mixed_metrics import CHOICES
 
 # What `fit`, `evaluate` and `predict` of the network itself would run or read.
@@ -37,8 +38,12 @@ METHODS = (
 )
 
 
-def check_arguments(network, mixup, mix_at, metric_targets):
+def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
     """Raises for an argument of the constructor that is not what it has to be."""
+    arguments.check_backend(
+        of,
+        ", or mixing in the pipeline: dataset.apply(keras_mixup.MixUp(...))",
+    )
     if not isinstance(network, keras.Layer):
         kind = f"{type(network).__module__}.{type(network).__qualname__}"
         raise ValueError(
@@ -104,9 +109,11 @@ def check_network(network, mix_at, cut_names, of="MixUpModel"):
                 "(x, y)) inside of the network's train_step. "
                 f"Received: network={network!r}"
             )
-    if cut_names and _is_own(network, "call"):
+    for inside in _networks_to_cut(network, cut_names):
+        if not _is_own(inside, "call"):
+            continue
         raise ValueError(
-            f"The network {type(network).__name__} has its own `call`, which a cut at "
+            f"The network {type(inside).__name__} has its own `call`, which a cut at "
             f"{cut_names} would leave out: it runs the layers of the graph alone. "
             'Expected mix_at="input", or keras_mixup.layers.MixFeatures layers in the '
             f"graph, named in `mix_at`. Received: mix_at={list(mix_at)}"
@@ -122,6 +129,14 @@ def check_network(network, mix_at, cut_names, of="MixUpModel"):
             "case. "
             f"Received: mix_at={list(mix_at)}"
         )
+
+
+def _networks_to_cut(network, cut_names):
+    return [
+        inside
+        for name in cut_names
+        for inside in layer_names.networks_on_the_way(network, name)
+    ]
 
 
 def _is_own(network, name):

@@ -5,6 +5,7 @@ import math
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from keras_mixup import arguments
 
@@ -162,19 +163,21 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """The learning rate of that step: a float32 scalar tensor."""
-        step = tf.cast(step, tf.float64)
+        # Under JAX whole numbers are exact up to 2**24 only.
+        kind = "float32" if keras.backend.backend() == "jax" else "float64"
+        step = ops.cast(step, kind)
         thresholds = [first_step_of(e, self.steps_per_epoch) for e in self.drops]
-        passed = step >= tf.constant(thresholds, tf.float64)
-        passed = tf.reduce_sum(tf.cast(passed, tf.float64))
-        rate = self.learning_rate * tf.pow(tf.constant(self.factor, tf.float64), passed)
+        passed = [ops.cast(step >= threshold, kind) for threshold in thresholds]
+        factor = ops.convert_to_tensor(self.factor, kind)
+        rate = self.learning_rate * ops.power(factor, sum(passed, ops.zeros((), kind)))
         if self.warm_up:
             share = step / self.steps_per_epoch / self.warm_up
             rising = (
                 self.warm_up_from + (self.learning_rate - self.warm_up_from) * share
             )
             rising_until = first_step_of(self.warm_up, self.steps_per_epoch)
-            rate = tf.where(step < rising_until, rising, rate)
-        return tf.cast(rate, tf.float32)
+            rate = ops.where(step < rising_until, rising, rate)
+        return ops.cast(rate, "float32")
 
     def get_config(self):
         """The arguments of the constructor."""

@@ -9,6 +9,7 @@ import statistics
 from experiments.report import result_file, tables
 
 README, NOTEBOOK = "README.md", "experiments/README.md"
+FOUND, LIMITS = "docs/experiments.md", "docs/limits.md"
 ALPHA, GANS = "docs/alpha.md", "docs/gans.md"
 
 
@@ -53,7 +54,8 @@ def table4_tabular(result):
     gains = sum(change(result, f"{g}/mixup 1/test_error") < 0 for g in groups)
     errors = ([mean(result, f"{g}/{a}/test_error") for a in alphas] for g in groups)
     rising = sum(row == sorted(row) for row in errors)
-    yield README, f"at alpha 1 mixup errs less on {gains} of the 6"
+    for page in (README, FOUND):
+        yield page, f"at alpha 1 mixup errs less on {gains} of the 6"
     yield ALPHA, f"mixup errs less on {gains} of the 6 at alpha 1"
     yield NOTEBOOK, f"At alpha 1 mixup errs less on {gains} of the 6."
     yield NOTEBOOK, f"from each alpha to the next on {rising} of the 6"
@@ -76,10 +78,10 @@ def figure3_cifar(result):
     cell = f"{row}/mixup 1/median_error"
     training = at_epoch(result, row, "ERM", "train", "error")
     yield (
-        README,
+        FOUND,
         f"errs on {training:.0f} % of its augmented training images; there the",
     )
-    yield README, f"there the difference is {difference(result, cell, unit=' points')}"
+    yield FOUND, f"there the difference is {difference(result, cell, unit=' points')}"
     yield NOTEBOOK, f"ERM errs on {training:.0f} % of the augmented images"
     yield NOTEBOOK, f"the difference, {difference(result, cell)} for the median"
     interval = difference(result, cell).partition("(")[2].strip(")")
@@ -99,10 +101,11 @@ def capacity(result):
     calibration = [
         mean(result, f"{row}/{m}/calibration_error") for m in ("ERM", "mixup 1")
     ]
-    yield README, f"fits its images (training error {fitted:.1f} %)"
+    yield FOUND, f"fits its images (training error {fitted:.1f} %)"
     gained = difference(result, cell, unit=" points")
-    yield README, f"mixup: {gained}"
-    yield README, f"and {gained} on 10,000"
+    yield FOUND, f"mixup: {gained}"
+    yield README, f"a network that fits them: {gained} of error by mixup"
+    yield LIMITS, f"and {gained} on 10,000"
     yield ALPHA, f"a wider one fits, it is {gained.strip(')')}; `capacity`)"
     yield NOTEBOOK, f"ERM errs on {fitted:.1f} % of its training images"
     yield NOTEBOOK, f"from {errors[0]:.1f} to {errors[1]:.1f} %"
@@ -110,10 +113,33 @@ def capacity(result):
     yield NOTEBOOK, f"from {calibration[0]:.1f} to {calibration[1]:.1f} %"
 
 
+def policies(result):
+    def of(row):
+        return difference(result, f"{row}/median_error")
+
+    def hidden(row, digits):
+        return f"{mean(result, f'{row}/half_random'):.{digits}f}"
+
+    rows = ("ERM", "mixup 1", "CutMix 1")
+    erm, mixup, cutmix = (mean(result, f"{row}/calibration_error") for row in rows)
+    yield README, f"{of('CutMix 1')} by CutMix; the calibration error falls from"
+    yield README, f"falls from {erm:.0f} to {mixup:.0f} and {cutmix:.0f} %"
+    pointed = of("CutMix 1").replace(" (", " points (")
+    yield FOUND, f"CutMix: {pointed}, ResizeMix and FMix about the same"
+    behind = [hidden(row, 0) for row in ("CutMix 1", "ERM")]
+    yield FOUND, f"it errs on {behind[0]} % where ERM errs on {behind[1]} %"
+    yield NOTEBOOK, f"CutMix by {of('CutMix 1')}, ResizeMix by {of('ResizeMix')}"
+    yield NOTEBOOK, f"FMix by {of('FMix 1')}, the coin by {of('mixup 1 or CutMix 1')}"
+    yield NOTEBOOK, f"where mixup has {of('mixup 1')}"
+    erm, mixup, cutmix = (hidden(row, 1) for row in rows)
+    yield NOTEBOOK, f"CutMix errs on {cutmix} % where ERM errs on {erm} and mixup on"
+    yield NOTEBOOK, f"where ERM errs on {erm} and mixup on {mixup}"
+
+
 def table1_imagenet(result):
     groups = result_file.groups(result["runs"])
     training = span([at_epoch(result, g, "ERM", "train", "error") for g in groups])
-    yield README, f"still errs on {training} % of its augmented training images |"
+    yield FOUND, f"still errs on {training} % of its augmented training images |"
     yield NOTEBOOK, f"ERM errs on {training} % of them, augmented"
     short, long = (
         [
@@ -133,7 +159,7 @@ def figure4_speech(result):
         first, second = (difference(result, cell) for cell in cells)
         return f"{first.replace(' (', f'{unit} (')} and {second}"
 
-    yield README, f"test set are {both('VGG-11', 'test', ' points')}"
+    yield FOUND, f"test set are {both('VGG-11', 'test', ' points')}"
     yield NOTEBOOK, f"of VGG-11 are {both('VGG-11', 'test')} for alpha"
     yield NOTEBOOK, f"On validation they are {both('VGG-11', 'valid')}, those of LeNet"
     yield NOTEBOOK, f"those of LeNet {both('LeNet', 'valid')}, the signs"
@@ -154,7 +180,7 @@ def figure1_toy(result):
         / mean(result, f"{shape}/mixup 1/gradient_max")
         for shape in shapes
     ]
-    yield README, f"slopes {steeper[0]:.0f} and {steeper[1]:.0f} times less steep"
+    yield FOUND, f"slopes {steeper[0]:.0f} and {steeper[1]:.0f} times less steep"
     yield NOTEBOOK, f"is {steeper[0]:.0f} and {steeper[1]:.0f} times smaller"
     (a, b), (c, d) = (
         [mean(result, f"{shape}/{m}/r_squared") for m in ("ERM", "mixup 1")]
@@ -170,8 +196,8 @@ def figure2_between(result):
         return mean(result, f"ERM/{measure}") / mean(result, f"mixup 1/{measure}")
 
     erm, mixup = (mean(result, f"{method}/miss") for method in ("ERM", "mixup 1"))
-    yield README, f"misses {erm:.1f} against {mixup:.1f} %, gradients"
-    yield README, f"gradients {ratio('gradient_norm'):.1f} times smaller"
+    yield FOUND, f"misses {erm:.1f} against {mixup:.1f} %, gradients"
+    yield FOUND, f"gradients {ratio('gradient_norm'):.1f} times smaller"
     yield NOTEBOOK, f"(error {mean(result, 'ERM/error_on_real'):.2f} %)"
     yield NOTEBOOK, f"in {erm:.1f} % of the cases, mixup in {mixup:.1f} %"
     yield NOTEBOOK, f"a difference of {difference(result, 'mixup 1/miss')} points"
@@ -191,8 +217,8 @@ def table2_corrupted_labels(result):
     )
     last = [difference(result, f"{g}/{m}/last_error") for g, m in rows.items()]
     best = difference(result, "80 %/mixup 32/best_error")
-    yield README, f"ERM errs on {span(erm)} % of the wrong labels"
-    yield README, f"mixup on {span(mixup)} %; dropout"
+    yield FOUND, f"ERM errs on {span(erm)} % of the wrong labels"
+    yield FOUND, f"mixup on {span(mixup)} %; dropout"
     yield NOTEBOOK, f"fits the real labels ({span(real, 1)} %)"
     yield NOTEBOOK, f"not yet the wrong ones ({span(erm)} %)"
     yield NOTEBOOK, f"on wrong labels is {span(mixup)} %"
@@ -205,7 +231,7 @@ def table3_adversarial(result):
         return difference(result, f"epsilon 4/mixup 1/{measure}", unit=unit)
 
     white = of("white_fgsm_top_1", " points")
-    yield README, f"FGSM: {white}; without an attack {of('last_error')} |"
+    yield FOUND, f"FGSM: {white}; without an attack {of('last_error')} |"
     yield NOTEBOOK, f"difference is {of('white_fgsm_top_1')} points in the white box"
     yield NOTEBOOK, f"without any attack it is {of('last_error')}, so"
     yield NOTEBOOK, f"(I-FGSM, epsilon 4: {of('black_i_fgsm_top_1')})"
@@ -267,8 +293,8 @@ def discussion(result):
     cell = f"{baseline}/median_error"
     plain = difference(result, cell)
     pointed = difference(result, cell, unit=" points")
-    yield README, f"mixup: {pointed}; three examples"
-    yield README, f"difference to ERM is {pointed} on 1,000 images"
+    yield FOUND, f"mixup: {pointed}; three examples"
+    yield LIMITS, f"difference to ERM is {pointed} on 1,000 images"
     yield ALPHA, f"the difference is {pointed[:-1]}; `discussion`)"
     yield NOTEBOOK, f"mixup differs from ERM by {plain} points here**"
     calibration = -change(result, f"{baseline}/calibration_error")
@@ -299,8 +325,9 @@ def figure5_gan(result):
         [run["final"]["late_modes_covered"] for run in seeds(g)]
         for g in ("ring", "grid")
     ]
-    yield README, f"mixup {mean(result, ring):.1f} ({span(finals[0], 1)} by seed)"
-    yield README, f"none and {mean(result, grid):.1f} ({span(finals[1])})"
+    for page in (README, FOUND):
+        yield page, f"mixup {mean(result, ring):.1f} ({span(finals[0], 1)} by seed)"
+    yield FOUND, f"none and {mean(result, grid):.1f} ({span(finals[1])})"
     yield GANS, f"which covered {mean(result, ring):.1f} of the ring's 8 modes"
     covered = tables.mean(result["summary"][ring], 1)
     yield NOTEBOOK, f"mixup covers {covered} of 8 modes"
@@ -308,8 +335,14 @@ def figure5_gan(result):
     yield NOTEBOOK, f"mixup covers {span(late('grid'))} of the 25 modes"
 
 
+def quickstart(result):
+    errors = [mean(result, f"{m}/last_test_error") for m in ("ERM", "mixup 8")]
+    yield README, f"ERM errs on {errors[0]:.1f} % and mixup on {errors[1]:.1f} %"
+
+
 SENTENCES = (
-    *(table4_tabular, figure3_cifar, capacity, table1_imagenet, figure4_speech),
+    *(table4_tabular, figure3_cifar, capacity, policies, table1_imagenet),
+    figure4_speech,
     *(figure1_toy, figure2_between, table2_corrupted_labels, table3_adversarial),
-    *(table5_ablation, alpha_tradeoff, discussion, figure5_gan),
+    *(table5_ablation, alpha_tradeoff, discussion, figure5_gan, quickstart),
 )

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from experiments.report import claims, page, result_file, verdicts
-from tests.experiments.sentences import NOTEBOOK, README, SENTENCES
+from tests.experiments.sentences import FOUND, NOTEBOOK, SENTENCES
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -94,7 +94,7 @@ def test_no_decimal_of_the_notebook_is_held_by_nothing(found):
 
 
 def test_the_pages_have_the_verdicts_of_the_rule(found):
-    rows = [line.split(" | ") for line in (ROOT / README).read_text().splitlines()]
+    rows = [line.split(" | ") for line in (ROOT / FOUND).read_text().splitlines()]
     named = ((re.search(r"experiments (\w+)", row[1]), row) for row in rows if row[4:])
     table = {name[1]: row[3] for name, row in named if name}
     for claim in claims.CLAIMS:

@@ -1,5 +1,7 @@
 """Regressions: their tables, their splits, their errors, and runs of them."""
 
+import dataclasses
+import gzip
 import math
 
 import keras
@@ -9,6 +11,7 @@ import pytest
 import keras_mixup
 from experiments import measures, regression
 from experiments.beyond import cmixup_regression
+from experiments.data import raw_files
 from experiments.data import regression as data_of
 from experiments.data.sources import CorruptData, MissingData
 from tests.experiments import runs
@@ -28,7 +31,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", data_of.TABLES)
+@pytest.mark.parametrize("name", SMALL)
 def test_each_table_is_read_and_what_is_missing_is_nan(name):
     text, features, targets, groups = SMALL[name]
     found = data_of.TABLES[name].parse(text)
@@ -59,8 +62,8 @@ def test_a_whole_file_is_read_and_scaled_over_all_rows(tmp_path):
     folder = tmp_path / "regression" / "airfoil"
     folder.mkdir(parents=True)
     table, generator = data_of.TABLES["airfoil"], np.random.default_rng(0)
-    numbers = generator.normal(size=(table.rows, 3))
-    numbers[:, -1] = table.total / table.rows
+    numbers = generator.normal(size=(sum(table.parts), 3))
+    numbers[:, -1] = table.total / len(numbers)
     np.savetxt(folder / table.file, numbers)
     found = data_of.load_table("airfoil", str(tmp_path))
     x = numbers[:, :-1]
@@ -71,8 +74,8 @@ def test_a_whole_file_is_read_and_scaled_over_all_rows(tmp_path):
 def test_a_split_of_rows_has_each_once_and_fills_in_the_training_mean():
     features = np.arange(20.0).reshape(10, 2)
     features[3, 1] = math.nan
-    rows = data_of.Rows(features, np.arange(10.0))
-    parts = data_of.split(rows, 4, (5, 3, 2))
+    rows = data_of.Rows(features, np.arange(10.0), parts=(5, 3, 2))
+    parts = data_of.split(rows, 4)
     assert [len(part.y) for part in parts.values()] == [5, 3, 2]
     y = np.concatenate([part.y[:, 0] for part in parts.values()])
     assert sorted(y) == list(range(10))
@@ -82,21 +85,50 @@ def test_a_split_of_rows_has_each_once_and_fills_in_the_training_mean():
     for part in parts.values():
         expected = np.where(part.y[:, 0] == 3, mean, 2 * part.y[:, 0] + 1)
         np.testing.assert_allclose(part.x[:, 1], expected, rtol=1e-6)
-    again = data_of.split(rows, 4, (5, 3, 2))
+    again = data_of.split(rows, 4)
     np.testing.assert_array_equal(again["test"].y, parts["test"].y)
-    other = data_of.split(rows, 5, (5, 3, 2))
+    other = data_of.split(rows, 5)
     assert set(other["test"].y[:, 0]) != set(parts["test"].y[:, 0])
 
 
-def test_a_split_by_groups_shares_none():
-    groups = np.repeat(np.arange(46), 3)
-    rows = data_of.Rows(np.ones((138, 1)), np.arange(138.0), groups)
-    parts = data_of.split(rows, 0)
-    sets = [set(part.groups) for part in parts.values()]
-    assert [len(one) for one in sets] == [32, 5, 9]
-    assert len(set.union(*sets)) == 46
-    for part in parts.values():
-        np.testing.assert_array_equal(part.groups, part.y[:, 0] // 3)
+def test_a_split_in_order_is_that_of_every_seed():
+    groups = np.repeat([1, 2, 3], [5, 3, 2])
+    rows = data_of.Rows(np.ones((10, 1)), np.arange(10.0), groups, (5, 3, 2), False)
+    for seed in (0, 1):
+        parts = data_of.split(rows, seed)
+        for group, part in enumerate(parts.values(), start=1):
+            np.testing.assert_array_equal(part.groups, group)
+            np.testing.assert_array_equal(part.y[:, 0], np.flatnonzero(groups == group))
+
+
+def test_rows_of_groups_are_put_in_their_order(tmp_path, monkeypatch):
+    table = data_of.TABLES["skillcraft"]
+    small = dataclasses.replace(table, parts=(1, 1, 1), total=120)
+    monkeypatch.setitem(data_of.TABLES, "skillcraft", small)
+    folder = tmp_path / "regression" / "skillcraft"
+    folder.mkdir(parents=True)
+    lines = ["GameID,B,LeagueIndex,ActionLatency", "7,1,3,40", "8,2,1,50", "9,3,2,30"]
+    (folder / table.file).write_text("\n".join(lines))
+    found = data_of.load_table("skillcraft", str(tmp_path))
+    np.testing.assert_array_equal(found.groups, [1, 2, 3])
+    np.testing.assert_array_equal(found.targets, [50, 30, 40])
+    np.testing.assert_array_equal(found.features, [[0.5], [1], [0]])
+
+
+def test_a_window_ends_twelve_days_before_its_target(tmp_path):
+    days = np.arange(1.0, 183)[:, np.newaxis] * [1, -2]
+    table = data_of.TABLES["exchange_rate"]
+    path = tmp_path / table.file
+    with gzip.open(path, "wt") as file:
+        np.savetxt(file, days, delimiter=",")
+    found = table.parse(raw_files.text(tmp_path, table.file))
+    # The rates of days 1 to 168, over the greatest, 182; and that of day 180.
+    assert found.features.shape == (3, 168, 2)
+    sign = np.array([1, -1])
+    for row in range(3):
+        seen = np.arange(1 + row, 169 + row)[:, np.newaxis] / 182 * sign
+        np.testing.assert_allclose(found.features[row], seen)
+        np.testing.assert_allclose(found.targets[row], (180 + row) / 182 * sign)
 
 
 def test_errors_by_hand():
@@ -113,7 +145,8 @@ def test_errors_by_hand():
     assert found["worst_mape"] == pytest.approx(75)
     y[0] = 0
     found = measures.of_regression(data_of.Part(y, y, groups), predicted)
-    assert set(found) == {"loss", "rmse", "worst_rmse"}
+    assert found["mape"] == pytest.approx(100 * 1.45 / 3)
+    assert found["worst_mape"] == pytest.approx(50)
 
 
 def test_what_counts_is_the_first_epoch_of_the_least_validation_error():
@@ -136,7 +169,7 @@ def a_run(name, tmp_path, monkeypatch, **changed):
     keras.utils.set_random_seed(3)
     tmp_path.mkdir(exist_ok=True)
     record, seen = experiment.train(run, data, settings, tmp_path)
-    parts = data_of.split(data["diabetes"], run.seed, data_of.PARTS["diabetes"])
+    parts = data_of.split(data["diabetes"], run.seed)
     return models[0], record, seen, parts
 
 
@@ -215,5 +248,5 @@ def test_a_hidden_row_is_run_where_the_authors_mix_there():
     data = dict.fromkeys(data_of.TABLES, data_of.Rows(np.ones((3, 1)), np.ones(3)))
     found = runs.plan(experiment, "--preset", "paper", data=data)
     rows = {group for group, method, _ in found if method == "C-Mixup, hidden"}
-    assert rows == {"airfoil", "crime"}
-    assert len(found) == 10 * (2 * 8 + 2 * 7)
+    assert rows == {"airfoil", "exchange_rate", "crime"}
+    assert len(found) == 10 * (3 * 8 + 2 * 7)

@@ -15,6 +15,7 @@ WIDTHS = {
     "resnext101_32x4d": (16, 32),
     "lenet": (3, 20),
     "vgg11": (4, 32),
+    "lstnet": (3, 50),
     "mlp": (5, 128),
     "gan_generator": (5, 128),
     "gan_discriminator": (5, 128),
@@ -35,6 +36,8 @@ def built(name, width):
         settings |= {"depth": 10, "dropout": 0.0}
     if name == "lenet":
         settings |= {"dropout": 0.0}
-    if "gan" not in name:
+    if name == "lstnet":
+        settings |= {"input_shape": (40, 8), "num_classes": 8}
+    elif "gan" not in name:
         settings |= IMAGES
     return keras_mixup.models.build(name, **settings)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import keras_mixup
 from keras_mixup import keys, sampling
+from keras_mixup.training import cuts, layer_names
 from tests import oracles
 
 GENERATOR = np.random.default_rng(0)
@@ -314,9 +315,11 @@ def model_at(net, mix_at):
 
 
 def test_an_unknown_name_raises_with_the_names_that_exist():
-    with pytest.raises(ValueError, match=r"'first', 'second', 'logits'.*'third'"):
+    with pytest.raises(ValueError, match=r"'first', 'second'\].*'third'"):
         model_at(mlp(), ["third"])
-    with pytest.raises(ValueError, match=r"\['point'\].*'middle'"):
+    with pytest.raises(ValueError, match=r"Nearest: \['second'\]"):
+        model_at(mlp(), ["secnd"])
+    with pytest.raises(ValueError, match=r"\['input', 'point'\].*'middle'"):
         model_at(subclassed(), ["middle"])
     with pytest.raises(ValueError, match="at least one"):
         model_at(mlp(), [])
@@ -333,9 +336,22 @@ def test_places_that_cannot_be_cut_raise_and_name_mix_features():
     twice = keras.Model(inputs, shared(shared(inputs)))
     with pytest.raises(ValueError, match="MixFeatures"):
         model_at(twice, ["shared"])
-    nested = keras.Model(inputs, keras.layers.Dense(3)(mlp()(inputs)))
-    with pytest.raises(ValueError, match="inside another layer"):
-        model_at(nested, ["first"])
+
+
+def test_the_message_names_what_can_be_cut_and_stays_short():
+    net = keras_mixup.models.build(
+        "preact_resnet18", input_shape=(8, 8, 3), num_classes=3, width=2
+    )
+    can = layer_names.that_can_be_cut(net)
+    for name in can:
+        assert len(cuts.cut(net, [name])) == 2
+    for layer in {one.name for one in net.layers[1:-1]} - set(can):
+        with pytest.raises(ValueError, match="cannot be cut"):
+            cuts.cut(net, [layer])
+    with pytest.raises(ValueError, match=r"Nearest: \[.*in all") as found:
+        model_at(net, [f"{can[3]}x"])
+    assert f"'{can[3]}'" in str(found.value)
+    assert len(str(found.value)) < 450
 
 
 def test_a_point_that_is_not_reached_or_reached_twice_raises():
@@ -384,3 +400,25 @@ def test_a_sequential_that_is_not_built_is_told_to_begin_with_input():
     net = keras.Sequential([keras.layers.Dense(3, name="only")])
     with pytest.raises(ValueError, match="begin it with Input"):
         model_at(net, ["only"])
+
+
+def test_a_point_of_two_tensors_mixes_both_alike():
+    inputs = keras.Input((3,))
+    first = keras.layers.Dense(4, name="first")(inputs)
+    one, other = MixFeatures(name="both")([first, inputs])
+    outputs = keras.layers.Dense(2, name="last")(
+        keras.layers.Concatenate()([one, other])
+    )
+    network = keras.Model(inputs, outputs)
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(1.0, seed=4), ["both"])
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(5, 3)), generator.normal(size=(5, 2))
+    loss = model.train_on_batch(x, y)
+    lam = float(keras_mixup.sample_lambda(1.0, (), seed=4, step=0))
+    partner = np.asarray(keras_mixup.sample_partner(5, seed=4, step=0))
+    kernel, bias = network.get_layer("first").get_weights()
+    last = network.get_layer("last").get_weights()
+    mixed = oracles.mix(np.concatenate([x @ kernel + bias, x], axis=1), lam, partner)
+    expected = np.mean((mixed @ last[0] + last[1] - oracles.mix(y, lam, partner)) ** 2)
+    assert float(np.ravel(loss)[0]) == pytest.approx(expected, rel=1e-4)
