@@ -164,7 +164,7 @@ def decayed(learning_rate, weight_decay):
 
 EXPERIMENT = Experiment(
     name="mixmatch_ablation",
-    item="MixMatch",
+    item="Few labels",
     settings=Settings,
     presets={
         "paper": {},
