@@ -63,10 +63,15 @@ def of_regression(part, predicted):
     return {name: float(value) for name, value in found.items()}
 
 
+def best_epoch(epochs):
+    """The epoch of the least validation error, the first of them."""
+    return min(epochs, key=lambda epoch: epoch["valid"]["loss"])
+
+
 def at_the_best_epoch(epochs):
-    """The test errors at the epoch of the least validation error, the first of them."""
-    best = min(epochs, key=lambda epoch: epoch["valid"]["loss"])
-    return {name: value for name, value in best["test"].items() if name != "loss"}
+    """The test errors at the epoch of the least validation error."""
+    test = best_epoch(epochs)["test"]
+    return {name: value for name, value in test.items() if name != "loss"}
 
 
 def cells(rows, measures, methods=None):

@@ -210,6 +210,7 @@ EXPERIMENT = Experiment(
     runs=runs,
     train=train,
     final=measures.at_the_best_epoch,
+    analyze=regression.thinned,
     tables=tables_of,
     draw=draw,
     paper=lambda settings: measures.cells(PAPER, ("rmse", "worst_rmse")),

@@ -12,6 +12,8 @@ CAPTIONS = {
     "alpha_tradeoff/reliability": _RELIABILITY("mixup, at three widths"),
     "capacity/curves": _ERROR("of ERM and mixup: once the rate drops, mixup is below"),
     "capacity/reliability": _RELIABILITY("mixup"),
+    "cmixup_regression/errors": "The test error of each run, a panel for each data set "
+    "and a row for each method.",
     "dcgan/samples": "Grids of generated pictures of clothes at four iterations, ERM "
     "in the upper row and mixup in the lower.",
     "discussion/reliability": _RELIABILITY("mixup"),

@@ -158,6 +158,17 @@ def test_what_counts_is_the_first_epoch_of_the_least_validation_error():
     assert measures.at_the_best_epoch(epochs) == {"rmse": 1.0}
 
 
+def test_a_result_keeps_every_tenth_epoch_and_the_best():
+    losses = [5.0] * 12 + [1.0] + [2.0] * 12
+    epochs = [
+        {"epoch": place, "valid": {"loss": loss}, "test": {"rmse": float(place)}}
+        for place, loss in enumerate(losses, start=1)
+    ]
+    (record,) = regression.thinned([{"epochs": epochs}], None, None)
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [10, 13, 20]
+    assert measures.at_the_best_epoch(record["epochs"]) == {"rmse": 13.0}
+
+
 def a_run(name, tmp_path, monkeypatch, **changed):
     """A run of three epochs by a method: its model, record, parts and course."""
     experiment = cmixup_regression.EXPERIMENT
