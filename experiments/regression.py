@@ -210,15 +210,3 @@ def batches_of(method, data, options, bandwidth, settings, how):
         return pipeline.at_steps(found, first_epoch * steps_per_epoch, ready)
 
     return from_epoch
-
-
-def thinned(records, data, settings):
-    """The records with every tenth epoch and the best: all would be 19 MB of text."""
-    for record in records:
-        best = measures.best_epoch(record["epochs"])["epoch"]
-        record["epochs"] = [
-            epoch
-            for epoch in record["epochs"]
-            if epoch["epoch"] % 10 == 0 or epoch["epoch"] == best
-        ]
-    return records

@@ -10,6 +10,7 @@ from experiments.report import result_file, tables
 
 README, NOTEBOOK = "README.md", "experiments/README.md"
 FOUND, LIMITS = "docs/experiments.md", "docs/limits.md"
+REGRESSION = "docs/regression.md"
 ALPHA, GANS = "docs/alpha.md", "docs/gans.md"
 
 
@@ -134,6 +135,30 @@ def policies(result):
     erm, mixup, cutmix = (hidden(row, 1) for row in rows)
     yield NOTEBOOK, f"CutMix errs on {cutmix} % where ERM errs on {erm} and mixup on"
     yield NOTEBOOK, f"where ERM errs on {erm} and mixup on {mixup}"
+
+
+def cmixup_regression(result):
+    def of(row, measure="rmse"):
+        return difference(result, f"{row}/{measure}", 3)
+
+    def error(row):
+        return f"{mean(result, f'airfoil/{row}/rmse'):.3f}"
+
+    erm, mixup, hidden = map(error, ("ERM", "mixup", "mixup, hidden"))
+    yield NOTEBOOK, f"ERM at {erm}, mixup at {mixup}, and mixup behind the first"
+    yield NOTEBOOK, f"mixup behind the first block at {hidden}"
+    airfoil = of("airfoil/C-Mixup, hidden")
+    yield NOTEBOOK, f"its difference to ERM is {airfoil}, where theirs is"
+    yield NOTEBOOK, f"At the input it helps less, {of('airfoil/C-Mixup')}"
+    pair = of("no2/C-Mixup"), of("skillcraft/C-Mixup")
+    yield NOTEBOOK, f"C-Mixup by {pair[0]}, and on SkillCraft by {pair[1]}"
+    worst = of("crime/mixup", "worst_rmse")
+    yield NOTEBOOK, f"the worst state gains by plain mixup, {worst}"
+    worst = of("crime/C-Mixup, hidden", "worst_rmse")
+    yield NOTEBOOK, f"by C-Mixup behind the first block it is {worst}"
+    yield FOUND, f"Airfoil: mixup {of('airfoil/mixup')}, C-Mixup {airfoil}"
+    yield REGRESSION, f"mixup errs by {of('airfoil/mixup')} more than ERM"
+    yield REGRESSION, f"C-Mixup, where its authors mix, by {airfoil}"
 
 
 def table1_imagenet(result):
@@ -341,7 +366,8 @@ def quickstart(result):
 
 
 SENTENCES = (
-    *(table4_tabular, figure3_cifar, capacity, policies, table1_imagenet),
+    *(table4_tabular, figure3_cifar, capacity, policies, cmixup_regression),
+    table1_imagenet,
     figure4_speech,
     *(figure1_toy, figure2_between, table2_corrupted_labels, table3_adversarial),
     *(table5_ablation, alpha_tradeoff, discussion, figure5_gan, quickstart),

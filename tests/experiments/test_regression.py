@@ -164,7 +164,7 @@ def test_a_result_keeps_every_tenth_epoch_and_the_best():
         {"epoch": place, "valid": {"loss": loss}, "test": {"rmse": float(place)}}
         for place, loss in enumerate(losses, start=1)
     ]
-    (record,) = regression.thinned([{"epochs": epochs}], None, None)
+    (record,) = measures.thinned([{"epochs": epochs}], None, None)
     assert [epoch["epoch"] for epoch in record["epochs"]] == [10, 13, 20]
     assert measures.at_the_best_epoch(record["epochs"]) == {"rmse": 13.0}
 
