@@ -56,8 +56,21 @@ def scaled(targets, bandwidth, period=None):
 
     `bandwidth` is a number, a number for each of d entries, or "auto". A constant entry
     has the bandwidth 0 by that rule, and makes no distance.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where the graph runs, for targets that are not
+            finite: by "auto" one such target would leave none in a unit.
     """
     rows = as_rows(targets)
+    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+    tf.debugging.Assert(
+        tf.reduce_all(finite),
+        [
+            'pairing="similar_target" goes by the distance of targets. Expected finite '
+            "ones. Received others in the rows of the batch:",
+            tf.where(~finite)[:, 0],
+        ],
+    )
     if isinstance(bandwidth, str):
         bandwidth = _reference(rows, period)
     else:
