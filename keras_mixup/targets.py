@@ -252,8 +252,8 @@ def _pairing_target(leaves, paths, name):
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
         (leaf, path)
-        for leaf, path in zip(leaves, paths, strict=True)
-        if name is None or name in path
+        for leaf, path, shown in zip(leaves, paths, names, strict=True)
+        if name is None or name in (*path, shown)
     ]
     if len(found) == 1:
         return found[0]

@@ -247,3 +247,21 @@ def test_wrong_batches_are_refused():
         )
     with pytest.raises(ValueError, match="kernel"):
         neighbors.similar_targets(Y, 1.0, "box")
+
+
+def test_a_target_goes_by_the_name_that_messages_give_it():
+    y = Y[:, np.newaxis]
+    for name, form in (("y", y), ("1", [0 * y, y]), (1, [0 * y, y])):
+        policy = keras_mixup.MixUp(
+            1.0,
+            pairing="similar_target",
+            pairing_target=name,
+            bandwidth=0.3,
+            seed=0,
+            jit_compile=False,
+        )
+        mixed = policy.at_step(0, (y, form))[0]
+        expected = keras_mixup.MixUp(
+            1.0, pairing="similar_target", bandwidth=0.3, seed=0, jit_compile=False
+        ).at_step(0, (y, y))[0]
+        np.testing.assert_array_equal(mixed, expected)
