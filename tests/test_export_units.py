@@ -78,7 +78,10 @@ def test_units_and_postprocessing_are_by_output_name(tmp_path):
         ({"units": 3}, "Received: units=3"),
         ({"units": {"other": "dB"}}, r"`units`. Expected names of \['dense"),
         ({"postprocess": 2.0}, "`postprocess`. Expected a function or a Keras layer"),
-        ({"postprocess": lambda v: v[:, 0]}, "outputs of the postprocessing"),
+        (
+            {"postprocess": lambda v: v[:, 0]},
+            "outputs of the postprocessing. Expected what the network gives",
+        ),
         ({"postprocess": lambda v: tf.cast(v, tf.int32)}, "Expected floats"),
         (
             {"postprocess": lambda v: tf.numpy_function(np.exp, [v], v.dtype)},
