@@ -67,7 +67,19 @@ def check_postprocess(postprocess, shape):
 
 
 def _traced(prepare, specs, taken, expected=_TAKEN, what="preprocessing"):
-    graph = tf.function(prepare, autograph=False).get_concrete_function(specs)
+    try:
+        graph = tf.function(prepare, autograph=False).get_concrete_function(specs)
+    except NotImplementedError as error:  # What TensorFlow raises of a NumPy call.
+        raise ValueError(
+            f"Cannot export a {what} that runs NumPy, as scikit-learn's scalers do. "
+            "Expected TensorFlow operations on the scaler's numbers (`scale_`, "
+            f"`mean_`), or a Keras layer. Received: {error}"
+        ) from error
+    if graph.structured_outputs is None:
+        raise ValueError(
+            f"Invalid outputs of the {what}. Expected {expected}, {shown(taken)}. "
+            "Received: None"
+        )
     check_fit(graph.structured_outputs, taken, f"outputs of the {what}", expected)
     definition = graph.graph.as_graph_def()
     inner = [node.op for f in definition.library.function for node in f.node_def]

@@ -82,6 +82,8 @@ def test_units_and_postprocessing_are_by_output_name(tmp_path):
             {"postprocess": lambda v: v[:, 0]},
             "outputs of the postprocessing. Expected what the network gives",
         ),
+        ({"postprocess": lambda v: None}, "what the network gives.* Received: None"),
+        ({"postprocess": lambda v: np.array(v)}, "postprocessing that runs NumPy"),
         ({"postprocess": lambda v: tf.cast(v, tf.int32)}, "Expected floats"),
         (
             {"postprocess": lambda v: tf.numpy_function(np.exp, [v], v.dtype)},
