@@ -186,7 +186,8 @@ def test_settings_come_back_from_their_config():
 
 
 @pytest.mark.parametrize(
-    "bandwidth", [0, -1.0, np.nan, np.inf, "wide", [], [1, 0], None]
+    "bandwidth",
+    [0, -1.0, np.nan, np.inf, "wide", [], [1, 0], None, tf.constant(2.0)],
 )
 def test_a_wrong_bandwidth_is_refused_everywhere(bandwidth):
     with pytest.raises(ValueError, match="its own partner"):
@@ -241,6 +242,10 @@ def test_wrong_batches_are_refused():
         )
     with pytest.raises(ValueError, match="belongs to"):
         keras_mixup.MixUp(1.0, bandwidth=1.0)
+    with pytest.raises(ValueError, match="kernel belongs to"):
+        keras_mixup.MixUp(1.0, kernel="uniform")
+    with pytest.raises(ValueError, match="kernel belongs to"):
+        keras_mixup.sample_partner(3, kernel="uniform")
     with pytest.raises(ValueError, match="names the targets"):
         keras_mixup.MixUp(
             1.0, pairing="similar_target", bandwidth={"a": 1.0}, pairing_target="a"
