@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import keras_mixup
 from keras_mixup import neighbors
+from tests import oracles
 
 # Two groups, a pair of equal targets, and one that is far from all.
 Y = np.array([0.0, 0.1, 0.1, 0.7, 1.2, 1.3, 2.9, 3.1, 9.0])
@@ -270,3 +271,20 @@ def test_a_target_goes_by_the_name_that_messages_give_it():
             1.0, pairing="similar_target", bandwidth=0.3, seed=0, jit_compile=False
         ).at_step(0, (y, y))[0]
         np.testing.assert_array_equal(mixed, expected)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "uniform"])
+def test_where_xla_refuses_nothing_a_hole_is_its_own_partner(kernel):
+    holes, far = Y.copy(), Y.copy()
+    holes[[2, 7]], far[[2, 7]] = [np.nan, np.inf], [1e6, -1e6]
+
+    def draw(labels):
+        return keras_mixup.sample_partner(
+            9, 5, pairing="similar_target", labels=labels, bandwidth=0.5, kernel=kernel
+        )
+
+    found = oracles.run("xla", draw, holes)
+    # Far away instead, they are nobody's partner and nobody is theirs.
+    expected = oracles.run("xla", draw, far)
+    np.testing.assert_array_equal(found, expected)
+    assert found[2] == 2 and found[7] == 7 and len(set(found)) > 3
