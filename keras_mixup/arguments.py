@@ -201,7 +201,8 @@ def check_bandwidth(bandwidth, pairing="similar_target", with_names=False):
         values = list(bandwidth.values())
     flat = []
     for value in values:
-        several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
+        # The shape of a scalar tensor is true, and its length 0.
+        several = isinstance(value, (list, tuple)) or len(getattr(value, "shape", ()))
         flat.extend(value if several else [value])
     number = [
         isinstance(one, numbers.Real) and 0 < one < math.inf and one is not True
@@ -219,6 +220,16 @@ def check_bandwidth(bandwidth, pairing="similar_target", with_names=False):
         raise ValueError(
             'A bandwidth belongs to pairing="similar_target". Received: bandwidth='
             f"{bandwidth!r}, pairing={pairing!r}"
+        )
+
+
+def check_kernel(kernel, kernels, pairing="similar_target"):
+    """Raises unless it is one of the kernels, the first for another pairing."""
+    check_choice("kernel", kernel, kernels)
+    if pairing != "similar_target" and kernel != kernels[0]:
+        raise ValueError(
+            'A kernel belongs to pairing="similar_target". Received: kernel='
+            f"{kernel!r}, pairing={pairing!r}"
         )
 
 

@@ -218,38 +218,46 @@ def _names(read):
     return features + names + weights + list(read.boxes or {})
 
 
-def check_names(batch, policy, further=()):
+def check_names(batch, policy, inputs=(), outputs=()):
     """Raises where a setting names an entry that is not there.
 
-    It would act on nothing: what was to pass would be mixed. `further` are names that
-    stand for entries of the batch without being in it.
+    It would act on nothing: what was to pass would be mixed. `inputs` and `outputs` are
+    names of a network's ends. The latter stand for targets where y is a dict, which may
+    leave some out; a list or a lone tensor has no names.
     """
     parts = (batch,) if isinstance(batch, Mapping) else tuple(batch)[:2]
-    found = {
-        key
-        for part in parts
-        for path, _ in keras.tree.flatten_with_path(part)
-        for key in path or ("x",)
-    } | set(further)
-    targets_of = parts[-1] if len(parts) == 2 else None
+    y = parts[-1]
+    of_y = _keys(y)
+    found = {*of_y, *(_keys(parts[0]) or ["x"]), *inputs}
+    if isinstance(y, Mapping):
+        of_y |= set(outputs)
     for name in ("passthrough", "quantities", "num_classes", "multi_label", "period"):
         value = getattr(policy, name)
         of_targets = name in ("num_classes", "multi_label", "period")
         if of_targets and isinstance(value, (tuple, list)):
-            fits = isinstance(targets_of, (tuple, list))
-            if fits and len(value) != len(targets_of):
+            fits = isinstance(y, (tuple, list))
+            if fits and len(value) != len(y):
                 raise ValueError(
                     f"Invalid value received for argument `{name}`. Expected one entry "
-                    f"for each of {len(targets_of)} targets. Received: {name}={value}"
+                    f"for each of {len(y)} targets. Received: {name}={value}"
                 )
         elif isinstance(value, (Mapping, tuple, list, set)):
-            missing = [key for key in value if key not in found]
+            known = of_y if of_targets else found
+            missing = [key for key in value if key not in known]
             if missing:
+                expected = f"names of entries of the batch, {sorted(map(str, known))}"
+                if of_targets and not isinstance(y, Mapping):
+                    several = isinstance(y, (tuple, list))
+                    expected = "a list of one entry" if several else "one value"
+                    expected += " for targets without names, or y as a dict"
                 raise ValueError(
-                    f"Invalid value received for argument `{name}`. Expected names of "
-                    f"entries of the batch, {sorted(map(str, found))}. "
-                    f"Received: {missing}"
+                    f"Invalid value received for argument `{name}`. Expected "
+                    f"{expected}. Received: {missing}"
                 )
+
+
+def _keys(nest):
+    return {key for path, _ in keras.tree.flatten_with_path(nest) for key in path}
 
 
 def check_alike(batch, other):

@@ -159,6 +159,7 @@ def sample_partner(
             are missing.
     """
     arguments.check_bandwidth(bandwidth, pairing)
+    arguments.check_kernel(kernel, similarity.KERNELS, pairing)
     arguments.check_period(period)
     if pairing == "similar_target":
         labels = similarity.scaled(labels, bandwidth, period)
@@ -181,7 +182,6 @@ def partners_of(
     are draws of similar targets, whose labels are in units of the bandwidth.
     """
     arguments.check_choice("pairing", pairing, PAIRINGS)
-    arguments.check_choice("kernel", kernel, similarity.KERNELS)
     partners = []
     for rank in range(1, examples):
         partners.append(_partner(batch_size, rank, key, pairing, labels, kernel))

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 _NAME = "inputs"
+_TAKEN = "what the network takes"
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 
@@ -56,7 +57,8 @@ def _float_of_byte(tensor):
 def check_postprocess(postprocess, shape):
     """Raises unless a postprocessing keeps the shape and gives floats, in a graph."""
     spec = tf.TensorSpec(shape, tf.float32)
-    made = _traced(postprocess, spec, spec, "postprocessing")
+    given = "what the network gives", "postprocessing"
+    made = _traced(postprocess, spec, spec, *given)
     if not made.dtype.is_floating:
         raise ValueError(
             "Invalid outputs of the postprocessing. Expected floats. "
@@ -64,9 +66,21 @@ def check_postprocess(postprocess, shape):
         )
 
 
-def _traced(prepare, specs, taken, what="preprocessing"):
-    graph = tf.function(prepare, autograph=False).get_concrete_function(specs)
-    check_fit(graph.structured_outputs, taken, f"outputs of the {what}")
+def _traced(prepare, specs, taken, expected=_TAKEN, what="preprocessing"):
+    try:
+        graph = tf.function(prepare, autograph=False).get_concrete_function(specs)
+    except NotImplementedError as error:  # What TensorFlow raises of a NumPy call.
+        raise ValueError(
+            f"Cannot export a {what} that runs NumPy, as scikit-learn's scalers do. "
+            "Expected TensorFlow operations on the scaler's numbers (`scale_`, "
+            f"`mean_`), or a Keras layer. Received: {error}"
+        ) from error
+    if graph.structured_outputs is None:
+        raise ValueError(
+            f"Invalid outputs of the {what}. Expected {expected}, {shown(taken)}. "
+            "Received: None"
+        )
+    check_fit(graph.structured_outputs, taken, f"outputs of the {what}", expected)
     definition = graph.graph.as_graph_def()
     inner = [node.op for f in definition.library.function for node in f.node_def]
     if _PYTHON & {*inner, *(node.op for node in definition.node)}:
@@ -77,16 +91,16 @@ def _traced(prepare, specs, taken, what="preprocessing"):
     return graph.structured_outputs
 
 
-def check_fit(made, taken, what):
+def check_fit(made, taken, what, expected=_TAKEN):
     """Raises unless these are what the network takes, as far as shapes are known."""
     paths, leaves = zip(*keras.tree.flatten_with_path(made), strict=True)
-    expected, specs = zip(*keras.tree.flatten_with_path(taken), strict=True)
-    if paths != expected or not all(
+    places, specs = zip(*keras.tree.flatten_with_path(taken), strict=True)
+    if paths != places or not all(
         leaf.shape.is_compatible_with(spec.shape)
         for leaf, spec in zip(leaves, specs, strict=True)
     ):
         raise ValueError(
-            f"Invalid {what}. Expected what the network takes, {shown(taken)}. "
+            f"Invalid {what}. Expected {expected}, {shown(taken)}. "
             f"Received: {shown(made)}"
         )
 

@@ -103,7 +103,7 @@ class Settings:
         arguments.check_multi_label(multi_label)
         arguments.check_quantities(quantities)
         arguments.check_bandwidth(bandwidth, pairing, with_names=True)
-        arguments.check_choice("kernel", kernel, similarity.KERNELS)
+        arguments.check_kernel(kernel, similarity.KERNELS, pairing)
         arguments.check_choice("padding", padding, mixing.PADDINGS)
         arguments.check_period(period, with_names=True)
         arguments.check_pairing_target(pairing_target, pairing, bandwidth)

@@ -21,7 +21,8 @@ def kernel_of(squared, kernel):
     if kernel == "uniform":
         return tf.cast(squared <= 1, tf.float64)
     weight = tf.exp(-squared / 2)
-    return tf.where(squared >= 0, weight, tf.zeros_like(weight))
+    # XLA takes a square for >= 0, that of NaN too.
+    return tf.where(tf.math.is_nan(weight), tf.zeros_like(weight), weight)
 
 
 def reference_bandwidth(targets, period=None):
@@ -56,8 +57,21 @@ def scaled(targets, bandwidth, period=None):
 
     `bandwidth` is a number, a number for each of d entries, or "auto". A constant entry
     has the bandwidth 0 by that rule, and makes no distance.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where the graph runs, for targets that are not
+            finite: by "auto" one such target would leave none in a unit.
     """
     rows = as_rows(targets)
+    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+    tf.debugging.Assert(
+        tf.reduce_all(finite),
+        [
+            'pairing="similar_target" goes by the distance of targets. Expected finite '
+            "ones. Received others in the rows of the batch:",
+            tf.where(~finite)[:, 0],
+        ],
+    )
     if isinstance(bandwidth, str):
         bandwidth = _reference(rows, period)
     else:
@@ -128,7 +142,10 @@ def drawn(share, rows, all_rows, kernel):
 
 
 def drawn_in_batch(share, rows, kernel):
-    """The partner of each row among the rows of a batch."""
+    """The partner of each row among the rows of a batch.
+
+    A row that is not finite is its own: XLA leaves out the assertion that refuses it.
+    """
     if (rows.shape[0] or 0) > _MOST_IN_BATCH:
         raise ValueError(
             'pairing="similar_target" has the distances of all pairs of a batch. '
@@ -136,4 +153,6 @@ def drawn_in_batch(share, rows, kernel):
             "`keras_mixup.neighbors.similar_targets` of the whole set. Received: "
             f"{rows.shape[0]} examples"
         )
-    return drawn(share, rows, rows, kernel)
+    found = drawn(share, rows, rows, kernel)
+    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+    return tf.where(finite, found, tf.range(tf.shape(rows)[0]))

@@ -143,7 +143,9 @@ def model_of(policy, place, **settings):
         [
             keras.Input((2,)),
             keras.layers.Dense(2, name="hidden"),
-            keras.layers.Dense(3, kernel_initializer="zeros", use_bias=False),
+            keras.layers.Dense(
+                3, kernel_initializer="zeros", use_bias=False, name="end"
+            ),
         ]
     )
     return keras_mixup.MixUpModel(network, policy, mix_at=[place], **settings)
@@ -273,6 +275,10 @@ def test_a_wrong_period_is_refused_everywhere(period):
         (Y, {"label_smoothing": 0.1}, "not on a circle.*label_smoothing=0.1"),
         ({"a": Y}, {"period": {"b": 360}}, "argument `period`.*names of entries"),
         ([Y, Y], {"period": [360]}, "argument `period`.*each of 2 targets"),
+        # A name of x or of the network's output is none of a target without names.
+        (Y, {"period": {"x": 360}}, "argument `period`.*one value for"),
+        (Y, {"period": {"end": 360}}, "argument `period`.*one value for"),
+        ([Y, Y], {"period": {"end": 360}}, "argument `period`.*a list of one entry"),
     ],
 )
 def test_targets_that_are_not_on_a_circle_are_refused(y, settings, words):

@@ -78,7 +78,12 @@ def test_units_and_postprocessing_are_by_output_name(tmp_path):
         ({"units": 3}, "Received: units=3"),
         ({"units": {"other": "dB"}}, r"`units`. Expected names of \['dense"),
         ({"postprocess": 2.0}, "`postprocess`. Expected a function or a Keras layer"),
-        ({"postprocess": lambda v: v[:, 0]}, "outputs of the postprocessing"),
+        (
+            {"postprocess": lambda v: v[:, 0]},
+            "outputs of the postprocessing. Expected what the network gives",
+        ),
+        ({"postprocess": lambda v: None}, "what the network gives.* Received: None"),
+        ({"postprocess": lambda v: np.array(v)}, "postprocessing that runs NumPy"),
         ({"postprocess": lambda v: tf.cast(v, tf.int32)}, "Expected floats"),
         (
             {"postprocess": lambda v: tf.numpy_function(np.exp, [v], v.dtype)},

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import keras_mixup
 from keras_mixup import neighbors
+from tests import oracles
 
 # Two groups, a pair of equal targets, and one that is far from all.
 Y = np.array([0.0, 0.1, 0.1, 0.7, 1.2, 1.3, 2.9, 3.1, 9.0])
@@ -186,7 +187,8 @@ def test_settings_come_back_from_their_config():
 
 
 @pytest.mark.parametrize(
-    "bandwidth", [0, -1.0, np.nan, np.inf, "wide", [], [1, 0], None]
+    "bandwidth",
+    [0, -1.0, np.nan, np.inf, "wide", [], [1, 0], None, tf.constant(2.0)],
 )
 def test_a_wrong_bandwidth_is_refused_everywhere(bandwidth):
     with pytest.raises(ValueError, match="its own partner"):
@@ -221,8 +223,15 @@ def test_a_constant_target_with_a_number_pairs_all():
 def test_wrong_batches_are_refused():
     policy = keras_mixup.MixUp(1.0, pairing="similar_target", seed=0)
     x = np.zeros([3, 1], "float32")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="finite"):
-        policy.at_step(0, (x, np.array([0.0, np.nan, 1.0], "float32")))
+    hole = np.array([0.0, np.nan, 1.0], "float32")
+    # By "auto" all of the batch would be without a unit: the one row is named.
+    for call in (
+        lambda: policy.at_step(0, (x, hole)),
+        lambda: keras_mixup.sample_partner(3, pairing="similar_target", labels=hole),
+    ):
+        wrong = pytest.raises(tf.errors.InvalidArgumentError, match="finite.*\n1$")
+        with wrong:
+            call()
     two = {"a": np.zeros(3, "float32"), "b": np.zeros(3, "float32")}
     with pytest.raises(ValueError, match="pairing_target"):
         policy.at_step(0, (x, two))
@@ -234,9 +243,48 @@ def test_wrong_batches_are_refused():
         )
     with pytest.raises(ValueError, match="belongs to"):
         keras_mixup.MixUp(1.0, bandwidth=1.0)
+    with pytest.raises(ValueError, match="kernel belongs to"):
+        keras_mixup.MixUp(1.0, kernel="uniform")
+    with pytest.raises(ValueError, match="kernel belongs to"):
+        keras_mixup.sample_partner(3, kernel="uniform")
     with pytest.raises(ValueError, match="names the targets"):
         keras_mixup.MixUp(
             1.0, pairing="similar_target", bandwidth={"a": 1.0}, pairing_target="a"
         )
     with pytest.raises(ValueError, match="kernel"):
         neighbors.similar_targets(Y, 1.0, "box")
+
+
+def test_a_target_goes_by_the_name_that_messages_give_it():
+    y = Y[:, np.newaxis]
+    for name, form in (("y", y), ("1", [0 * y, y]), (1, [0 * y, y])):
+        policy = keras_mixup.MixUp(
+            1.0,
+            pairing="similar_target",
+            pairing_target=name,
+            bandwidth=0.3,
+            seed=0,
+            jit_compile=False,
+        )
+        mixed = policy.at_step(0, (y, form))[0]
+        expected = keras_mixup.MixUp(
+            1.0, pairing="similar_target", bandwidth=0.3, seed=0, jit_compile=False
+        ).at_step(0, (y, y))[0]
+        np.testing.assert_array_equal(mixed, expected)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "uniform"])
+def test_where_xla_refuses_nothing_a_hole_is_its_own_partner(kernel):
+    holes, far = Y.copy(), Y.copy()
+    holes[[2, 7]], far[[2, 7]] = [np.nan, np.inf], [1e6, -1e6]
+
+    def draw(labels):
+        return keras_mixup.sample_partner(
+            9, 5, pairing="similar_target", labels=labels, bandwidth=0.5, kernel=kernel
+        )
+
+    found = oracles.run("xla", draw, holes)
+    # Far away instead, they are nobody's partner and nobody is theirs.
+    expected = oracles.run("xla", draw, far)
+    np.testing.assert_array_equal(found, expected)
+    assert found[2] == 2 and found[7] == 7 and len(set(found)) > 3

@@ -222,7 +222,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
         mixed_targets.check_batch(y, sample_weight)
         ends = mixed_inputs.names_of_ends(self.network)
-        batches.check_names((x, y), self.mixup, ends)
+        batches.check_names((x, y), self.mixup, *ends)
         draw, key = self._draw(y, sample_weight)
         at_places = draws.draws_at(self.mix_at, draw, key)
         clean = y, sample_weight

@@ -29,9 +29,9 @@ def check_input_dtype(network, policy):
 
 
 def names_of_ends(network):
-    """The names of a functional network's inputs and outputs."""
+    """The names of a functional network's inputs, and those of its outputs."""
     inputs = getattr(keras_private.functional_of(network), "inputs", None) or []
-    return [one.name for one in inputs] + list(getattr(network, "output_names", ()))
+    return [one.name for one in inputs], list(getattr(network, "output_names", ()))
 
 
 def passing(network, x, passthrough):
