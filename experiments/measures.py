@@ -75,13 +75,14 @@ def at_the_best_epoch(epochs):
 
 
 def thinned(records, data, settings):
-    """The records with every tenth epoch and the best: all would be 19 MB of text."""
+    """The records with every tenth epoch, the best and the last: all would be 19 MB."""
     for record in records:
-        best = best_epoch(record["epochs"])["epoch"]
+        epochs = record["epochs"]
+        chosen = (best_epoch(epochs)["epoch"], epochs[-1]["epoch"])
         record["epochs"] = [
             epoch
-            for epoch in record["epochs"]
-            if epoch["epoch"] % 10 == 0 or epoch["epoch"] == best
+            for epoch in epochs
+            if epoch["epoch"] % 10 == 0 or epoch["epoch"] in chosen
         ]
     return records
 

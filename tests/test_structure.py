@@ -92,8 +92,8 @@ engine.processes engine.run
 measures classifier recipes classifiers regression few_labels gan mixtures
 report.analysis_figures report.gan_figures
 paper.surfaces paper beyond
-report.report_page report.commands report.claims report.captions report.verdicts
-report.page __main__
+report.report_page report.commands report.claim report.claims report.captions
+report.verdicts report.page __main__
 """
 
 

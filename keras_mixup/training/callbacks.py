@@ -70,7 +70,8 @@ class MixUpSummary(keras.callbacks.Callback):
         first = int(tf.convert_to_tensor(self.model.step))
         steps = min(self.steps, self.params.get("steps") or self.steps)
         shows_images = self.batch is not None and "input" in self.model.mix_at
-        with self._writer.as_default(step=epoch):
+        # Another callback, such as Keras's TensorBoard, may have turned recording off.
+        with self._writer.as_default(step=epoch), tf.summary.record_if(True):
             if shows_images or not self.model.mixup.has_positions:
                 lam = self._draws(first, steps, shows_images)
                 tf.summary.histogram("mixup/lam", lam)

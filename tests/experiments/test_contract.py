@@ -253,7 +253,9 @@ def test_a_smoke_run_leaves_a_whole_result(name, smoke):
         assert clock == sorted(clock)
         assert run["seconds"] == clock[-1] > 0
         numbers = [epoch["epoch"] for epoch in run["epochs"]]
-        assert numbers == list(range(1, len(numbers) + 1))
+        # All of them, or some of many.
+        assert numbers == sorted(set(numbers))
+        assert numbers[0] >= 1
 
 
 @pytest.mark.parametrize("name", NAMES)

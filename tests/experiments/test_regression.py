@@ -159,13 +159,13 @@ def test_what_counts_is_the_first_epoch_of_the_least_validation_error():
 
 
 def test_a_result_keeps_every_tenth_epoch_and_the_best():
-    losses = [5.0] * 12 + [1.0] + [2.0] * 12
+    losses = [5.0] * 12 + [1.0] + [2.0] * 12  # 25 epochs.
     epochs = [
         {"epoch": place, "valid": {"loss": loss}, "test": {"rmse": float(place)}}
         for place, loss in enumerate(losses, start=1)
     ]
     (record,) = measures.thinned([{"epochs": epochs}], None, None)
-    assert [epoch["epoch"] for epoch in record["epochs"]] == [10, 13, 20]
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [10, 13, 20, 25]
     assert measures.at_the_best_epoch(record["epochs"]) == {"rmse": 13.0}
 
 

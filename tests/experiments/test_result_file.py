@@ -223,7 +223,9 @@ def test_a_result_is_rebuilt_from_the_numbers_of_its_epochs(path):
     assert stored["schema"] == result_file.SCHEMA
     for run in stored["runs"]:
         numbers = [epoch["epoch"] for epoch in run["epochs"]]
-        assert numbers == list(range(1, len(numbers) + 1))
+        # All of them, or some of many.
+        assert numbers == sorted(set(numbers))
+        assert numbers[0] >= 1
 
 
 @pytest.mark.parametrize("part", DERIVED)

@@ -4,6 +4,7 @@ import pytest
 import scipy.stats
 
 from experiments.report import claims, page, result_file, tables, verdicts
+from experiments.report.claim import Claim
 
 
 def paired(mean, error, seeds):
@@ -13,7 +14,7 @@ def paired(mean, error, seeds):
 def judged(entries, training=0.5, measure="error", direction="lower", fits=()):
     """The verdicts on entries of "paired" by group, where ERM has a training error."""
     measures = {measure: direction}
-    row = claims.Claim("made", "made", "", measures, ".*/mixup", "", fits=fits)
+    row = Claim("made", "made", "", measures, ".*/mixup", "", fits=fits)
     cells = {f"{group}/mixup/{measure}": entry for group, entry in entries.items()}
     found = {} if training is None else {"ERM/error_on_real": {"mean": training}}
     summary = {f"{group}/{cell}": found[cell] for group in entries for cell in found}

@@ -59,6 +59,13 @@ def test_it_shows_the_lambdas_that_training_draws(tmp_path):
     np.testing.assert_allclose(picture[..., 0], expected[..., 0], atol=1.5)
 
 
+def test_it_writes_where_others_have_turned_recording_off(tmp_path):
+    summary = keras_mixup.MixUpSummary(tmp_path, (X[:6], Y[:6]))
+    with tf.summary.record_if(False):
+        model().fit(X, Y, batch_size=5, verbose=0, callbacks=[summary])
+    assert {tag for tag, *_ in events(tmp_path)} == {"mixup/lam", "mixup/batch"}
+
+
 @pytest.mark.parametrize(
     ("y", "settings"),
     [
