@@ -34,6 +34,8 @@ FEW = {
     "table5_ablation": ("--rows", "ERM", "mixup, AC + RP", "smoothing 0.1"),
     "discussion": ("--rows", "ERM", "two loaders"),
     "alpha_tradeoff": ("--alphas", 0, 1),
+    "cmixup_regression": ("--methods", "ERM", "C-Mixup, hidden"),
+    "mixmatch_ablation": ("--methods", "ICT"),
 }
 # Analyses whose plans alone are their own; the slow tests train these as well.
 MADE_UP = (

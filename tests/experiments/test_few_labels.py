@@ -131,15 +131,3 @@ def test_kernels_decay_by_a_share_of_the_rate():
     kernel, bias = layer.get_weights()
     assert kernel[0, 0] == pytest.approx(1 - 0.5 * 0.02)
     assert bias[0] == 1
-
-
-def test_two_moons_are_run_and_drawn(tmp_path):
-    result, _ = runs.run(MOONS, "--preset", "smoke", "--run_dir", tmp_path)
-    assert set(result["summary"]) == {
-        f"two moons/{method}/{measure}"
-        for method in ("ERM", "ICT")
-        for measure in ict_two_moons.MEASURES
-    }
-    assert "two moons/ICT/test_error" in result["paired"]
-    for path in MOONS.draw(result, tmp_path):
-        runs.check_picture(path)
