@@ -35,8 +35,8 @@ def blocks(name):
     return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
 
 
-# Loads a model in processes of their own.
-LONG = {"export.md": pytest.mark.slow}
+# One loads a model in processes of their own; two train many small networks.
+LONG = dict.fromkeys(("export.md", "policies.md", "recipes.md"), pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

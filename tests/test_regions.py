@@ -120,6 +120,8 @@ def test_a_resized_partner_shows_its_nearest_positions(size, side, shown):
     assert region.resized
 
 
+# It holds a gigabyte for seconds.
+@pytest.mark.slow
 def test_positions_of_an_hour_of_audio_do_not_overflow():
     size = 3600 * 16000
     grid = Grid((1,), [size])

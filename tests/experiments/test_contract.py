@@ -59,6 +59,14 @@ KIND_BY_KIND = pytest.mark.parametrize(
         for name in NAMES
     ],
 )
+# The smoke runs of these take longest.
+SMOKES = [
+    pytest.param(
+        name,
+        marks=pytest.mark.slow if name in ("mixmatch_ablation", "dcgan") else (),
+    )
+    for name in NAMES
+]
 KEYS = {
     *("schema", "experiment", "item", "preset", "settings", "paper"),
     *("runs", "summary", "paired", "environment"),
@@ -233,7 +241,7 @@ def finite(value):
     return not isinstance(value, float) or math.isfinite(value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SMOKES)
 def test_a_smoke_run_leaves_a_whole_result(name, smoke):
     made = smoke(name)
     experiment, stored = (
@@ -260,7 +268,7 @@ def test_a_smoke_run_leaves_a_whole_result(name, smoke):
         assert numbers[0] >= 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SMOKES)
 def test_its_summary_is_the_mean_and_deviation_over_seeds(name, smoke):
     stored, values = smoke(name).result, {}
     for run in stored["runs"]:

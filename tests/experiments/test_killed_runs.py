@@ -70,6 +70,8 @@ def kill_until(kills, whole, tmp_path):
     return resumed
 
 
+# Between any two operations: the quick test of test_killed_operations.py.
+@pytest.mark.slow
 def test_a_run_killed_at_a_random_moment_ends_with_the_same_weights(whole, tmp_path):
     assert kill_until(1, whole, tmp_path) == 1
 
