@@ -43,7 +43,7 @@ format: install
 	$(BIN)/ruff format .
 
 types: install
-	$(BIN)/python -m pip install -q --disable-pip-version-check "mypy>=2,<3"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt "mypy>=2,<3"
 	$(BIN)/python -m mypy
 
 # Breaks the library on purpose, one way at a time, and counts the tests that see it.
