@@ -124,15 +124,6 @@ def final(epochs):
     return {"test_error": last["test"]["error"], **measured, **calibration}
 
 
-def analyze(records, data, settings):
-    """The records; those of the first seed alone keep their surfaces, to be drawn."""
-    for record in records:
-        # Every run has its own, since any seed may be the first of a set.
-        if record["seed"] != settings.seeds[0]:
-            del record["epochs"][-1]["end"]["surface"]
-    return records
-
-
 EXPERIMENT = Experiment(
     name="figure1_toy",
     item="Figure 1b",
@@ -154,7 +145,7 @@ EXPERIMENT = Experiment(
     runs=runs,
     train=train,
     final=final,
-    analyze=analyze,
+    analyze=surfaces.of_the_first_seed,
     tables=lambda result: [tables.table(result, MEASURES, "Shape")],
     draw=lambda result, folder: [
         surfaces.draw(result, folder),

@@ -104,6 +104,15 @@ def as_rows(text):
     return np.array([row.split() for row in text], "float64")
 
 
+def of_the_first_seed(records, data, settings):
+    """The records; those of the first seed alone keep their surfaces, to be drawn."""
+    for record in records:
+        # Every run has its own, since any seed may be the first of a set.
+        if record["seed"] != settings.seeds[0]:
+            del record["epochs"][-1]["end"]["surface"]
+    return records
+
+
 def draw(result, folder):
     """Draws the surfaces of the first seed, and the mean curves of all."""
     ends = {}
