@@ -66,6 +66,8 @@ def test_a_step_has_labeled_and_unlabeled_examples_each_once_a_pass():
     unlabeled = np.concatenate([batch["unlabeled"][:, 0] for batch in found])
     for one in unlabeled.reshape(2, 8):
         assert sorted(one) == list(range(100, 108))
+    # The two have an order each.
+    assert (labeled[:8] != unlabeled[:8] - 100).any()
     # ERM has the same labeled batches.
     for (x, _), batch in zip(batches("ERM", count=8), found, strict=True):
         np.testing.assert_array_equal(x, batch["labeled"][0])
