@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends test-converters lint types format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
@@ -27,12 +27,20 @@ test: install
 	$(PYTEST)
 
 test-all: install
-	$(PYTEST) -m "not backends" --hypothesis-profile=full
+	$(PYTEST) -m "not backends and not converters" --hypothesis-profile=full
 
 # Keras on JAX and on PyTorch, which are installed for it.
 test-backends: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
 	$(BIN)/python -m pytest -m backends tests/backends
+
+# What is exported as LiteRT, ONNX and OpenVINO, in an environment of its own.
+CONVERTERS = .venv/converters/bin/python
+
+test-converters:
+	test -x $(CONVERTERS) || $(PYTHON) -m venv .venv/converters
+	$(CONVERTERS) -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[litert,onnx,openvino,serving,test]"
+	$(CONVERTERS) -m pytest -m converters tests/converters
 
 lint: install
 	$(BIN)/ruff format --check .
