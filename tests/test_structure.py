@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles mixing circle
+version whole_file arguments keras_private python_batches steps keys quantiles mixing
+circle
 similarity sampling
 neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
