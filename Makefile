@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends matrix lint types format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
@@ -33,6 +33,11 @@ test-all: install
 test-backends: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
 	$(BIN)/python -m pytest -m backends tests/backends
+
+# Programs of users: tasks by structures by backends by exports. Prints what becomes of each.
+matrix: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.matrix
 
 lint: install
 	$(BIN)/ruff format --check .
