@@ -64,7 +64,7 @@ mutation: install
 # With the peers, which need PyTorch: a table without them is no comparison.
 bench: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out; do \
+	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out peers; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The documentation as a site in site/, which opens from disk.
