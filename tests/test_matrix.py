@@ -11,6 +11,10 @@ LIMITS = pathlib.Path(__file__).parents[1] / "docs" / "limits.md"
 REFUSED = [one for one in PROGRAMS if one.refused]
 
 
+def test_the_page_says_how_many_programs_there_are():
+    assert f"runs {len(PROGRAMS)} programs of users" in LIMITS.read_text()
+
+
 def test_there_are_many_programs_with_names_of_their_own():
     assert matrix.main
     names = [(one.area, one.name) for one in PROGRAMS]

@@ -5,7 +5,7 @@ import sys
 
 import tensorflow as tf
 
-from tests.matrix import backends, exports, pipelines, training  # noqa: F401
+from tests.matrix import backends, exports, hub, pipelines, training  # noqa: F401
 from tests.matrix.programs import FAIL, PROGRAMS, REFUSED, outcome
 
 
