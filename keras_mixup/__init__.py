@@ -59,3 +59,8 @@ __all__ = [
     "sample_weights",
     "show",
 ]
+
+
+def __dir__():
+    """The public names alone, for tab completion."""
+    return __all__

@@ -257,6 +257,12 @@ def test_all_public_names_are_exported():
     assert set(keras_mixup.__all__) == found | modules | {"__version__"}
 
 
+def test_tab_completion_offers_public_names_alone():
+    assert dir(keras_mixup) == sorted(keras_mixup.__all__)
+    assert all(hasattr(keras_mixup, name) for name in keras_mixup.__all__)
+    assert keras_mixup.sampling
+
+
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_public_signatures_stay(name):
     found = keras_mixup
