@@ -48,7 +48,7 @@ test-converters:
 
 # Programs of users: tasks by structures by backends by exports. Prints what becomes of each.
 matrix: install
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]" "keras-hub>=0.20"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends,litert,onnx,openvino]" "keras-hub>=0.20"
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.matrix
 
 lint: install
