@@ -52,10 +52,11 @@ for alpha in (0.1, 1.0, 8.0):
 # %% [markdown]
 # ## Wrong labels
 #
-# 40 % of the training labels are replaced by random ones. A wide network that is trained
-# long enough learns them by heart, and then errs on the test set. mixup with a large alpha
-# keeps it from that. One seed shows little, so this is done with three, each with wrong
-# labels, initial values and an order of its own. It takes a minute or two on two cores.
+# 40 % of the training labels are replaced by random ones. A wide network that is
+# trained long enough learns them by heart, and then errs on the test set. mixup with a
+# large alpha keeps it from that. One seed shows little, so this is done with three,
+# each with wrong labels, initial values and an order of its own. It takes a minute or
+# two on two cores.
 
 # %%
 SEEDS, ALPHAS = (1, 2, 3), (0.0, 8.0)  # alpha 0 is training without mixup
@@ -100,8 +101,8 @@ for alpha in ALPHAS:
         )
 
 # %% [markdown]
-# Without mixup most of the wrong labels are learned. With it fewer than half are, and the
-# test error is smaller, with each of the three seeds:
+# Without mixup most of the wrong labels are learned. With it fewer than half are, and
+# the test error is smaller, with each of the three seeds:
 
 # %%
 for seed in SEEDS:
