@@ -35,8 +35,9 @@ def blocks(name):
     return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
 
 
-# One loads a model in processes of their own; two train many small networks.
-LONG = dict.fromkeys(("export.md", "policies.md", "recipes.md"), pytest.mark.slow)
+# One loads a model in processes of their own; three train many small networks.
+LONG = ("export.md", "guides.md", "policies.md", "recipes.md")
+LONG = dict.fromkeys(LONG, pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
