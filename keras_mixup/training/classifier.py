@@ -68,7 +68,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             (`keras.utils.set_random_seed`). Its `num_classes` is not needed: integer
             labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
-            is the input. Of several, one is drawn each step, as in manifold
+            is the input. One of several is drawn each step, as in manifold
             mixup. A functional network is cut there, one inside of it too
             ("backbone/block_3"); elsewhere name a
             `keras_mixup.layers.MixFeatures` layer. At padding, features weigh

@@ -191,6 +191,6 @@ class MixUpGAN(TwoNetworks):
         self.record("generator_loss", value, size)
 
     def _plain_generator_loss(self, logits):
-        """Of generated rows alone: half of the plain value, the half that g moves."""
+        """The loss of generated rows: the half of the plain value that g moves."""
         targets = tf.zeros(tf.shape(logits)[:1])
         return gan_batches.generator_loss(logits, targets, self.generator_loss) / 2

@@ -180,7 +180,7 @@ def _with_enough(gan, batch, replicas):
 
 
 def _smallest_share(size, replicas):
-    """Of a batch on several replicas: all but the last have as many, rounded up."""
+    """The last replica's part of a batch: the others have as many, rounded up."""
     return size + (replicas - 1) * (-size // replicas)
 
 
