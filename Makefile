@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs notebooks dist clean
 
 install: .venv/installed
 
@@ -66,6 +66,11 @@ bench: install
 docs: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m mkdocs build --strict
+
+# The notebooks, from the scripts beside them.
+notebooks: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m jupytext --sync docs/notebooks/*.py
 
 # Wheel and source distribution, each installed alone and tried, with the newest and with
 # the oldest dependencies that setup.cfg allows.

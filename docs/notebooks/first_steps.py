@@ -1,16 +1,30 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
 # ---
 
 # %% [markdown]
-# # mixup in ten minutes
+# # First steps
 #
-# A script that is a notebook too: `jupytext --to notebook docs/tutorial.py`. It needs
-# scikit-learn beside this package, and nothing from the network.
+# A pair mixed by hand, the law of the weights, wrong labels that are not learned, and a
+# model that is served. Two or three minutes on two cores.
+#
+# In [Colab](https://colab.research.google.com): File > Upload notebook. Where the
+# package is not installed, as there, upload its wheel as well (`pip wheel --no-deps .`
+# in a checkout makes it) and run the next cell. Nothing else comes from the network.
+
+# %%
+# %pip install -q keras_mixup-*.whl scikit-learn matplotlib
 
 # %%
 import keras
@@ -55,8 +69,7 @@ for alpha in (0.1, 1.0, 8.0):
 # 40 % of the training labels are replaced by random ones. A wide network that is
 # trained long enough learns them by heart, and then errs on the test set. mixup with a
 # large alpha keeps it from that. One seed shows little, so this is done with three,
-# each with wrong labels, initial values and an order of its own. It takes a minute or
-# two on two cores.
+# each with wrong labels, initial values and an order of its own.
 
 # %%
 SEEDS, ALPHAS = (1, 2, 3), (0.0, 8.0)  # alpha 0 is training without mixup
@@ -119,6 +132,6 @@ for alpha in ALPHAS:
 # The last network, which was trained with mixup, as a SavedModel:
 
 # %%
-keras_mixup.export_saved_model(model, "exported/tutorial/1", from_logits=True)
-served = tf.saved_model.load("exported/tutorial/1").signatures["serving_default"]
+keras_mixup.export_saved_model(model, "exported/first_steps/1", from_logits=True)
+served = tf.saved_model.load("exported/first_steps/1").signatures["serving_default"]
 print(served(inputs=tf.constant(x_test[:3]))["label"].numpy(), y_test[:3])
