@@ -154,7 +154,7 @@ angles = np.array([359.0, 1.0], "float32")
 for period in (None, 360):
     around = keras_mixup.MixUp(8.0, pairing="reverse", period=period, seed=1)
     _, mixed = around.at_step(0, (np.zeros((2, 1), "float32"), angles))
-    print(period, np.round(mixed, 1))
+    print(period, *(f"{angle:.1f}" for angle in np.asarray(mixed)))
 from_zero = np.abs((np.asarray(mixed) + 180) % 360 - 180)
 assert np.all(from_zero <= 1.001)  # between the two
 
