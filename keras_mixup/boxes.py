@@ -28,7 +28,7 @@ def mix_boxes(parts, coefficients):
     Returns:
         A dict of the same entries with axis 1 as long as all parts together,
         and `"weights"` of shape (batch, n). A box of weight zero is padding.
-        Padding stands at the end, with weight 0 and -1 elsewhere (0, False or "" where
+        Padding is at the end, with weight 0 and -1 elsewhere (0, False or "" where
         a dtype has no -1); ragged boxes have none.
     """
     class_key = class_key_of(parts[0])

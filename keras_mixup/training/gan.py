@@ -27,7 +27,7 @@ class MixUpGAN(TwoNetworks):
     so the paper's 128 a step at 5 steps are batches of 1,280 ("author_code", whose
     steps take two batches) or 640 ("objective"). z ~ N(0, 1); noise, lam and pairs
     follow from (seed, step, replica). Losses are means over rows, so the mixed term
-    stands in the place of the plain ones at their scale;
+    takes the place of the plain ones at their scale;
     `keras_mixup.training.gan_batches` has the formulas.
 
     Args:
