@@ -21,7 +21,7 @@ def combined(parts, draw, dtype=None):
     Args:
         parts: K tensors, as `mixing.gather_parts` gives them.
         draw: `draws.Draw`.
-        dtype: Dtype of the result, but for integers other than uint8 and booleans that
+        dtype: Dtype of the result, except of integers other than uint8 and booleans that
             are chosen; by default that of the parts, or float32 for sums of uint8.
     """
     weights = weights_at(draw, parts[0])

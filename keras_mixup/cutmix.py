@@ -32,7 +32,7 @@ class CutMix(BoxPolicy):
             "rel_xywh"; needed where a batch has boxes.
         min_visibility: Float in [0, 1]. Boxes of which a smaller share is left are
             dropped.
-        **settings: Further arguments of `MixUp` but for `quantities`: nothing is
+        **settings: Further arguments of `MixUp` except `quantities`: nothing is
             averaged, so integers are cut as they are, and features keep their dtype.
 
     Call arguments:

@@ -26,7 +26,7 @@ class FMix(MaskPolicy):
             along the second axis.
         share_quantities: Name or names of targets that are quantities and are shared by
             area all the same, or True for all; a lone target is `"y"`.
-        **settings: Further arguments of `MixUp` but for `quantities`: nothing is
+        **settings: Further arguments of `MixUp` except `quantities`: nothing is
             averaged, so integers are cut as they are, and features keep their dtype.
 
     Call arguments:

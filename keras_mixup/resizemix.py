@@ -29,7 +29,7 @@ class ResizeMix(BoxPolicy):
             "rel_xywh"; needed where a batch has boxes.
         min_visibility: Float in [0, 1]. Boxes of which a smaller share is left are
             dropped.
-        **settings: Further arguments of `MixUp` but for `alpha`, `keep_larger` and
+        **settings: Further arguments of `MixUp` except `alpha`, `keep_larger` and
             `quantities`: nothing is averaged, so integers are cut as they are, and
             features keep their dtype.
 

@@ -34,7 +34,7 @@ class MixedLoss(keras.losses.Loss):
     Args:
         loss: What `compile` takes: a name, a function or a `keras.losses.Loss`.
         mix_losses: Whether each target has a term (True), or one that may be averaged
-            is (False). None: losses of Keras take the average, those of one's own the
+            is (False). None: losses of Keras take the average, those of your own the
             terms.
     """
 
