@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs notebooks dist clean
+.PHONY: install demo test test-all test-backends matrix lint types format mutants mutation bench docs notebooks dist clean
 
 install: .venv/installed
 
@@ -34,6 +34,11 @@ test-backends: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
 	$(BIN)/python -m pytest -m backends tests/backends
 
+# Programs of users: tasks by structures by backends by exports. Prints what becomes of each.
+matrix: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]" "keras-hub>=0.20"
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.matrix
+
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -59,7 +64,7 @@ mutation: install
 # With the peers, which need PyTorch: a table without them is no comparison.
 bench: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out; do \
+	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out peers; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The documentation as a site in site/, which opens from disk.
