@@ -12,8 +12,8 @@ from keras_mixup.last_activation import last_activation
 RUNS_AWAY = (
     'A MixUpGAN with mode="objective" and generator_loss="minimax" diverges: the '
     "cross-entropy of a mixed target grows without bound in both directions of the "
-    "logit, so the generator gains by leaving the data. Leave `generator_loss` out (then "
-    'it is "non_saturating"), or leave `mode` out.'
+    "logit, so the generator gains by leaving the data. Leave `generator_loss` out "
+    '(then it is "non_saturating"), or leave `mode` out.'
 )
 
 
