@@ -50,7 +50,7 @@ class MixUpGAN(TwoNetworks):
     distance of 0.10 (author_code with minimax, the paper's sizes); objective with
     non_saturating held 5.5 at 0.14 (a quarter of the width), and with minimax none: the
     cross-entropy of a target between 0 and 1 has no bound on either side, so g gained
-    by leaving the data for ever. That pair warns. `experiments/README.md` has the runs.
+    by leaving the data. That pair warns. `experiments/README.md` has the runs.
 
     Raises:
         ValueError: for arguments out of range, and for networks or, before the first
