@@ -1,7 +1,9 @@
-# Two commands do all the set-up on a machine with Python 3.11 and make:
+# Two commands do all the set-up on a machine with Python 3.11, 3.12 or 3.13 and make:
 #   make demo   installs into .venv and runs the demonstration
 #   make test   installs into .venv and runs the tests
-PYTHON ?= python3.11
+# The first Python of these that runs; another one by `make PYTHON=...`.
+PYTHON ?= $(shell for one in python3.11 python3.12 python3.13; do \
+	$$one --version >/dev/null 2>&1 && echo $$one && break; done)
 BIN = .venv/bin
 
 .PHONY: install demo test test-all test-backends matrix lint types format mutants mutation bench docs notebooks dist clean
@@ -11,6 +13,8 @@ install: .venv/installed
 # Without compiling all of TensorFlow's Python to bytecode beforehand, which takes half of
 # the installation: Python compiles what is imported, once.
 .venv/installed: setup.cfg constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "keras_mixup needs Python 3.11, 3.12 or 3.13, and none of" \
+		"them is here. Install one, or say where it is: make PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
 	touch $@
