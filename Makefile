@@ -6,7 +6,7 @@ PYTHON ?= $(shell for one in python3.11 python3.12 python3.13; do \
 	$$one --version >/dev/null 2>&1 && echo $$one && break; done)
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends test-converters matrix lint types format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends test-converters matrix lint types format mutants mutation bench docs notebooks dist clean
 
 install: .venv/installed
 
@@ -83,6 +83,11 @@ bench: install
 docs: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m mkdocs build --strict
+
+# The notebooks, from the scripts beside them.
+notebooks: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m jupytext --sync docs/notebooks/*.py
 
 # Wheel and source distribution, each installed alone and tried, with the newest and with
 # the oldest dependencies that setup.cfg allows.

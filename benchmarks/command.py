@@ -120,7 +120,7 @@ def _between(before, after):
 
 
 def _cpu_seconds():
-    """Of the machine (None if it does not say), and of this process with children."""
+    """CPU seconds of the machine (or None), and of this process with children."""
     own = sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(

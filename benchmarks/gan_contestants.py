@@ -20,7 +20,7 @@ NAMES = (
 
 
 def flops():
-    """Of the products of one iteration; first and last layers are left out (0.6 %).
+    """Operations of an iteration's products, but of its first and last layers (0.6 %).
 
     A product forward, and in a network that is moved two more backward; the generator's
     step goes back through the discriminator's rows alone.

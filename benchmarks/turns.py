@@ -86,7 +86,7 @@ def median_interval(values, confidence=0.95):
 
     From the k-th smallest to the k-th largest of n values it covers the true
     median with probability `1 - 2 P(Binomial(n, 1/2) < k)`, whatever their law.
-    The largest k that reaches the confidence is taken. Of fewer than 6 values
+    The largest k that reaches the confidence is taken. With fewer than 6 values
     none does: then it is their whole range, with the coverage that this has.
 
     Returns:

@@ -38,7 +38,7 @@ class Recipe:
     """What sets one training apart from another; the default is ERM.
 
     Attributes:
-        alpha: Of Beta(alpha, alpha); 0 for no mixing. ResizeMix has none.
+        alpha: That of Beta(alpha, alpha); 0 for no mixing. ResizeMix has none.
         per: "batch" or "example".
         pairing: As in `keras_mixup.MixUp`, for partners from the batch.
         examples: How many examples are mixed.

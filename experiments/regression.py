@@ -96,12 +96,12 @@ def train(
         settings: `settings.Settings`.
         method: `Method`.
         parts: The parts of a split by name: "train", "valid", "test".
-        alpha: Of the Beta law of lam.
-        bandwidth: Of the kernel: a number, or "auto".
+        alpha: Parameter of the Beta law of lam.
+        bandwidth: Bandwidth of the kernel: a number, or "auto".
         seed: Integer.
         width: Units of the network's hidden layers, or 0 for its own.
         batch_size: Examples of a step.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
         epochs: Number of epochs.
     """
     data = parts["train"]

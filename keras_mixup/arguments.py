@@ -182,8 +182,8 @@ def check_pairing_target(pairing_target, pairing, bandwidth="auto"):
         return
     if pairing not in ("same_class", "similar_target"):
         raise ValueError(
-            'A pairing goes by a target with pairing="same_class" or "similar_target" '
-            f"alone. Expected pairing_target=None. Received: pairing_target="
+            'Only pairing="same_class" and "similar_target" go by a target. '
+            f"Expected pairing_target=None. Received: pairing_target="
             f"{pairing_target!r}, pairing={pairing!r}"
         )
     if isinstance(bandwidth, Mapping):

@@ -28,7 +28,7 @@ def mix_boxes(parts, coefficients):
     Returns:
         A dict of the same entries with axis 1 as long as all parts together,
         and `"weights"` of shape (batch, n). A box of weight zero is padding.
-        Padding stands at the end, with weight 0 and -1 elsewhere (0, False or "" where
+        Padding is at the end, with weight 0 and -1 elsewhere (0, False or "" where
         a dtype has no -1); ragged boxes have none.
     """
     class_key = class_key_of(parts[0])
@@ -129,8 +129,8 @@ def _check_one_a_box(boxes, classes):
         if not (fits and value.shape[:2].is_compatible_with(classes.shape)):
             raise ValueError(
                 f"Invalid shape received for `{key}` of the boxes. Expected one entry "
-                'a box, (batch_size, boxes, ...), with 4 numbers each in "boxes". What '
-                "is one an image stands beside `bounding_boxes`, not in it. "
+                'a box, (batch_size, boxes, ...), with 4 numbers each in "boxes". '
+                "Entries that are one an image belong beside `bounding_boxes`. "
                 f"Received: {value.shape} for classes of shape {classes.shape}"
             )
         if isinstance(value, tf.RaggedTensor):
@@ -142,7 +142,7 @@ def _check_one_a_box(boxes, classes):
         tf.debugging.assert_equal(
             *counts,
             f"`{key}` of the boxes has another number of boxes than their classes. "
-            "What is one an image stands beside `bounding_boxes`, not in it.",
+            "Entries that are one an image belong beside `bounding_boxes`.",
         )
 
 

@@ -17,7 +17,7 @@ def mixed(parts, shares, period):
 
     `y~ = y_h + sum_k t_k wrap(y_k - y_h)` modulo the period, with the heaviest part
     y_h, so that no order of the parts matters, and a part of share 0 does not count.
-    wrap is into [-period / 2, period / 2). Of two parts y_h may be either.
+    wrap is into [-period / 2, period / 2). With two parts y_h may be either.
     """
     own = parts[0].dtype
     parts = [

@@ -21,8 +21,9 @@ def combined(parts, draw, dtype=None):
     Args:
         parts: K tensors, as `mixing.gather_parts` gives them.
         draw: `draws.Draw`.
-        dtype: Dtype of the result, but for integers other than uint8 and booleans that
-            are chosen; by default that of the parts, or float32 for sums of uint8.
+        dtype: Dtype of the result. Integers other than uint8, and booleans, keep their
+            own where they are chosen. By default that of the parts, or float32 for sums
+            of uint8.
     """
     weights = weights_at(draw, parts[0])
     parts = shown(parts, draw)

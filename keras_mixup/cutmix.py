@@ -24,15 +24,15 @@ class CutMix(BoxPolicy):
         axes: The axes that are cut, ascending, such as (1, 2) for images without
             channels, or (2, 3) for videos whose time is not cut. None for all between
             the batch and the channels, which are the last axis: (batch, length,
-            channels), (batch, height, width, channels), and so on. Of rank 2 the second
-            axis is cut.
+            channels), (batch, height, width, channels), and so on. Rank 2 is cut
+            along the second axis.
         share_quantities: Name or names of targets that are quantities and are shared by
             area all the same, or True for all; a lone target is `"y"`.
         bounding_box_format: Keras's name of the layout of boxes, such as "xyxy" or
             "rel_xywh"; needed where a batch has boxes.
         min_visibility: Float in [0, 1]. Boxes of which a smaller share is left are
             dropped.
-        **settings: Further arguments of `MixUp` but for `quantities`: nothing is
+        **settings: Further arguments of `MixUp` except `quantities`: nothing is
             averaged, so integers are cut as they are, and features keep their dtype.
 
     Call arguments:

@@ -22,8 +22,8 @@ class Draw(typing.NamedTuple):
             position; floats are its weights.
         regions: The K - 1 `regions.Region` from which the masks are made, or None.
         grid: The `grids.Grid` of the masks, or None.
-        choices: Of a policy that chooses among others: for each of them whether it is
-            chosen, () or (batch,), and its own draw. Else None.
+        choices: None, or in a policy that chooses among others, for each of them
+            whether it is chosen, () or (batch,), and its own draw.
     """
 
     coefficients: list

@@ -13,8 +13,8 @@ class FMix(MaskPolicy):
     """Pastes a region of any form, a level set of smooth noise (Harris et al., 2020).
 
     The noise has an amplitude that falls as `frequency^-decay`; the region is where it
-    is least, with the share 1 - lam of all positions, `lam ~ Beta(alpha, alpha)`. Of
-    one to three axes.
+    is least, with the share 1 - lam of all positions, `lam ~ Beta(alpha, alpha)`. It
+    has one to three axes.
 
     Args:
         alpha: As in `MixUp`; the paper takes 1.
@@ -22,11 +22,11 @@ class FMix(MaskPolicy):
         axes: The axes that are cut, ascending, such as (1, 2) for images without
             channels, or (2, 3) for videos whose time is not cut. None for all between
             the batch and the channels, which are the last axis: (batch, length,
-            channels), (batch, height, width, channels), and so on. Of rank 2 the second
-            axis is cut.
+            channels), (batch, height, width, channels), and so on. Rank 2 is cut
+            along the second axis.
         share_quantities: Name or names of targets that are quantities and are shared by
             area all the same, or True for all; a lone target is `"y"`.
-        **settings: Further arguments of `MixUp` but for `quantities`: nothing is
+        **settings: Further arguments of `MixUp` except `quantities`: nothing is
             averaged, so integers are cut as they are, and features keep their dtype.
 
     Call arguments:

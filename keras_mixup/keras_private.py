@@ -86,7 +86,8 @@ def metrics_of_outputs(compiled, y_true, y_pred):
 
 def flat_outputs(compiled, nest):
     """Targets, predictions or weights in the order of `metrics_of_outputs`."""
-    return compiled._flatten_y(nest)
+    # Up to 3.14 Keras takes dicts in the order of their sorted names.
+    return getattr(compiled, "_flatten_y", keras.tree.flatten)(nest)
 
 
 def function_of_metric(metric):

@@ -76,8 +76,8 @@ class MaskPolicy(Policy):
             tf.reduce_all((target >= 0) & (target <= 1)),
             [
                 f"The target `{name}` is a quantity: its values are not within [0, 1]. "
-                f"{type(self).__name__} shares labels by area, and the area of a "
-                "region says nothing of a quantity. Expected rows of classes, or "
+                f"{type(self).__name__} shares labels by area, and a quantity need not "
+                "follow the area of a region. Expected rows of classes, or "
                 f"keras_mixup.MixUp, or `share_quantities={name!r}` where its share is "
                 "that of the area. Received:",
                 target,

@@ -1,4 +1,4 @@
-"""A mixed batch with what made it, for training loops of one's own."""
+"""A mixed batch with what made it, for training loops of your own."""
 
 import typing
 

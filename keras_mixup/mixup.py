@@ -10,8 +10,8 @@ class MixUp(Policy):
     """Mixes a batch with a shuffled copy of itself (Zhang et al., 2018).
 
     `x~ = lam x_i + (1 - lam) x_j` and `y~ = lam y_i + (1 - lam) y_j` with
-    `lam ~ Beta(alpha, alpha)`. For a pipeline, as `dataset.apply(mixup)`, and the
-    policy that `MixUpModel` follows in its train step. Settings stay as they are
+    `lam ~ Beta(alpha, alpha)`. Use it in a pipeline, as `dataset.apply(mixup)`, or give
+    it to `MixUpModel`, whose train step follows it. Its settings stay as they are
     given.
 
     Args:

@@ -152,7 +152,7 @@ def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
         examples: Nest of tensors or arrays with first axis n, such as `(x, y)`. Give
             tensors where they are large: an array is copied at each eager call, and
             once for each graph.
-        neighbors: As in `draw_neighbors`, and so are the others.
+        neighbors: As in `draw_neighbors`, like the other arguments.
         index: Integers (batch,) in [0, n), the examples of the batch.
         seed: Integer. None draws anew at every call.
         step: Integer or integer tensor, the index of the batch over all epochs; in a

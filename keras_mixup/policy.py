@@ -92,7 +92,7 @@ class Policy(Settings):
         return self.draw_all(batch_size, key, alpha, labels, with_partners)
 
     def draw_all(self, batch_size, key, alpha, labels=None, with_partners=True):
-        """The same with all partners, also where each of them weighs 0."""
+        """Weights and partners for one batch, also where each partner weighs 0."""
         return draws.draw(
             batch_size,
             key,

@@ -21,7 +21,7 @@ class RandomChoice(Policy):
     """Mixes by one of several policies, which a draw chooses.
 
     Many image recipes switch between mixup and CutMix so (timm's `switch_prob`). Where
-    one of the policies averages, features become floats whichever is drawn.
+    one of the policies averages, features become floats in any case.
 
     Args:
         policies: List of policies that agree in `examples`, `targets`, `num_classes`,

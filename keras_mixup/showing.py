@@ -18,8 +18,8 @@ def show(batch, labels=None, count=8):
 
     Images in [0, 1] are drawn as they are, others in [0, 255] as bytes. Any others,
     such as standardized ones, are scaled from the least to the greatest value of the
-    batch, which the picture then says. Above each image stand the classes of its row
-    with their shares, or its target; of a `MixedBatch` the shares of its parts as well.
+    batch, and the picture says so. Each image is headed by the classes of its row with
+    their shares, or by its target; for a `MixedBatch` the shares of its parts as well.
 
     Args:
         batch: (images, targets), a dict with "images" and "labels", or a `MixedBatch`.

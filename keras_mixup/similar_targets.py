@@ -1,11 +1,11 @@
 """A table from which partners are drawn by the likeness of targets, over a whole set.
 
-Of one target an example, the sorted targets around each one are cut into cells of half
-a bandwidth. A cell is drawn by the number of its targets and the kernel at its nearer
-end, a target of the cell uniformly, and it is kept with the probability of the kernel
-there over that at the end; else it is drawn again. So the law is that of the kernel,
-and a draw costs the same whatever the size of the set. Of several targets an example,
-all distances of a batch are computed, in blocks.
+Where an example has one target, the sorted targets around each one are cut into cells
+of half a bandwidth. A cell is drawn by the number of its targets and the kernel at its
+nearer end, a target of the cell uniformly, and it is kept with the probability of the
+kernel there over that at the end; else it is drawn again. So the law is that of the
+kernel, and a draw costs the same whatever the size of the set. Where an example has
+several targets, all distances of a batch are computed, in blocks.
 """
 
 import typing
@@ -25,7 +25,7 @@ _BLOCK = 2**24
 
 
 class SimilarTargets(typing.NamedTuple):
-    """A table: of n examples, what a partner of like target is drawn by.
+    """A table of n examples, from which partners of like target are drawn.
 
     `rows` float64 (n, d) are targets in units of the bandwidth. For d = 1 `order` int32
     (n,) sorts them, and the cell c of example i begins at `begins[i, c]` of that order,
@@ -63,8 +63,9 @@ def similar_targets(targets, bandwidth="auto", kernel="gaussian", period=None):
     whole set, i itself included. `neighbor_pairs` draws from it as from the table of
     `nearest_neighbors`, with replacement.
 
-    Of one target an example a draw costs the same in small and in large sets, and the
-    table some 170 bytes an example. Of several, each draw has the distances to all.
+    Where an example has one target, a draw costs the same in small and in large sets,
+    and the table some 170 bytes an example. Where it has several, each draw computes
+    the distances to all examples.
 
     Args:
         targets: Finite numbers (n,) or (n, ...), those of the training set.

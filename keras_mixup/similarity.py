@@ -3,7 +3,7 @@
 `P(j | i) = K(|z_i - z_j|) / sum_k K(|z_i - z_k|)`, with targets in units of the
 bandwidth, `z = y / h`, the Euclidean norm over all entries of a target, and a kernel
 `K(d)`: `exp(-d**2 / 2)` (gaussian), or 1 up to d = 1 and 0 beyond (uniform). An example
-is among its own partners, so that every row has one. Of a target with a period the
+is among its own partners, so that every row has one. For a target with a period the
 distance is the chord, `(period / pi) |sin(pi (y_i - y_j) / period)|`.
 """
 
@@ -17,7 +17,7 @@ _MOST_IN_BATCH = 8192
 
 
 def kernel_of(squared, kernel):
-    """K of squared distances, float64; of NaN it is 0."""
+    """K of squared distances, float64; 0 for NaN."""
     if kernel == "uniform":
         return tf.cast(squared <= 1, tf.float64)
     weight = tf.exp(-squared / 2)

@@ -100,8 +100,8 @@ class SoftTargets(keras.metrics.Metric):
     Raises:
         ValueError: for another metric, or targets of another shape than the
             predictions.
-        tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA leaves this
-            check out, and so do the other backends of Keras).
+        tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA and the
+            other backends of Keras leave this check out).
 
     Example:
     >>> auc = keras_mixup.metrics.SoftTargets(keras.metrics.AUC())

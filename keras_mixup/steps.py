@@ -141,7 +141,7 @@ class _Count:
 def counts_behind(dataset, batches=None):
     """The counts of `count_steps` in what a dataset is made of.
 
-    With each of them how many batches are read of it, -1 or less where nobody knows.
+    With each of them how many batches are read of it, -1 or less where that is unknown.
     """
     length = int(dataset.cardinality())
     batches = length if batches is None else batches

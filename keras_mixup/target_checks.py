@@ -105,8 +105,8 @@ def check_circle(target, policy, path):
     if smoothing or not target.dtype.is_floating:
         raise ValueError(
             f"Target `{name}` that is not on a circle. Expected floats without label "
-            "smoothing for a target with a period: cast angles to a float, and name "
-            "in MixUp(period={...}) the targets that have one, of several. Received: "
+            "smoothing for a target with a period: cast angles to a float. Where only "
+            "some targets have a period, name them in MixUp(period={...}). Received: "
             f"dtype {target.dtype.name}, label_smoothing={smoothing}, period={period}"
         )
 

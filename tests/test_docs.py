@@ -1,5 +1,6 @@
-"""The documentation runs: its blocks, its console session, its tutorial."""
+"""The documentation runs: its blocks, its console session, its notebooks."""
 
+import json
 import pathlib
 import re
 import runpy
@@ -36,8 +37,9 @@ def blocks(name):
     return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
 
 
-# One loads a model in processes of their own; two train many small networks.
-LONG = dict.fromkeys(("export.md", "policies.md", "recipes.md"), pytest.mark.slow)
+# One loads a model in processes of their own; three train many small networks.
+LONG = ("export.md", "guides.md", "policies.md", "recipes.md")
+LONG = dict.fromkeys(LONG, pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
@@ -93,17 +95,41 @@ def run_session(content):
         assert "probabilities" in answer.stdout
 
 
+NOTEBOOKS = pytest.mark.parametrize(
+    "name", ["first_steps", "regression", "which_policy"]
+)
+# What each prints, among the rest; what its words say of numbers it asserts itself.
+PRINTED = {
+    "first_steps": "wrong labels learned",
+    "regression": "test error",
+    "which_policy": "chosen",
+}
+
+
 @pytest.mark.slow
-def test_the_tutorial_runs_and_is_a_notebook(tmp_path, monkeypatch, capsys):
+@NOTEBOOKS
+def test_a_notebook_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(DOCS / "tutorial.py"))
-    assert (tmp_path / "exported/tutorial/1/saved_model.pb").exists()
-    assert "wrong labels learned" in capsys.readouterr().out
-    jupytext = pytest.importorskip("jupytext", reason="Needs the docs extra.")
-    notebook = jupytext.read(DOCS / "tutorial.py")
-    kinds = [cell.cell_type for cell in notebook.cells]
-    assert kinds.count("code") >= 5
-    assert kinds.count("markdown") >= 4
+    matplotlib.use("Agg")
+    runpy.run_path(str(DOCS / f"notebooks/{name}.py"))
+    assert PRINTED[name] in capsys.readouterr().out
+
+
+@NOTEBOOKS
+def test_a_notebook_has_the_cells_of_its_script(name):
+    """`make notebooks` writes it; in the script text and `%pip` are comments."""
+    script = (DOCS / f"notebooks/{name}.py").read_text()
+    parts = re.split(r"^# %%(| \[markdown\])\n", script, flags=re.M)[1:]
+    expected = [
+        ("markdown", re.sub(r"^# ?", "", text, flags=re.M))
+        if mark
+        else ("code", re.sub(r"^# (?=%)", "", text, flags=re.M))
+        for mark, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    notebook = json.loads((DOCS / f"notebooks/{name}.ipynb").read_text())
+    found = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    assert found == [(kind, text.strip()) for kind, text in expected]
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ non-saturating loss, mode objective with alpha 0.2; preset paper is 50 passes.
 
 Measured: the sliced 1-Wasserstein distance of generated images to held-out ones, in
 pixels of [-1, 1], over 500 directions. It sees the law of the pixels, not whether a
-shoe is a shoe: the pictures show that. Beside it stands the same distance of the
+shoe is a shoe: the pictures show that. The table also has the same distance of
 held-out images to training images, which a perfect generator would reach.
 """
 

@@ -97,7 +97,7 @@ def squares(shape, share, seed=None):
     Args:
         shape: (count, height, width, channels) of images.
         share: Side of the square, as a share of the shorter side of the images.
-        seed: Of the place of each, which is uniform; None for the middle, rounded up
+        seed: Seed of the places, which are uniform; None for the middle, rounded up
             and to the left.
     """
     count, *sizes, _ = shape

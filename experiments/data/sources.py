@@ -75,9 +75,9 @@ def prepared_builder(
 def check_whole(builder, splits, names):
     """Raises unless the files of a prepared set hold the examples that it says.
 
-    Checked are these splits, which are parts of those called `names`. Records are
-    counted only where files are smaller than the set says. Of another format than
-    TFRecord, nothing is known before it is read.
+    These splits are checked, which are parts of those called `names`. Records are
+    counted only where files are smaller than the set says. In another format than
+    TFRecord nothing is known before it is read.
     """
     infos = builder.info.splits
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:

@@ -1,7 +1,7 @@
 """The files of a run's checkpoints: which are finished, whole, and which may go.
 
-Beside a checkpoint lies a list of its files with their SHA-256, written last and
-removed first: a kill leaves a finished checkpoint, or files without a list, which count
+A checkpoint has a list of its files with their SHA-256, written last and removed
+first: a kill leaves a finished checkpoint, or files without a list, which count
 for nothing and go with the next that is written.
 """
 

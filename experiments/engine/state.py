@@ -36,8 +36,8 @@ class RunState:
     that was open when the state was restored, `seconds` what the run had taken then. It
     is made out of the scope of a strategy: the record's text is not to be broadcast.
 
-    The model's weights are made; several optimizers are in its `optimizers`, built. Of
-    several workers one `writes`, and all call `save`.
+    The model's weights are made; several optimizers are in its `optimizers`, built.
+    One of several workers `writes`, and all call `save`.
     """
 
     def __init__(self, model, folder, writes=True):

@@ -2,7 +2,7 @@
 
 The claim (section 2): mixup leads to decision boundaries that go linearly from class to
 class, and so to a smoother estimate of uncertainty. The paper has a picture (green:
-class 0, orange: class 1, blue: p(y = 1 | x)) and no numbers, so none stand beside ours.
+class 0, orange: class 1, blue: p(y = 1 | x)) and no numbers to compare with ours.
 
     python -m experiments figure1_toy                   # both shapes, three seeds
     python -m experiments figure1_toy --shapes circles

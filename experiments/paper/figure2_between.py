@@ -1,9 +1,9 @@
 """Figure 2: what networks predict between training examples, ERM and mixup.
 
 The claim (section 3.1): at `x = lam x_i + (1 - lam) x_j` between random training
-examples, a network trained with mixup seldomer predicts a class that is neither y_i nor
-y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves each,
-digitized here (± .4 points and ± .005).
+examples, a network trained with mixup more rarely predicts a class that is neither y_i
+nor y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves
+each, digitized here (± .4 points and ± .005).
 
     python -m experiments figure2_between --data_dir DATA                  # two cores
     python -m experiments figure2_between --data_dir DATA --preset paper   # a GPU
@@ -12,8 +12,8 @@ Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1
 10,000 pairs of different examples, unaugmented, the same for both networks of a seed;
 inference mode; the loss is the cross-entropy against `lam y_i + (1 - lam) y_j`, its
 gradient that of each example alone with respect to the normalized input, its norm
-Euclidean, the mean over pairs. Beside it stand the median over pairs, and the gradient
-of the loss against the predicted class.
+Euclidean, the mean over pairs. The tables also have the median over pairs, and the
+gradient of the loss against the predicted class.
 """
 
 import dataclasses

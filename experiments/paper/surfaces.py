@@ -4,7 +4,7 @@ What is measured of a trained network, with p(x) = p(y = 1 | x):
 
 - R² of p against lam on the straight segments x = lam x_1 + (1 - lam) x_0 between
   random training points of the two classes, over the pairs and 21 values of lam: 1
-  where p is lam everywhere, 0 for p = 1/2, and it can be negative. Beside it that of
+  where p is lam everywhere, 0 for p = 1/2, and it can be negative. The same of
   the mean curve, p averaged over the pairs; steps at many places make a line of that as
   well. A segment between two circles may cross the inner one twice: 1 is out of reach
   there.

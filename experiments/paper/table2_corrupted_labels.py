@@ -13,7 +13,7 @@ is elementwise, between the two convolutions of each block. Training errors are 
 network in inference mode on clean, unmixed images.
 
 Preset `paper` has section 3.2's training and the whole grids, with a dropout of .1 that
-the paper's table has beside its text. Of a grid the paper shows one model, and does not
+the paper's table has beside its text. The paper shows one model of a grid and does not
 say how it was chosen: ours shows all, and names that of the least best test error,
 which is an oracle's choice, as its epoch is.
 """
@@ -104,7 +104,7 @@ def of_grids(settings):
 
 
 def chosen(result):
-    """Of each grid the row of least best test error: what the paper's table shows."""
+    """The row of least best test error of each grid: what the paper's table shows."""
     if not result["settings"]["grids"]:
         return []
     rows = []

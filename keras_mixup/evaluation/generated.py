@@ -67,7 +67,7 @@ def sliced_wasserstein(samples, others, projections=200, seed=0):
 
     `mean_k W_1(samples theta_k, others theta_k)` over unit directions theta_k, drawn
     uniformly; W_1 of two equally large samples on a line is the mean distance of their
-    sorted values. Of samples that differ by a shift s alone it is the mean of
+    sorted values. For samples that differ by a shift s alone it is the mean of
     |s theta|: `2 |s| / pi` in the plane, and |s| on the line.
 
     Args:

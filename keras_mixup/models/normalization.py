@@ -13,7 +13,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     `gamma (x - mean) / sqrt(variance + epsilon) + beta` over batch, height and width.
     Keras 3 puts it together from operations that each read all features once; in
     training, and in its gradient, that costs more time than some convolutions do.
-    The arguments, weights and their names are Keras's, and so are the values but for
+    The arguments, weights and their names are Keras's, and the values up to
     rounding. What the fused operation does not know (another axis or rank, a mask,
     renorm, synchronized replicas, float64), a frozen layer, inference, and the other
     backends are left to Keras.

@@ -16,14 +16,14 @@ class MixUpSummary(keras.callbacks.Callback):
     Writes a histogram of lam as the coming epoch will draw it on the first replica
     (the draws depend on seed and step alone, so that they are known) and, where
     mixing is at the input, a grid of the given images as lam and pairs of this
-    epoch's first step would mix them. Of a policy that pastes regions lam is the share
-    of the positions, which needs a batch and mixing at the input. Costs a few
+    epoch's first step would mix them. For a policy that pastes regions lam is the share
+    of the positions, which needs a batch and mixing at the input. It costs a few
     milliseconds a step it covers, once an epoch.
 
     Args:
         log_dir: Folder of the event files.
         batch: A batch `(x, y)` to show, images scaled as those of `keras_mixup.show`
-            are; the policy stands in the description. None shows no images.
+            are; the description names the policy. None shows no images.
         steps: How many of the epoch's steps the histogram covers at most.
         images: How many images the grid shows at most.
 

@@ -50,7 +50,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
     regression loss. That is the same for a loss that is linear in its target;
     `BinaryFocalCrossentropy`, `Dice` and `Tversky` are not, and `mix_losses=True` gives
     them the two calls. Class numbers, also those given as floats, and labels of hinge
-    losses are never averaged, nor are targets of a loss of your own, unless
+    losses are never averaged. Targets of a loss of your own are averaged only with
     `mix_losses=False`. A sample weight w belongs to its part:
     `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction has a mask, each part
     counts at its own positions.
@@ -68,7 +68,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
             (`keras.utils.set_random_seed`). Its `num_classes` is not needed: integer
             labels stay integers.
         mix_at: Names of the layers at whose output features are mixed. "input"
-            is the input. Of several, one is drawn each step, as in manifold
+            is the input. One of several is drawn each step, as in manifold
             mixup. A functional network is cut there, one inside of it too
             ("backbone/block_3"); elsewhere name a
             `keras_mixup.layers.MixFeatures` layer. At padding, features weigh
@@ -76,8 +76,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             into a `keras.layers.Masking` layer of a functional network.
         clean_accuracy: Whether training also shows `clean_accuracy`, of the
             network in inference mode on the unmixed batch, without sample weights. It
-            costs one more forward pass, about a third of a step. For one output of one
-            class an example (integers, one-hot rows, or one unit).
+            costs one more forward pass, about a third of a step. It needs one output of
+            one class an example (integers, one-hot rows, or one unit).
         mix_losses: Whether each example of the mix has a call of the loss (True), or
             the mixed target has one where it can be averaged (False). None: see above.
         metric_targets: Dict from names of metrics to "clean" or "mixed", over the rule.

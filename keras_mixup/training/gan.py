@@ -27,7 +27,7 @@ class MixUpGAN(TwoNetworks):
     so the paper's 128 a step at 5 steps are batches of 1,280 ("author_code", whose
     steps take two batches) or 640 ("objective"). z ~ N(0, 1); noise, lam and pairs
     follow from (seed, step, replica). Losses are means over rows, so the mixed term
-    stands in the place of the plain ones at their scale;
+    takes the place of the plain ones at their scale;
     `keras_mixup.training.gan_batches` has the formulas.
 
     Args:
@@ -50,7 +50,7 @@ class MixUpGAN(TwoNetworks):
     distance of 0.10 (author_code with minimax, the paper's sizes); objective with
     non_saturating held 5.5 at 0.14 (a quarter of the width), and with minimax none: the
     cross-entropy of a target between 0 and 1 has no bound on either side, so g gained
-    by leaving the data for ever. That pair warns. `experiments/README.md` has the runs.
+    by leaving the data. That pair warns. `experiments/README.md` has the runs.
 
     Raises:
         ValueError: for arguments out of range, and for networks or, before the first
@@ -191,6 +191,6 @@ class MixUpGAN(TwoNetworks):
         self.record("generator_loss", value, size)
 
     def _plain_generator_loss(self, logits):
-        """Of generated rows alone: half of the plain value, the half that g moves."""
+        """The loss of generated rows: the half of the plain value that g moves."""
         targets = tf.zeros(tf.shape(logits)[:1])
         return gan_batches.generator_loss(logits, targets, self.generator_loss) / 2

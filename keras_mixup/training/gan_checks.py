@@ -11,9 +11,9 @@ from keras_mixup.last_activation import last_activation
 
 RUNS_AWAY = (
     'A MixUpGAN with mode="objective" and generator_loss="minimax" diverges: the '
-    "cross-entropy of a mixed target grows without bound whichever way the logit goes, "
-    "so the generator gains by leaving the data. Leave `generator_loss` out (then it "
-    'is "non_saturating"), or leave `mode` out.'
+    "cross-entropy of a mixed target grows without bound in both directions of the "
+    "logit, so the generator gains by leaving the data. Leave `generator_loss` out "
+    '(then it is "non_saturating"), or leave `mode` out.'
 )
 
 
@@ -180,7 +180,7 @@ def _with_enough(gan, batch, replicas):
 
 
 def _smallest_share(size, replicas):
-    """Of a batch on several replicas: all but the last have as many, rounded up."""
+    """The last replica's part of a batch: the others have as many, rounded up."""
     return size + (replicas - 1) * (-size // replicas)
 
 

@@ -101,7 +101,7 @@ class ICTModel(FewLabelsModel):
         object.__setattr__(self, "_mixed_loss", mixed_loss.MixedLoss(loss))
 
     def unlabeled_weight_at(self, step):
-        """w(t)."""
+        """The weight w(t) of the unlabeled part at a step."""
         return self.consistency * tf.exp(-5 * (1 - self.ramp(step)) ** 2)
 
     def forward_of(self, labeled, unlabeled, key, alpha):

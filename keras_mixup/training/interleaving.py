@@ -21,7 +21,7 @@ def interleaved(batches):
     back the batches.
 
     Args:
-        batches: List of nests of tensors, alike but for their first axis.
+        batches: List of nests of tensors that are alike except in their first axis.
     """
     sizes = [mixing.batch_size_of(keras.tree.flatten(one)[0]) for one in batches]
     smallest = sizes[0]

@@ -34,7 +34,7 @@ class MixedLoss(keras.losses.Loss):
     Args:
         loss: What `compile` takes: a name, a function or a `keras.losses.Loss`.
         mix_losses: Whether each target has a term (True), or one that may be averaged
-            is (False). None: losses of Keras take the average, those of one's own the
+            is (False). None: losses of Keras take the average, those of your own the
             terms.
     """
 
@@ -148,7 +148,7 @@ def _check_not_quantity(loss, target):
     if shared and keras_function(loss) in AMOUNTS:
         raise ValueError(
             f"The loss {loss.name} compares the target `{target.refused_as}` as a "
-            "quantity, and the area of a pasted region says nothing of a quantity. "
+            "quantity, which need not follow the area of a pasted region. "
             "Expected keras_mixup.MixUp, or a loss of classes, or "
             f"`share_quantities={target.refused_as!r}` of the policy where the share "
             "is that of the area, as that of rows of classes is. Received: "

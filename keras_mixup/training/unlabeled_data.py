@@ -97,7 +97,7 @@ def _check_labeled(spec):
 
 
 def _features_alone(dataset):
-    """The dataset of x, without what stands in the place of labels."""
+    """The dataset of x, without what takes the place of labels."""
     spec = dataset.element_spec
     if not isinstance(spec, tuple):
         return dataset

@@ -29,7 +29,7 @@ def test_a_course_can_be_tried_out_for_a_few_steps(max_steps, epochs, steps, see
     assert epochs * stage["steps_per_epoch"] == steps
     assert course.examples_seen == seen
     assert len(course.sets["test"]) == min(7, max_steps or 7)
-    # An optimizer's schedule knows nothing of this.
+    # An optimizer's schedule does not take part in this.
     assert course.last_step(1) == STEPS + stage["steps_per_epoch"] - 1
 
 

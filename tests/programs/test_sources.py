@@ -15,7 +15,7 @@ ROWS = np.eye(3, dtype="float32")[Y]
 def shares_of(mixed, clean):
     """The lam and partner of each mixed example, found by least squares.
 
-    Looks at all pairs, so it knows nothing of how they were drawn.
+    Looks at all pairs, so it does not use how they were drawn.
     """
     mixed, clean = (
         np.reshape(a, (len(a), -1)).astype("float64") for a in (mixed, clean)
