@@ -329,9 +329,8 @@ MUTANTS = {
     ),
     "leave sample weights with their first example": (
         "keras_mixup/training/mixed_targets.py",
-        "return MixedWeight(parts_of(tf.cast(tf.convert_to_tensor(leaf), tf.float32)))",
-        "leaf = tf.cast(tf.convert_to_tensor(leaf), tf.float32)\n"
-        "        return MixedWeight([leaf for _ in parts_of(leaf)])",
+        "return MixedWeight(parts_of(leaf), leaf)",
+        "return MixedWeight([leaf for _ in parts_of(leaf)], leaf)",
         "tests/training/test_two_terms.py",
     ),
     "weigh the label but not the weight": (
@@ -564,6 +563,18 @@ MUTANTS = {
         "if shared and keras_function(loss) in AMOUNTS:",
         "if False:",
         "tests/training/test_pasted_batches.py -k quantity",
+    ),
+    "the clean half has no loss": (
+        "keras_mixup/training/mixed_loss.py",
+        "return value + tf.cast(share, value.dtype) * clean",
+        "return value",
+        "tests/training/test_clean_weight.py -k added",
+    ),
+    "the clean half is that of the mix": (
+        "keras_mixup/halves.py",
+        "return half(0), half(1)",
+        "return half(0), half(0)",
+        "tests/training/test_clean_weight.py -k added",
     ),
     "the targets go by the first place": (
         "keras_mixup/training/mixed_targets.py",

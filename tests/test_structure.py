@@ -23,11 +23,13 @@ regions combining
 sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch showing
 policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
+halves
 mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet
 models.wide_resnet models.densenet models.resnet models.speech models.series
 models.gan models
-training.schedules training.callbacks training.counting training.several_workers
+training.schedules training.callbacks training.counting training.drawn_seeds
+training.several_workers
 training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
 training.layer_names training.cuts training.mixed_inputs training.model_checks
 training.clean_accuracy training.classifier training.gan_batches training.gan_checks
@@ -185,7 +187,7 @@ SIGNATURES = {
     "ordinal_level": "(probabilities)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
-    "mix_losses=None, metric_targets=None, **kwargs)",
+    "mix_losses=None, metric_targets=None, clean_weight=0.0, **kwargs)",
     "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='author_code', "
     "discriminator_steps=5, generator_loss=None, seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "

@@ -54,15 +54,6 @@ def check_steps(argument, value):
         )
 
 
-def check_weight(argument, value):
-    """Raises unless it is a finite number >= 0."""
-    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
-        raise ValueError(
-            f"Invalid value received for argument `{argument}`. Expected a finite "
-            f"number >= 0. Received: {argument}={value!r}"
-        )
-
-
 def check_temperature(temperature):
     """Raises unless it is a finite number > 0."""
     if not isinstance(temperature, numbers.Real) or not 0 < temperature < math.inf:

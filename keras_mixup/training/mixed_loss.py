@@ -4,9 +4,11 @@ One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoev
 is called K times. One lam an example: the same with each share inside of the mean, for
 which L has to give a value an example. Where L is one of Keras's, targets that may be
 averaged have one term, `L(sum_k t_k y_k)`: the same for a loss that is linear in its
-target. `mix_losses` asks for the one or the other.
+target. `mix_losses` asks for the one or the other. Where the prediction of the clean
+batch goes along, its loss is added: `L(mixed) + clean_weight L(clean)`.
 """
 
+import dataclasses
 import functools
 
 import keras
@@ -14,7 +16,11 @@ import tensorflow as tf
 
 from keras_mixup import keras_private, mixing, targets
 from keras_mixup.loss_kinds import functions_of
-from keras_mixup.training.mixed_targets import MixedTarget, noted_masks
+from keras_mixup.training.mixed_targets import (
+    MixedTarget,
+    noted_clean,
+    noted_masks,
+)
 
 # What they compare are quantities: a target of integers is one too.
 QUANTITIES = functions_of("quantities", "distributions")
@@ -52,9 +58,39 @@ class MixedLoss(keras.losses.Loss):
             return self._inner(y_true, y_pred)(y_true, y_pred, sample_weight)
         inner = y_true.loss = self._inner(y_true.parts[0], y_pred)
         _check_not_quantity(inner, y_true)
-        weights = [None] * len(y_true.parts)
-        if sample_weight is not None:
-            pairs = zip(sample_weight.parts, y_true.parts, strict=True)
+        given = None if sample_weight is None else sample_weight.parts
+        value = self._of_parts(inner, y_true, y_pred, given)
+        clean_pred, share = noted_clean(y_pred)
+        if clean_pred is None:
+            return value
+        clean = dataclasses.replace(
+            y_true, parts=[y_true.clean], shares=[tf.constant(1.0)]
+        )
+        given = None if sample_weight is None else [sample_weight.clean]
+        clean = self._of_parts(inner, clean, clean_pred, given)
+        return value + tf.cast(share, value.dtype) * clean
+
+    def call(self, y_true, y_pred):
+        """The user's own values."""
+        return self._inner(y_true, y_pred).call(y_true, y_pred)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {"loss": loss, "mix_losses": self.mix_losses, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a `get_config`."""
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**{**config, "loss": loss})
+
+    def _of_parts(self, inner, y_true, y_pred, weights):
+        """The loss of a `MixedTarget`, of the weights of its parts or None."""
+        if weights is None:
+            weights = [None] * len(y_true.parts)
+        else:
+            pairs = zip(weights, y_true.parts, strict=True)
             weights = [targets.fit_weight(*pair) for pair in pairs]
         masks = noted_masks(y_pred, y_true)
         own = keras_function(inner) is None
@@ -73,21 +109,6 @@ class MixedLoss(keras.losses.Loss):
             lambda: _sum_of_terms(inner, y_true, y_pred, weights, masks),
             lambda: _term(inner, mixed, y_pred, whole, total),
         )
-
-    def call(self, y_true, y_pred):
-        """The user's own values."""
-        return self._inner(y_true, y_pred).call(y_true, y_pred)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        loss = keras.saving.serialize_keras_object(self.loss)
-        return {"loss": loss, "mix_losses": self.mix_losses, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        """The loss of a `get_config`."""
-        loss = keras.saving.deserialize_keras_object(config["loss"])
-        return cls(**{**config, "loss": loss})
 
     def _inner(self, y_true, y_pred):
         if self._resolved is None:

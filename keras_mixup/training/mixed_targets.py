@@ -23,8 +23,9 @@ class MixedTarget:
 
     `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label`, `period`
     and `padding` are what the policy says of this target. `refused_as` is its name
-    where it is shared by area, so that it may be no quantity. `loss` is the compiled
-    loss that has taken it, None before and where there is none.
+    where it is shared by area, so that it may be no quantity. `clean` is the target of
+    the unmixed batch. `loss` is the compiled loss that has taken it, None before and
+    where there is none.
     """
 
     parts: list
@@ -34,6 +35,7 @@ class MixedTarget:
     refused_as: str | None = None
     period: float | None = None
     padding: str = "union"
+    clean: object = None
     loss: object = None
 
     def mixed(self, parts, weights):
@@ -53,9 +55,10 @@ class MixedTarget:
 
 @dataclasses.dataclass(eq=False)
 class MixedWeight:
-    """One sample weight of a mixed batch: those of the K examples."""
+    """One sample weight of a mixed batch: those of the K examples, and the clean."""
 
     parts: list
+    clean: object = None
 
 
 def parts_of(tensor, partners, shares):
@@ -117,7 +120,7 @@ def mixed_targets(y, policy, parts_of, shares):
         name = "/".join(map(str, path)) or "y"
         refused_as = None if policy.may_be_quantity(path) else name
         parts = parts_of(leaf)
-        further = policy.period_of(path), policy.padding
+        further = policy.period_of(path), policy.padding, leaf
         return MixedTarget(parts, shares, smoothing, multi_label, refused_as, *further)
 
     return _mapped(mixed, y)
@@ -129,7 +132,8 @@ def mixed_weights(sample_weight, parts_of):
     def mixed(_, leaf):
         if leaf is None:
             return None
-        return MixedWeight(parts_of(tf.cast(tf.convert_to_tensor(leaf), tf.float32)))
+        leaf = tf.cast(tf.convert_to_tensor(leaf), tf.float32)
+        return MixedWeight(parts_of(leaf), leaf)
 
     return None if sample_weight is None else _mapped(mixed, sample_weight)
 
@@ -171,6 +175,18 @@ def note_masks(y_pred, clean, parts_of, padding="union"):
         if masks is not None and padding == "intersection":
             masks = [functools.reduce(tf.logical_and, masks)] * len(masks)
         mixed._mixup_masks = masks
+
+
+def note_clean(y_pred, clean, weight):
+    """Notes on each prediction that of the clean batch, and what its loss weighs."""
+    pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
+    for mixed, unmixed in pairs:
+        mixed._mixup_clean = unmixed, weight
+
+
+def noted_clean(y_pred):
+    """The clean prediction beside a mixed one and its weight, or None and 0."""
+    return getattr(y_pred, "_mixup_clean", (None, 0.0))
 
 
 def noted_masks(y_pred, target):
