@@ -559,10 +559,28 @@ MUTANTS = {
         "tests/training/test_dense_targets.py",
     ),
     "an amount is shared by area": (
-        "keras_mixup/training/mixed_loss.py",
-        "if shared and keras_function(loss) in AMOUNTS:",
+        "keras_mixup/training/loss_checks.py",
+        "if shared and function in AMOUNTS:",
         "if False:",
         "tests/training/test_pasted_batches.py -k quantity",
+    ),
+    "remix without its bound of lam": (
+        "keras_mixup/label_rules.py",
+        "(n_i >= self.kappa * n_j) & (lam < self.tau)",
+        "(n_i >= self.kappa * n_j)",
+        "tests/test_label_rules.py -k formula",
+    ),
+    "a part of no weight is in the union": (
+        "keras_mixup/label_rules.py",
+        "here = expand_to_rank(share != 0, part.shape.rank)",
+        "here = expand_to_rank(share >= 0, part.shape.rank)",
+        "tests/test_label_rules.py -k union",
+    ),
+    "the train step shares labels by lam": (
+        "keras_mixup/training/mixed_targets.py",
+        "shares = label_rules.shares_by(policy, shares, clean, paths[0])",
+        "pass",
+        "tests/training/test_label_rules.py -k remix",
     ),
     "the clean half has no loss": (
         "keras_mixup/training/mixed_loss.py",

@@ -20,7 +20,8 @@ version whole_file arguments keras_private steps keys quantiles mixing circle
 similarity sampling
 neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
-sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch showing
+label_rules sample_weights boxes pasted_boxes dict_batches batches settings
+mixed_batch showing
 policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
 halves
@@ -30,7 +31,8 @@ models.wide_resnet models.densenet models.resnet models.speech models.series
 models.gan models
 training.schedules training.callbacks training.counting training.drawn_seeds
 training.several_workers
-training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
+training.dense_targets training.loss_checks training.mixed_targets
+training.mixed_loss training.mixed_metrics
 training.layer_names training.cuts training.mixed_inputs training.model_checks
 training.clean_accuracy training.classifier training.gan_batches training.gan_checks
 training.descent training.two_networks
@@ -154,7 +156,10 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
-_LAST = "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union'"
+_LAST = (
+    "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union', "
+)
+_LAST += "label_rule=None"
 # What the policies of masks share.
 _OF_MASKS = (
     "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "
@@ -174,6 +179,7 @@ SIGNATURES = {
     f"{_OF_MASKS}{_LAST})",
     "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST})",
     "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
+    "Remix": "(counts, kappa=3.0, tau=0.5)",
     "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",
     "MixUp.between": "(self, batch, other, step=None, replica=0, *, details=False)",
     "count_steps": "(dataset, first_step=0)",

@@ -17,6 +17,7 @@ _OF_LABELS = {
     "multi_label": False,
     "quantities": (),
     "dtype": None,
+    "label_rule": None,
 }
 _BY_LABELS = ("same_class", "similar_target")
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from keras_mixup import keras_private, mixing, targets
 from keras_mixup.loss_kinds import functions_of
+from keras_mixup.training import loss_checks
 from keras_mixup.training.mixed_targets import (
     MixedTarget,
     noted_clean,
@@ -24,8 +25,6 @@ from keras_mixup.training.mixed_targets import (
 
 # What they compare are quantities: a target of integers is one too.
 QUANTITIES = functions_of("quantities", "distributions")
-# Their values are amounts.
-AMOUNTS = functions_of("quantities")
 # Linear in the target: that of the mixed rows is that of the terms.
 LINEAR = (keras.losses.binary_crossentropy, keras.losses.categorical_crossentropy)
 BINARY = functions_of("labels")
@@ -57,7 +56,7 @@ class MixedLoss(keras.losses.Loss):
         if not isinstance(y_true, MixedTarget):
             return self._inner(y_true, y_pred)(y_true, y_pred, sample_weight)
         inner = y_true.loss = self._inner(y_true.parts[0], y_pred)
-        _check_not_quantity(inner, y_true)
+        loss_checks.check_loss(inner, keras_function(inner), y_true)
         given = None if sample_weight is None else sample_weight.parts
         value = self._of_parts(inner, y_true, y_pred, given)
         clean_pred, share = noted_clean(y_pred)
@@ -158,23 +157,6 @@ def any_soft_rows(y):
         soft = tf.cast(soft & tf.reduce_all(proper), tf.float32)
         found = soft if found is None else tf.maximum(found, soft)
     return found
-
-
-def _check_not_quantity(loss, target):
-    """Raises for a quantity that would be shared by the area of a region.
-
-    Its values say so too (`check_shared`), but not in a step that XLA compiles.
-    """
-    shared = target.refused_as is not None and len(target.parts) > 1
-    if shared and keras_function(loss) in AMOUNTS:
-        raise ValueError(
-            f"The loss {loss.name} compares the target `{target.refused_as}` as a "
-            "quantity, and the area of a pasted region says nothing of a quantity. "
-            "Expected keras_mixup.MixUp, or a loss of classes, or "
-            f"`share_quantities={target.refused_as!r}` of the policy where the share "
-            "is that of the area, as that of rows of classes is. Received: "
-            f"loss={loss.name}"
-        )
 
 
 class _Values(keras.losses.Loss):
