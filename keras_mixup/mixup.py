@@ -74,6 +74,10 @@ class MixUp(Policy):
             all parts of a share above 0, for sounds that are heard whatever their
             share. A sample weight goes by the share of its label, and with `"union"` by
             that of its example.
+        beta: Number > 0 beside an alpha that is one: `lam ~ Beta(alpha, beta)`, whose
+            mean is `alpha / (alpha + beta)`. It is for two batches that are not alike,
+            mixed with `between`: Balanced-MixUp (Galdran et al., 2021) has beta 1 and
+            alpha 0.1 to 0.3, and lam is the share of the balanced batch. None: alpha.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order

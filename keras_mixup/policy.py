@@ -105,6 +105,7 @@ class Policy(Settings):
             labels=labels,
             keep_larger=self.keep_larger,
             kernel=self.kernel,
+            beta=self.beta,
         )
 
     def placed(self, draw, key, features):

@@ -99,12 +99,14 @@ class Settings:
         period=None,
         padding="union",
         label_rule=None,
+        beta=None,
     ):
         if not callable(alpha):
             arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
             arguments.check_alpha(_value_of(alpha) if variable else alpha)
         arguments.check_examples(examples)
+        draws.check_beta(beta, alpha, examples)
         arguments.check_choice("per", per, draws.PER)
         arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
         arguments.check_choice("targets", targets, target_rules.TARGETS)
@@ -148,6 +150,7 @@ class Settings:
         self.period = _plain(period)
         self.padding = padding
         self.label_rule = label_rule
+        self.beta = beta if beta is None else float(beta)
         label_rules.check_rule(label_rule, self)
         self._calls = steps.Calls()
 

@@ -172,12 +172,13 @@ SIGNATURES = {
     "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
     "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
     "multi_label=False, pairing_target=None, quantities=(), keep_larger=False, "
-    f"{_LAST})",
+    f"{_LAST}, beta=None)",
     "CutMix": "(alpha=1.0, *, min_max=None, bounding_box_format=None, "
-    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST})",
+    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST}, beta=None)",
     "ResizeMix": "(scale=(0.1, 0.8), *, bounding_box_format=None, min_visibility=0.1, "
     f"{_OF_MASKS}{_LAST})",
-    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST})",
+    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST}, "
+    "beta=None)",
     "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
     "Remix": "(counts, kappa=3.0, tau=0.5)",
     "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",
