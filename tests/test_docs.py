@@ -67,7 +67,33 @@ def check_recipes(names):
     assert names["steps_so_far"] == 8
 
 
-CHECKS = {"recipes.md": check_recipes}
+def check_unequal_classes(names):
+    """The shares of the page, by their formulas."""
+    counts, y = np.array(names["counts"]), names["y"]
+    batch, of_rule = names["batch"], keras_mixup.sample_lambda(1.0, (), seed=1, step=0)
+    lam, partner = float(of_rule), batch.partners[0].numpy()
+    parts = lam / counts[y], (1 - lam) / counts[y[partner]]
+    np.testing.assert_allclose(batch.shares[0], parts[0] / sum(parts), rtol=1e-5)
+    # The rare class is a third of one part in six, and itself of the others.
+    for dataset in (names["mixed"], names["mixed_alike"]):
+        rows = np.concatenate([rows for _, rows in dataset.repeat(8)])
+        expected = 1 / 18 + 5 / 6 * counts[2] / len(y)
+        assert abs(rows[:, 2].mean() - expected) < 0.03
+        np.testing.assert_allclose(rows.sum(-1), 1, atol=1e-5)
+    assert names["weights"].sum() == pytest.approx(3)
+    ratio = (1 - 0.9999**600) / (1 - 0.9999**12)
+    assert names["weights"][2] / names["weights"][0] == pytest.approx(ratio)
+    assert int(names["model"].step) == 12 * 21
+    error = names["balanced_error"](names["model"], names["x"], y)
+    missed = names["model"].predict(names["x"], verbose=0).argmax(-1) != y
+    by_hand = [missed[:600].mean(), missed[600:660].mean(), missed[660:].mean()]
+    assert error == pytest.approx(100 * np.mean(by_hand))
+
+
+CHECKS = {
+    "recipes.md": check_recipes,
+    "unequal_classes.md": check_unequal_classes,
+}
 
 
 def run_session(content):
