@@ -89,7 +89,7 @@ processor settings experiment catalog report.result_file report.tables report.fi
 data.sources data.raw_files data.splits data.digits data.corruption data.uci
 data.regression
 data.speech_commands data.spectrograms data.image_files data.augmentation data.images
-data.service data.pipeline data.image_batches data.partners
+data.service data.pipeline data.image_batches data.partners data.unequal_classes
 engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
 engine.state engine.record engine.course engine.fit engine.run_folder
 engine.processes engine.run
