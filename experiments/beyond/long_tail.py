@@ -27,7 +27,7 @@ import keras_mixup
 from experiments import classifier, classifiers, measures
 from experiments.data import image_batches, pipeline, unequal_classes
 from experiments.experiment import Experiment, Run
-from experiments.recipes import Recipe
+from experiments.recipes import CIFAR, Recipe
 from experiments.report import figures, tables
 from experiments.settings import field, invalid
 
@@ -73,12 +73,20 @@ class Settings(image_batches.ImageSettings):
     # PyTorch's w.
     weight_decay: float = 2e-4
 
+    @property
+    def late(self):
+        """The epoch from which on classes are weighted."""
+        return round(self.weighted_from * self.epochs)
+
 
 def load(settings):
     """The images of the long tail, class by class, and a test of equal classes."""
     if settings.data_service:
         expected = "none: its batches do not know their epoch"
         raise invalid("data_service", expected, settings.data_service)
+    if settings.late >= settings.epochs:
+        expected = f"a share that leaves some of {settings.epochs} epochs"
+        raise invalid("weighted_from", expected, settings.weighted_from)
     data = classifiers.load(settings)
     classes = len(data.names)
     counts = unequal_classes.tail(settings.head, settings.ratio, classes)
@@ -126,7 +134,6 @@ def train(run, data, settings, folder):
     """One run: the record of its epochs, and the images seen."""
     row, (x, y), classes = run.settings["row"], data.train, len(data.names)
     mixing = mixing_of(row, np.bincount(y), run.seed, settings)
-    late = round(settings.weighted_from * settings.epochs)
 
     def as_tested(examples):
         return pipeline.evaluation_batches(
@@ -148,7 +155,7 @@ def train(run, data, settings, folder):
         mixing,
         batches=unequal_classes.batches_of(
             *(data.train, settings, mixing),
-            weighted_from=late if row.endswith(WEIGHTED) else None,
+            weighted_from=settings.late if row.endswith(WEIGHTED) else None,
         ),
         count=len(y),
         sets={"test": test},
@@ -178,19 +185,8 @@ EXPERIMENT = Experiment(
     settings=Settings,
     presets={
         "paper": {},
-        "cpu": {
-            "train_split": "train[:25000]",
-            "test_split": "train[25000:35000]",
-            "head": 2000,
-            "width": 16,
-            "epochs": 100,
-            "batch_size": 64,
-            "learning_rate": 0.05,
-            "precision": "auto",
-            "checkpoint_every": 10,
-            "tensorboard": False,
-            "progress": "none",
-        },
+        # The recipe of the analyses, with more to choose from.
+        "cpu": {**CIFAR, "train_split": "train[:25000]", "head": 2000},
         "smoke": {
             "dataset": "digits",
             "train_split": "train[:300]",
@@ -200,6 +196,7 @@ EXPERIMENT = Experiment(
             "ratio": 4.0,
             "width": 2,
             "epochs": 2,
+            "weighted_from": 0.5,
             "batch_size": 32,
             "seeds": (0,),
             "tensorboard": False,

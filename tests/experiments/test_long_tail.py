@@ -132,6 +132,8 @@ def test_the_test_has_equal_classes_and_the_training_set_a_tail():
     np.testing.assert_array_equal(data.test[1], np.sort(data.test[1]))
     with pytest.raises(ValueError, match="at most what the classes have"):
         EXPERIMENT.load(settings("--head", 100))
+    with pytest.raises(ValueError, match="leaves some of 2 epochs"):
+        EXPERIMENT.load(settings("--weighted_from", 0.8))
     with pytest.raises(ValueError, match="do not know their epoch"):
         EXPERIMENT.load(settings("--data_service", "grpc://localhost:1"))
 
