@@ -66,7 +66,7 @@ class Settings(image_batches.ImageSettings):
     weighted_from: float = field(0.8, below=1)
     # Channels of the first stage of PreAct ResNet-18.
     width: int = field(64, least=1)
-    # Passes over the training set; the learning rate drops after 80 and 90 % of them.
+    # Passes over the training set; the rate drops after 4/5 and 9/10 of them.
     epochs: int = field(200, least=1)
     # Random crops, padded by an eighth of the size, and flips.
     augment: bool = True
