@@ -223,6 +223,14 @@ def test_policies_of_equal_rules_are_equal_and_their_configs_give_them():
     assert len({Remix(COUNTS), Remix(COUNTS), Remix(COUNTS, 2)}) == 2
 
 
+def test_a_layer_with_a_rule_is_the_policy_and_is_loaded_again():
+    layer = keras_mixup.layers.MixUp(1.0, num_classes=4, label_rule=Remix(COUNTS))
+    config = keras.saving.serialize_keras_object(layer)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.policy == layer.policy
+    assert again.label_rule == Remix(COUNTS)
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -194,8 +194,9 @@ def _term(loss, y, y_pred, share, weight=None):
         raise ValueError(
             "A loss that averages over the batch leaves no place for a share of each "
             "example. Expected one loss an example, of shape (batch_size, ...), or "
-            'MixUp(per="batch"), or MixUpModel(mix_losses=False) where the targets may '
-            f"be averaged. Received: values of shape {values.shape} from {loss.name}"
+            'MixUp(per="batch") without a label_rule, or MixUpModel(mix_losses=False) '
+            "where the targets may be averaged. Received: values of shape "
+            f"{values.shape} from {loss.name}"
         )
     values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)
     if mask is not None:
