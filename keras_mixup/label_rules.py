@@ -134,7 +134,7 @@ def check_rule(rule, of):
     for name, expected in own.items():
         if getattr(of, name) != expected:
             raise ValueError(
-                f"A label rule says itself what becomes of labels. Expected "
+                "A label rule says itself what becomes of labels. Expected "
                 f"{name}={expected!r} with label_rule={rule!r}. Received: "
                 f"{name}={getattr(of, name)!r}"
             )
