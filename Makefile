@@ -1,16 +1,20 @@
-# Two commands do all the set-up on a machine with Python 3.11 and make:
+# Two commands do all the set-up on a machine with Python 3.11, 3.12 or 3.13 and make:
 #   make demo   installs into .venv and runs the demonstration
 #   make test   installs into .venv and runs the tests
-PYTHON ?= python3.11
+# The first Python of these that runs; another one by `make PYTHON=...`.
+PYTHON ?= $(shell for one in python3.11 python3.12 python3.13; do \
+	$$one --version >/dev/null 2>&1 && echo $$one && break; done)
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends lint types format mutants mutation bench docs dist clean
+.PHONY: install demo test test-all test-backends test-converters matrix lint types format mutants mutation bench docs dist clean
 
 install: .venv/installed
 
 # Without compiling all of TensorFlow's Python to bytecode beforehand, which takes half of
 # the installation: Python compiles what is imported, once.
 .venv/installed: setup.cfg constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "keras_mixup needs Python 3.11, 3.12 or 3.13, and none of" \
+		"them is here. Install one, or say where it is: make PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
 	touch $@
@@ -27,12 +31,25 @@ test: install
 	$(PYTEST)
 
 test-all: install
-	$(PYTEST) -m "not backends" --hypothesis-profile=full
+	$(PYTEST) -m "not backends and not converters" --hypothesis-profile=full
 
 # Keras on JAX and on PyTorch, which are installed for it.
 test-backends: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends]"
 	$(BIN)/python -m pytest -m backends tests/backends
+
+# What is exported as LiteRT, ONNX and OpenVINO, in an environment of its own.
+CONVERTERS = .venv/converters/bin/python
+
+test-converters:
+	test -x $(CONVERTERS) || $(PYTHON) -m venv .venv/converters
+	$(CONVERTERS) -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[litert,onnx,openvino,serving,test]"
+	$(CONVERTERS) -m pytest -m converters tests/converters
+
+# Programs of users: tasks by structures by backends by exports. Prints what becomes of each.
+matrix: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[backends,litert,onnx,openvino]" "keras-hub>=0.20"
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.matrix
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -59,7 +76,7 @@ mutation: install
 # With the peers, which need PyTorch: a table without them is no comparison.
 bench: install
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
-	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out; do \
+	for name in pipeline limit growth train_step whole_training neighbors similar_targets start disk gan scale_out peers; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The documentation as a site in site/, which opens from disk.

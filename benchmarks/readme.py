@@ -12,7 +12,7 @@ import re
 from benchmarks import command
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = ("benchmarks/README.md", "docs/scale_out.md")
+PAGES = ("benchmarks/README.md", "docs/scale_out.md", "docs/peers.md")
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

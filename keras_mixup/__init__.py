@@ -10,6 +10,7 @@ from keras_mixup.mixed_batch import MixedBatch
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
 from keras_mixup.ordinal import ordinal_level, ordinal_rows
+from keras_mixup.python_batches import as_dataset
 from keras_mixup.random_choice import RandomChoice
 from keras_mixup.resizemix import ResizeMix
 from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
@@ -42,6 +43,7 @@ __all__ = [
     "ResizeMix",
     "Step",
     "__version__",
+    "as_dataset",
     "count_steps",
     "evaluation",
     "export_generator",
@@ -59,3 +61,8 @@ __all__ = [
     "sample_weights",
     "show",
 ]
+
+
+def __dir__():
+    """The public names alone, for tab completion."""
+    return __all__

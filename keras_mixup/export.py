@@ -50,7 +50,11 @@ def export_saved_model(
 
     Of several outputs each name begins with the output's, as in `price_value`.
 
-    A network on one tensor of images (rank 4, 1 or 3 channels) has a second signature,
+    The signature `numeric` takes the same and gives the same without the strings
+    (`label`, `names`), for converters to other formats. There is none where an input
+    is strings.
+
+    A network on one tensor of images (rank 4, 1 or 3 channels) has one signature more,
     `encoded_images`: `images` (batch,) string holds JPEG or PNG files (for 3 channels
     GIF and BMP as well), which are decoded, resized (bilinear) to the size of the
     inputs where that is fixed, rounded and clipped to whole numbers in [0, 255], and
@@ -115,36 +119,43 @@ def export_saved_model(
     served = served_outputs.of_model(
         model, network, labels, task, from_logits, units, postprocess
     )
-    answer = _answering(network, prepare, served)
-    takes_images = served_inputs.takes_images(specs)
+    numbers, answer = _answering(network, prepare, served)
+    leaves = keras.tree.flatten(specs)
+    signatures = ["serving_default"]
     with whole_folder(path) as target:
         archive = keras.export.ExportArchive()
         archive.track(network)
         for table in _tables(answer, specs):
             archive.track(table)
         archive.add_endpoint("serve", answer, [specs])
-        if takes_images:
+        if all(spec.dtype != tf.string for spec in leaves):
+            archive.add_endpoint("numeric", numbers, [specs])
+            signatures.append("numeric")
+        if served_inputs.takes_images(specs):
             encoded = tf.TensorSpec([None], tf.string, "images")
             decode = served_inputs.decoder(specs)
             archive.add_endpoint(
                 "encoded_images", lambda images: answer(decode(images)), [encoded]
             )
+            signatures.append("encoded_images")
         archive.write_out(str(target), verbose=False)
         write_model_card(
             target / "model_card.md",
             network,
             " and ".join(dict.fromkeys(_KINDS[one.task] for one in served)),
-            _facts(model, specs, served),
+            {
+                **_facts(model, specs, served),
+                "Signatures": ", ".join(_SIGNATURES[name] for name in signatures),
+            },
             _use(specs, preprocess, served),
             datetime.date.today().isoformat(),
             {"inputs": _values(specs), **(card or {})},
         )
-        leaves = keras.tree.flatten(specs)
         fixed = all(None not in spec.shape[1:] for spec in leaves)
         if fixed and importlib.util.find_spec("tensorflow_serving"):
             from keras_mixup.serving import write_warm_up
 
-            write_warm_up(target, leaves, encoded_images=takes_images)
+            write_warm_up(target, leaves, signatures)
     return pathlib.Path(path)
 
 
@@ -156,16 +167,34 @@ _KINDS = {
 }
 
 
+# As the card names them.
+_SIGNATURES = {
+    "serving_default": "`serving_default`",
+    "numeric": "`numeric` (the same without strings)",
+    "encoded_images": "`encoded_images` (image files)",
+}
+
+
 def _answering(network, prepare, served):
+    """Two functions of the inputs: the numbers, and the numbers with the strings."""
+
+    @tf.function(autograph=False)
+    def numbers(inputs):
+        outputs = keras.tree.flatten(network(prepare(inputs), training=False))
+        found = {}
+        for one, output in zip(served, outputs, strict=True):
+            found.update(one.numbers(output))
+        return found
+
     @tf.function(autograph=False)
     def answer(inputs):
-        outputs = keras.tree.flatten(network(prepare(inputs), training=False))
-        answers = {}
-        for one, output in zip(served, outputs, strict=True):
-            answers.update(one.answers(output))
-        return answers
+        found = numbers(inputs)
+        named = {}
+        for one in served:
+            named.update(one.names(found))
+        return {**found, **named}
 
-    return answer
+    return numbers, answer
 
 
 def _tables(function, specs):

@@ -10,7 +10,7 @@ import typing
 import keras
 import tensorflow as tf
 from keras.src.backend import get_keras_mask
-from keras.src.trainers import compile_utils
+from keras.src.trainers import compile_utils, data_adapters
 
 
 class OutputMetrics(typing.NamedTuple):
@@ -154,3 +154,16 @@ def spec_of_epochs(iterator):
 def build_for_batch(model, spec):
     """Builds the network, loss and metrics for batches of this spec, as `fit` does."""
     model._symbolic_build(data_batch=spec)
+
+
+def adapter_of_batches(batches):
+    """How `fit` reads batches that Python code makes; None for what it does not read.
+
+    Arrays have an adapter as well, and are no batches.
+    """
+    if data_adapters.array_data_adapter.can_convert_arrays((batches,)):
+        return None
+    try:
+        return data_adapters.get_data_adapter(batches)
+    except ValueError:
+        return None

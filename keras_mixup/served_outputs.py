@@ -22,10 +22,22 @@ class Served(NamedTuple):
     unit: str | None = None
     postprocess: Callable | None = None
 
-    def answers(self, output):
+    def numbers(self, output):
         """The named tensors of the signature, from the output of the network."""
-        answers = _ANSWERS[self.task](output, self)
-        return {self.prefix + name: value for name, value in answers.items()}
+        numbers = _NUMBERS[self.task](output, self)
+        return {self.prefix + name: value for name, value in numbers.items()}
+
+    def names(self, numbers):
+        """The named strings that go with the numbers of all outputs."""
+        named = {}
+        if self.task == "classification":
+            index = numbers[f"{self.prefix}label_index"]
+            named = {"label": tf.gather(tf.constant(self.labels), index)}
+        elif self.task == "multi_label":
+            # A row of names for each example: a server wants one answer an example.
+            examples = tf.shape(numbers[f"{self.prefix}present"])[0]
+            named = {"names": tf.tile(tf.constant([self.labels]), [examples, 1])}
+        return {self.prefix + name: value for name, value in named.items()}
 
 
 def of_model(model, network, labels, task, from_logits, units=None, postprocess=None):
@@ -151,11 +163,9 @@ def _number_of_classes(task, shape):
 
 def _classification(output, served):
     probabilities = _of_classes(output, served)
-    index = tf.argmax(probabilities, axis=-1)
     return {
         "probabilities": probabilities,
-        "label_index": index,
-        "label": tf.gather(tf.constant(served.labels), index),
+        "label_index": tf.argmax(probabilities, axis=-1),
     }
 
 
@@ -184,13 +194,7 @@ def _of_classes(output, served):
 def _multi_label(output, served):
     output = _column(output)
     probabilities = tf.sigmoid(output) if served.from_logits else output
-    # A row of names for each example, since a server wants one answer an example.
-    names = tf.tile(tf.constant([served.labels]), [tf.shape(output)[0], 1])
-    return {
-        "probabilities": probabilities,
-        "present": probabilities > 0.5,
-        "names": names,
-    }
+    return {"probabilities": probabilities, "present": probabilities > 0.5}
 
 
 def _regression(output, served):
@@ -199,7 +203,7 @@ def _regression(output, served):
     return {"value": served.postprocess(value) if served.postprocess else value}
 
 
-_ANSWERS = {
+_NUMBERS = {
     "classification": _classification,
     "segmentation": _segmentation,
     "multi_label": _multi_label,

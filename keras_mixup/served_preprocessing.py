@@ -111,12 +111,18 @@ def of_shapes(prepare, taken):
     def prepared(raw):
         made = keras.tree.flatten(prepare(raw))
         made = [
-            tf.ensure_shape(tensor, spec.shape)
+            _of_shape(tensor, spec.shape)
             for tensor, spec in zip(made, keras.tree.flatten(taken), strict=True)
         ]
         return keras.tree.pack_sequence_as(taken, made)
 
     return prepared
+
+
+def _of_shape(tensor, shape):
+    # LiteRT does not have the operation, so only where the shape is not known.
+    known = tensor.shape.rank is not None and tensor.shape.as_list() == shape.as_list()
+    return tensor if known else tf.ensure_shape(tensor, shape)
 
 
 def shown(specs):

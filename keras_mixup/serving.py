@@ -8,21 +8,22 @@ from tensorflow_serving.apis import (
 )
 
 
-def write_warm_up(path, specs, encoded_images):
+def write_warm_up(path, specs, signatures):
     """Writes `assets.extra/tf_serving_warmup_requests`: one request a signature.
 
     Args:
         path: Folder of the SavedModel.
         specs: The `tf.TensorSpec` of each input, with its name and open in the batch
             alone; the request is one example of zeros, or of empty strings.
-        encoded_images: Whether there is a signature of that name.
+        signatures: The names of the signatures; `encoded_images` takes image files,
+            the others what the specs say.
     """
     zeros = {
         spec.name: tf.zeros([size or 1 for size in spec.shape], spec.dtype)
         for spec in specs
     }
-    requests = {"serving_default": zeros}
-    if encoded_images:
+    requests = dict.fromkeys(signatures, zeros)
+    if "encoded_images" in requests:
         (images,) = zeros.values()
         black = tf.cast(tf.zeros_like(images[0]), tf.uint8)
         encoded = tf.io.encode_png(black)

@@ -1,14 +1,15 @@
 """Builds wheel and source distribution, and tries each in an environment of its own.
 
-    python -m tests.distributions [--only wheel-newest ...]
+    python -m tests.distributions [--only wheel-newest ...] [--pythons python3.12 ...]
 
-Three environments: the wheel with the newest dependencies that setup.cfg allows, the
-source distribution with the same, and the wheel with the oldest. Each takes a minute or
-two and 3 GB of disk while it is there.
+Three environments for each Python that is there: the wheel with the newest dependencies
+that setup.cfg allows, the source distribution with the same, and the wheel with the
+oldest. Each takes a minute or two and 3 GB of disk while it is there.
 """
 
 import argparse
 import configparser
+import itertools
 import pathlib
 import re
 import subprocess
@@ -16,11 +17,13 @@ import sys
 import tarfile
 import tempfile
 import textwrap
-import venv
 import zipfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 TRIALS = ("wheel-newest", "sdist-newest", "wheel-oldest")
+PYTHONS = ("python3.11", "python3.12", "python3.13")
+# Where the oldest that setup.cfg allows was never built for a Python.
+FIRST_BUILT = {"python3.13": {"tensorflow": "2.20.0"}}
 SMOKE = textwrap.dedent(
     """
     import pathlib
@@ -56,18 +59,23 @@ def main(arguments=None):
     """Builds, looks into what was built, and tries it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=TRIALS, default=TRIALS)
-    chosen = parser.parse_args(arguments).only
+    parser.add_argument("--pythons", nargs="+", default=[p for p in PYTHONS if runs(p)])
+    flags = parser.parse_args(arguments)
     dist = ROOT / "dist"
     for old in dist.glob("*"):
         old.unlink()
     run(sys.executable, "-m", "build", "--outdir", dist, ROOT)
     (wheel,), (source,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
     check_contents(wheel, source)
-    for trial in chosen:
+    for python, trial in itertools.product(flags.pythons, flags.only):
         kind, age = trial.split("-")
+        pins = oldest(python) if age == "oldest" else []
         with tempfile.TemporaryDirectory() as folder:
-            try_out(wheel if kind == "wheel" else source, age, pathlib.Path(folder))
-        print(f"{trial}: works", flush=True)
+            chosen = wheel if kind == "wheel" else source
+            try_out(python, chosen, pins, pathlib.Path(folder))
+        print(f"{python}, {trial}: works", flush=True)
+    missing = [python for python in PYTHONS if python not in flags.pythons]
+    print(f"Not tried: {', '.join(missing) or 'none'}")
 
 
 def check_contents(wheel, source):
@@ -86,21 +94,31 @@ def check_contents(wheel, source):
     assert modules | {"setup.cfg", "README.md", "LICENSE"} <= in_source
 
 
-def try_out(distribution, age, folder):
+def runs(python):
+    """Whether this Python runs: some version managers have names that do not."""
+    try:
+        command = [python, "--version"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def try_out(python, distribution, pins, folder):
     """Installs into an empty environment, and runs a small program there."""
-    venv.create(folder / "env", with_pip=True)
+    run(python, "-m", "venv", folder / "env")
     python = folder / "env" / "bin" / "python"
-    pins = oldest() if age == "oldest" else []
     run(python, "-m", "pip", "install", "-q", distribution, *pins)
     run(python, "-c", SMOKE, cwd=folder)
 
 
-def oldest():
+def oldest(python):
     """The dependencies of setup.cfg at the least version that each allows."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     lines = config["options"]["install_requires"].split()
-    return [re.sub(r">=([^,]*),.*", r"==\1", line) for line in lines]
+    versions = dict(re.match(r"(.*)>=([^,]*),", line).groups() for line in lines)
+    versions |= FIRST_BUILT.get(pathlib.Path(python).name, {})
+    return [f"{name}=={version}" for name, version in versions.items()]
 
 
 def run(*command, cwd=None):

@@ -12,6 +12,7 @@ import keras_mixup
 from experiments.engine.state import RunState
 
 FOLDER = pathlib.Path(__file__).parent / "kept_files_of"
+NAMES = ["cat", "dog", "bird"]
 X = np.linspace(-1, 1, 20, dtype="float32").reshape(5, 4)
 EPOCHS = [{"epoch": 1, "train": {"loss": 1.5}, "seconds": 2.0}]
 
@@ -59,6 +60,7 @@ def write(folder):
     trained, made = classifier(), gan()
     trained.save(folder / "classifier.keras")
     made.save(folder / "gan.keras")
+    keras_mixup.export_saved_model(trained, folder / "exported" / "1", labels=NAMES)
     state = RunState(trained, folder / "checkpoints")
     state.epochs.extend(EPOCHS)
     state.save()

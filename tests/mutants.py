@@ -443,6 +443,12 @@ MUTANTS = {
         "probabilities = tf.nn.softmax(output) if",
         "tests/test_export_tasks.py",
     ),
+    "the numbers of an export have strings": (
+        "keras_mixup/export.py",
+        'archive.add_endpoint("numeric", numbers, [specs])',
+        'archive.add_endpoint("numeric", answer, [specs])',
+        "tests/test_export_numeric.py",
+    ),
     "the logits of a loss are not read": (
         "keras_mixup/ends_in_logits.py",
         "kind, bool(from_logits), settings",

@@ -10,6 +10,7 @@ import operator
 import pathlib
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +21,9 @@ from benchmarks import (
     contestants,
     growth,
     limit,
+    peer_faults,
+    peer_mixers,
+    peers,
     pipeline,
     readme,
     scale_out,
@@ -91,6 +95,20 @@ def test_make_bench_runs_every_benchmark_that_has_a_command():
     assert {*listed.split(), "accelerator"} == set(COMMANDS)
     for name in COMMANDS:
         assert callable(importlib.import_module(f"benchmarks.{name}").table)
+
+
+# What traces or draws for long is tried by the command alone.
+@pytest.mark.parametrize(
+    "row",
+    [row for row in peer_faults.FAULTS if "map" not in row and "at alpha" not in row],
+)
+def test_our_cells_of_the_peers_are_as_committed(row):
+    result = result_file.read(command.RESULTS / "peers.json")
+    assert list(result["cells"]) == list(peer_faults.FAULTS)
+    program, cells = peer_faults.FAULTS[row], result["cells"][row]
+    assert peers.cell(peer_mixers.HERE, *program) == cells[peer_mixers.HERE]
+    if result["versions"]["keras"] == keras.__version__:
+        assert peers.cell("keras", *program) == cells["keras"]
 
 
 def test_rounds_are_whole_and_neighbors_change():

@@ -20,10 +20,11 @@ PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 # Blocks that are not run, and why: other packages' code, shells, clusters, output.
 NOT_RUN = {
     "reproducibility.md": {"py": 2},
-    "export.md": {"sh": 1},
     "index.md": {"sh": 1},
     "moving_over.md": {"py": 3},
     "networks.md": {"py": 1},
+    # A server, and converters: tests/converters/test_serve_page.py.
+    "serve.md": {"py": 4, "sh": 2},
     "speed.md": {"sh": 1},
     "scale_out.md": {"py": 3, "sh": 3, "yaml": 1},
 }

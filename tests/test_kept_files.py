@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_mixup
 from experiments.engine.state import RunState
-from tests import kept_files
+from tests import kept_files, served_models
 
 LABELS = np.arange(5) % 3
 
@@ -37,6 +38,18 @@ def test_a_classifier_loads_predicts_and_trains_on(kept):
     model.fit(kept_files.X, LABELS, epochs=3, verbose=0)
     assert int(model.step.value) == 5
     assert model.evaluate(kept_files.X, LABELS, verbose=0)[0] != loss
+
+
+def test_an_exported_classifier_is_served(kept):
+    folder, expected = kept
+    exported = tf.saved_model.load(str(folder / "exported" / "1"))
+    found = exported.signatures["serving_default"](inputs=tf.constant(kept_files.X))
+    probabilities = served_models.softmax(expected["logits"].astype("float64"))
+    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-6)
+    classes = probabilities.argmax(-1)
+    assert found["label_index"].numpy().tolist() == classes.tolist()
+    names = [kept_files.NAMES[index].encode() for index in classes]
+    assert found["label"].numpy().tolist() == names
 
 
 def test_a_gan_loads_and_generates_what_it_did(kept):

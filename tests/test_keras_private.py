@@ -341,3 +341,15 @@ def test_no_other_file_reads_a_private_name_of_keras():
         for name, line in names_read(tree):
             if re.match("_[^_]", name) and name not in overridden:
                 assert name in ours and name not in theirs, (path, line, name)
+
+
+def test_adapter_of_batches_reads_what_fit_reads_and_no_arrays():
+    adapter = keras_private.adapter_of_batches(iter_of_one() for _ in range(1))
+    assert adapter.num_batches is None
+    assert len([*adapter.get_numpy_iterator()]) == 1
+    for other in (np.ones((3, 2)), [1, 2], None):
+        assert keras_private.adapter_of_batches(other) is None
+
+
+def iter_of_one():
+    return np.ones((4, 3), "float32"), np.ones((4, 1), "float32")

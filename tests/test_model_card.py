@@ -37,6 +37,8 @@ def test_the_card_of_an_export_says_what_was_exported(tmp_path):
         "Inputs": "uint8 (None, 4, 4, 3)",
         "Values of the inputs": "whole numbers in [0, 255]",
         "Classes (3)": "cat, dog, bird",
+        "Signatures": "`serving_default`, `numeric` (the same without strings), "
+        "`encoded_images` (image files)",
         "Written with": f"TensorFlow {tf.__version__}, Keras {keras.__version__}",
     }
 

@@ -82,7 +82,7 @@ def test_each_signature_on_images_answers_its_warm_up_request(tmp_path, dtype):
         network, tmp_path / "1", input_dtype=dtype, from_logits=True
     )
     requests = warm_up_requests(path)
-    assert sorted(requests) == ["encoded_images", "serving_default"]
+    assert sorted(requests) == ["encoded_images", "numeric", "serving_default"]
     assert requests["serving_default"]["inputs"].dtype == dtype
     black = softmax(linear(network, np.zeros((1, 4, 4, 3))))
     for name, inputs in requests.items():
@@ -90,11 +90,12 @@ def test_each_signature_on_images_answers_its_warm_up_request(tmp_path, dtype):
         np.testing.assert_allclose(probabilities, black, rtol=1e-5)
 
 
-def test_a_network_that_takes_no_images_has_one_warm_up_request(tmp_path):
+def test_a_network_that_takes_no_images_has_no_such_request(tmp_path):
     network = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)])
     path = export_saved_model(network, tmp_path / "1", from_logits=True)
     requests = warm_up_requests(path)
-    assert list(requests) == ["serving_default"]
-    served = serve(path, **requests["serving_default"])
-    np.testing.assert_allclose(served["probabilities"], [[0.5, 0.5]])
+    assert list(requests) == ["serving_default", "numeric"]
+    for name, inputs in requests.items():
+        served = serve(path, name, **inputs)
+        np.testing.assert_allclose(served["probabilities"], [[0.5, 0.5]])
     assert "encoded_images" not in tf.saved_model.load(str(path)).signatures

@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments keras_private steps keys quantiles mixing circle
+version whole_file arguments keras_private python_batches steps keys quantiles mixing
+circle
 similarity sampling
 neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
@@ -263,6 +264,12 @@ def test_all_public_names_are_exported():
         if not name.startswith("_") and not inspect.ismodule(value)
     }
     assert set(keras_mixup.__all__) == found | modules | {"__version__"}
+
+
+def test_tab_completion_offers_public_names_alone():
+    assert dir(keras_mixup) == sorted(keras_mixup.__all__)
+    assert all(hasattr(keras_mixup, name) for name in keras_mixup.__all__)
+    assert keras_mixup.sampling
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

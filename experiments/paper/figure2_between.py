@@ -23,7 +23,7 @@ import numpy as np
 from experiments import classifiers, measures
 from experiments.data import image_batches
 from experiments.experiment import LEGEND
-from experiments.recipes import CPU, SMOKE, PairSettings, erm_and_mixup
+from experiments.recipes import CPU, SMOKE, UNAUGMENTED, PairSettings, erm_and_mixup
 from experiments.report import analysis_figures, figures, result_file, tables
 from experiments.settings import field
 from keras_mixup import evaluation
@@ -145,6 +145,7 @@ EXPERIMENT = classifiers.experiment(
     presets={
         "paper": {},
         "cpu": {**CPU, "pairs": 2000},
+        "unaugmented": {**UNAUGMENTED, "pairs": 2000},
         "smoke": {**SMOKE, "pairs": 64, "seeds": (0,)},
     },
     rows=erm_and_mixup,

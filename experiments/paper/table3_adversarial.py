@@ -22,7 +22,7 @@ import itertools
 import tensorflow as tf
 
 from experiments import classifiers, measures
-from experiments.recipes import CPU, SMOKE, PairSettings, erm_and_mixup
+from experiments.recipes import CPU, SMOKE, UNAUGMENTED, PairSettings, erm_and_mixup
 from experiments.report import analysis_figures, figures, result_file, tables
 from experiments.settings import field, invalid
 from keras_mixup import evaluation
@@ -149,6 +149,7 @@ EXPERIMENT = classifiers.experiment(
     presets={
         "paper": {},
         "cpu": CPU,
+        "unaugmented": UNAUGMENTED,
         "smoke": {**SMOKE, "epsilons": (4.0,), "seeds": (0, 1)},
     },
     rows=erm_and_mixup,

@@ -38,6 +38,10 @@ CAPTIONS = {
     "figure5_gan/samples": "Real points in blue and generated ones in orange after 10, "
     "100, 1,000, 10,000 and 20,000 iterations, one row for each data set and method; "
     "below each panel the share of samples that lie outside of it.",
+    "ict_two_moons/reliability": _RELIABILITY("mixup and ICT"),
+    "ict_two_moons/surfaces": "The probability of class 1 over the plane, six labeled "
+    "points of the first seed on it: the border of ERM is sharp, and those of ICT are "
+    "wide. On the right p over lam between the classes, against the line p = lam.",
     "policies/curves": _ERROR("of ERM, mixup, CutMix and its family"),
     "policies/occluded": "Test errors where a square of half of the side lies on each "
     "image, a point for each seed.",

@@ -79,6 +79,15 @@ CLAIMS = (
         further={"series": "reduced: The exchange rates, 3 seeds."},
     ),
     Claim(
+        "ICT, two moons",
+        "ict_two_moons",
+        "interpolation consistency lowers the error of a network with six labels.",
+        {"test_error": "lower"},
+        r"two moons/ICT.*",
+        "our reading: The paper's network, weights and alpha; it has a picture alone, "
+        "and the points, their noise and the steps are ours.",
+    ),
+    Claim(
         "Figure 4",
         "figure4_speech",
         "mixup lowers the error of VGG-11 on the Google commands.",

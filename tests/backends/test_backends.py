@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 
+import keras_mixup
 from tests.backends import values
 
 pytestmark = pytest.mark.backends
@@ -83,3 +84,29 @@ def test_what_needs_tensorflow_says_so(found):
         assert "needs the TensorFlow backend of Keras" in sentence
         assert f"Received: backend='{backend}'" in sentence
     assert "dataset.apply(keras_mixup.MixUp(...))" in found["refused"]["MixUpModel"]
+
+
+def test_loaders_of_torch_and_of_grain_give_the_same_mixed_batches():
+    grain, torch = (
+        pytest.importorskip(name, reason="make test-backends installs it.")
+        for name in ("grain", "torch")
+    )
+    x = np.arange(40, dtype="float32").reshape(20, 2)
+    y = np.eye(2, dtype="float32")[np.arange(20) % 2]
+    tensors = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
+    loaders = (
+        grain.MapDataset.source([*zip(x, y, strict=True)]).batch(4),
+        torch.utils.data.DataLoader(tensors, batch_size=4, num_workers=2),
+    )
+    mixup = keras_mixup.MixUp(1.0, seed=0)
+    for loader in loaders:
+        dataset = keras_mixup.as_dataset(loader)
+        assert int(dataset.cardinality()) == 5
+        dataset = dataset.apply(mixup)
+        mixed = [batch for _ in range(2) for batch in dataset]
+        assert len(mixed) == 10
+        for step, batch in enumerate(mixed):
+            place = slice(step % 5 * 4, step % 5 * 4 + 4)
+            expected = mixup.at_step(step, (x[place], y[place]))
+            for part, same in zip(batch, expected, strict=True):
+                np.testing.assert_allclose(part, same, rtol=1e-6)
