@@ -22,6 +22,7 @@ BEYOND = {
     "quickstart": "Table 2 in small: digits with 40 % wrong labels, by an MLP",
     "cmixup_regression": "C-Mixup on tables: partners whose targets are near",
     "mixmatch_ablation": "MixMatch, its parts, and ICT: images with few labels",
+    "long_tail": "Remix, Balanced-MixUp and class weights: unequal classes",
     "ict_two_moons": "ICT: six labels on two moons, and points without",
     "dcgan": "A small DCGAN on Fashion-MNIST, ERM and mixup: sample grids",
 }

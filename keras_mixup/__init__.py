@@ -5,6 +5,7 @@ from keras_mixup.cutmix import CutMix
 from keras_mixup.export import export_saved_model
 from keras_mixup.export_generator import export_generator
 from keras_mixup.fmix import FMix
+from keras_mixup.label_rules import Remix
 from keras_mixup.mixed_batch import MixedBatch
 from keras_mixup.mixing import mix
 from keras_mixup.mixup import MixUp
@@ -38,6 +39,7 @@ __all__ = [
     "MixUpSummary",
     "MixedBatch",
     "RandomChoice",
+    "Remix",
     "ResizeMix",
     "Step",
     "__version__",

@@ -53,11 +53,11 @@ class CutMix(BoxPolicy):
         super().__init__(alpha=alpha, **settings)
         if min_max is not None:
             arguments.check_range("min_max", min_max)
-            if alpha != 1.0 or self.keep_larger:
+            if alpha != 1.0 or self.beta is not None or self.keep_larger:
                 raise ValueError(
                     "With `min_max` the sides follow from that range alone. Expected "
-                    "neither `alpha` nor `keep_larger` beside it. Received: "
-                    f"alpha={alpha}, keep_larger={self.keep_larger}"
+                    "neither `alpha`, `beta` nor `keep_larger` beside it. Received: "
+                    f"alpha={alpha}, beta={self.beta}, keep_larger={self.keep_larger}"
                 )
         self.min_max = None if min_max is None else tuple(min_max)
 

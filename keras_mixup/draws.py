@@ -1,5 +1,7 @@
 """One draw: the weights and partners with which a batch is mixed."""
 
+import math
+import numbers
 import typing
 
 import tensorflow as tf
@@ -70,6 +72,7 @@ def draw(
     labels=None,
     keep_larger=False,
     kernel="gaussian",
+    beta=None,
 ):
     """Draws for one batch: a pure function of its arguments.
 
@@ -85,12 +88,13 @@ def draw(
             bandwidth, for "similar_target".
         keep_larger: Whether the first weight is the largest of the drawn ones.
         kernel: As in `sample_partner`.
+        beta: The second parameter of the law of two weights, a number; None: alpha.
 
     Returns:
         A `Draw`.
     """
     shape = () if per == "batch" else (batch_size,)
-    weights = sampling.weights_of(key, alpha, shape, examples)
+    weights = sampling.weights_of(key, alpha, shape, examples, beta)
     if keep_larger:
         weights = tf.sort(weights, direction="DESCENDING")
     if probability < 1:
@@ -102,6 +106,25 @@ def draw(
             key, batch_size, examples, pairing, labels, kernel
         )
     return Draw(tf.unstack(weights, examples, axis=-1), partners)
+
+
+def check_beta(beta, alpha, examples):
+    """Raises unless it is None, or Beta(alpha, beta) a law of two weights."""
+    if beta is None:
+        return
+    for name, value in (("beta", beta), ("alpha", alpha)):
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not (number and 0 < value < math.inf):
+            raise ValueError(
+                f"Invalid value received for argument `{name}`. Expected finite "
+                "numbers > 0 for lam ~ Beta(alpha, beta); a schedule or an alpha of 0 "
+                f"goes with beta=None alone. Received: alpha={alpha!r}, beta={beta!r}"
+            )
+    if examples != 2:
+        raise ValueError(
+            "Three weights and more are of a symmetric law. Expected beta=None, or "
+            f"examples=2. Received: beta={beta}, examples={examples}"
+        )
 
 
 def draws_at(names, draw, key):

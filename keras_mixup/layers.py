@@ -149,7 +149,9 @@ class _PolicyLayer(keras.layers.Layer):
     def from_config(cls, config):
         names = set(inspect.signature(cls.policy_class).parameters) - {"dtype"}
         own = {name: value for name, value in config.items() if name in names}
-        return cls(**{**config, "alpha": cls.policy_class.from_config(own).alpha})
+        policy = cls.policy_class.from_config(own)
+        made = {"alpha": policy.alpha, "label_rule": policy.label_rule}
+        return cls(**{**config, **made})
 
     def _with_images(self, batch):
         name = dict_batches.images_name(batch)

@@ -6,7 +6,7 @@ import contextvars
 import keras
 import tensorflow as tf
 
-from keras_mixup import combining, keras_private, mixing
+from keras_mixup import combining, halves, keras_private, mixing
 
 # Replicas trace their steps in threads of their own; a context variable is
 # private to each.
@@ -18,6 +18,7 @@ class MixingPoints:
 
     `draws[name]` is a `draws.Draw`, `policy` and `key` place it at the features of the
     point, `inputs` and `clean` (targets and weights) are those of the unmixed batch.
+    `with_clean` says that features have a second half, which is not mixed (`halves`).
     The forward pass calls each point once. When it is over, the targets are mixed as
     the points were, and a point that is called again is one that the backward pass
     computes anew (`tf.recompute_grad`, `keras.remat`).
@@ -29,6 +30,7 @@ class MixingPoints:
         self.key = key
         self.inputs = inputs
         self.clean = clean
+        self.with_clean = False
         self.placed = {}
         self.mixed = None
         self.forward_is_over = False
@@ -40,14 +42,17 @@ class MixingPoints:
                 f"The mixing point `{name}` is called twice in one step, so it would "
                 "mix twice. Expected a layer that is called once."
             )
+        if self.with_clean:
+            features, clean = halves.halves(features)
         leaves = keras.tree.flatten(features)
         for leaf in leaves:
             mixing.check_mixable(leaf, name, averages=self.policy.averages)
         _check_graph(self.draws[name], name)
         draw = self.place(name, leaves)
-        return keras.tree.map_structure(
+        mixed = keras.tree.map_structure(
             lambda leaf: _mix_one(leaf, draw, self.policy.padding), features
         )
+        return halves.joined(mixed, clean) if self.with_clean else mixed
 
     def place(self, name, leaves):
         """The draw of a point at its features, which the targets go by later."""
@@ -57,8 +62,11 @@ class MixingPoints:
 
     def masks_at(self, name, mask):
         """The mask of the mixed features, of that of the unmixed ones."""
+        if self.with_clean:
+            mask, clean = tf.split(mask, 2)
         draw = self.policy.placed(self.draws[name], self.key, [mask])
-        return _mask_of_mixed(mask, draw, self.policy.padding)
+        mixed = _mask_of_mixed(mask, draw, self.policy.padding)
+        return tf.concat([mixed, clean], axis=0) if self.with_clean else mixed
 
     def check_reached(self):
         """Raises unless every point has mixed."""

@@ -66,6 +66,18 @@ class MixUp(Policy):
         padding: Where a mixed sequence counts: `"union"`, where one of its parts does,
             or `"intersection"`, where all parts of a share above 0 do. A part does
             where its sample weight is not 0, and where a mask of Keras has it.
+        label_rule: None: labels are shared as features are, by lam. Or the rule by
+            which they are not, for one target of classes or independent labels of a
+            whole example: `keras_mixup.Remix`; a function of (lam, y_i, y_j), of shapes
+            (batch,) and (batch, classes) (one-hot rows, float32), that gives the share
+            of y_i in [0, 1]; or, with `multi_label=True`, `"union"`: `max(y_i, y_j)` of
+            all parts of a share above 0, for sounds that are heard whatever their
+            share. A sample weight goes by the share of its label, and with `"union"` by
+            that of its example.
+        beta: Number > 0 beside an alpha that is one: `lam ~ Beta(alpha, beta)`, whose
+            mean is `alpha / (alpha + beta)`. It is for two batches that are not alike,
+            mixed with `between`: Balanced-MixUp (Galdran et al., 2021) has beta 1 and
+            alpha 0.1 to 0.3, and lam is the share of the balanced batch. None: alpha.
 
     Call arguments:
         A `tf.data.Dataset` of batches: the dataset of mixed ones, in the same order

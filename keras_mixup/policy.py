@@ -15,6 +15,7 @@ from keras_mixup import (
     combining,
     draws,
     keys,
+    label_rules,
     mixing,
     steps,
     target_checks,
@@ -104,6 +105,7 @@ class Policy(Settings):
             labels=labels,
             keep_larger=self.keep_larger,
             kernel=self.kernel,
+            beta=self.beta,
         )
 
     def placed(self, draw, key, features):
@@ -154,10 +156,16 @@ class Policy(Settings):
 
     def mix_target(self, parts, weights, coefficients, path=()):
         """One mixed target and its weight, from the K targets and weights."""
+        shares = target_rules.target_coefficients(coefficients, self.targets)
+        shares = label_rules.shares_by(self, shares, parts, path)
+        if self.label_rule == label_rules.UNION:
+            parts, weights, shares = label_rules.united(
+                parts, weights, shares, self.padding
+            )
         return target_rules.mix_target(
             parts,
             weights,
-            target_rules.target_coefficients(coefficients, self.targets),
+            shares,
             num_classes=target_rules.per_target(self.num_classes, path),
             ignore_class=self.ignore_class,
             label_smoothing=self.smoothing_of(path),
@@ -216,6 +224,8 @@ class Policy(Settings):
         for one in read:
             dense = self.check(one)
             target_checks.check_targets(one, self, dense)
+            given = one.targets, one.paths, dense, one.boxes is not None
+            label_rules.check_batch(self, *given)
         parts = [one.mixed_parts() for one in read]
         apart = read[0].has_boxes_for_no_compiler()
         ragged = [part.pop("boxes") for part in parts] if apart else None
@@ -239,7 +249,7 @@ class Policy(Settings):
             result["boxes"] = boxes.mix_boxes(*self.seen_boxes(ragged, draw))
         result["features"] = [*map(mixing.shaped_like, result["features"], features)]
         mixed = read[0].rebuild(**result)
-        return detailed(mixed, read, draw, self.targets) if details else mixed
+        return detailed(mixed, read, draw, self) if details else mixed
 
     def _compute(self, parts, key, alpha, paths, dense):
         first = parts[0]

@@ -54,11 +54,13 @@ def beta_quantile(u, a, ratio=1):
     Args:
         u: Float64 tensor in [2**-26, 1 - 2**-26].
         a: Float > 0.
-        ratio: Float >= 1.
+        ratio: Float > 0.
 
     Returns:
         A float64 tensor of the shape of u.
     """
+    if ratio < 1:
+        return 1 - beta_quantile(1 - u, ratio * a, 1 / ratio)
     a = min(max(float(a), SMALLEST), LARGEST)
     if a < SMALL:
         return _at_small(u, tf.constant(a, tf.float64), ratio)

@@ -12,7 +12,7 @@ from keras_mixup.settings import Settings
 # What is said of a batch and its targets is the same for all that are chosen from.
 _SHARED = (
     *("examples", "targets", "num_classes", "label_smoothing", "passthrough"),
-    *("ignore_class", "multi_label", "dtype", "period", "padding"),
+    *("ignore_class", "multi_label", "dtype", "period", "padding", "label_rule"),
 )
 
 
@@ -26,7 +26,8 @@ class RandomChoice(Policy):
     Args:
         policies: List of policies that agree in `examples`, `targets`, `num_classes`,
             `label_smoothing`, `passthrough`, `ignore_class`, `multi_label`,
-            `dtype`, `period`, `padding` and `axes`, without seeds of their own.
+            `dtype`, `period`, `padding`, `label_rule` and `axes`, without seeds of
+            their own.
         weights: List of probabilities, one each, that sum to 1; None for equal ones.
         per: For what one is drawn: `"batch"`, where each policy has its own `per`, or
             `"example"`, where each of them draws for each example.

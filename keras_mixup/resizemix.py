@@ -29,8 +29,8 @@ class ResizeMix(BoxPolicy):
             "rel_xywh"; needed where a batch has boxes.
         min_visibility: Float in [0, 1]. Boxes of which a smaller share is left are
             dropped.
-        **settings: Further arguments of `MixUp` except `alpha`, `keep_larger` and
-            `quantities`: nothing is averaged, so integers are cut as they are, and
+        **settings: Further arguments of `MixUp` except `alpha`, `beta`, `keep_larger`
+            and `quantities`: nothing is averaged, so integers are cut as they are, and
             features keep their dtype.
 
     Call arguments:
@@ -40,7 +40,7 @@ class ResizeMix(BoxPolicy):
     >>> ds = ds.batch(128).apply(keras_mixup.ResizeMix(num_classes=10))
     """
 
-    without = ("quantities", "alpha", "keep_larger")
+    without = ("quantities", "alpha", "keep_larger", "beta")
 
     def __init__(self, scale=(0.1, 0.8), **settings):
         self.refuse_others(settings)

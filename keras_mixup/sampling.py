@@ -83,8 +83,8 @@ def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
     return weights_of(key, alpha, shape, examples)
 
 
-def weights_of(key, alpha, shape, examples):
-    """`sample_weights` by a key."""
+def weights_of(key, alpha, shape, examples, beta=None):
+    """`sample_weights` by a key; with beta, a number, lam ~ Beta(alpha, beta)."""
     arguments.check_alpha(alpha)
     arguments.check_examples(examples)
     sizes = _sizes(shape)
@@ -95,11 +95,9 @@ def weights_of(key, alpha, shape, examples):
     elif known == 0:
         broken = tf.ones_like(sticks)
     else:
-        parts = tf.unstack(sticks, axis=-1)
-        parts = [
-            beta_quantile(part, known, left)
-            for part, left in zip(parts, range(examples - 1, 0, -1), strict=True)
-        ]
+        ratios = range(examples - 1, 0, -1) if beta is None else [beta / known]
+        pairs = zip(tf.unstack(sticks, axis=-1), ratios, strict=True)
+        parts = [beta_quantile(part, known, ratio) for part, ratio in pairs]
         broken = tf.stack(parts, axis=-1)
     whole = tf.ones_like(broken[..., :1])
     rest = tf.concat([whole, tf.math.cumprod(1 - broken, axis=-1)], axis=-1)

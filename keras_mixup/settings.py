@@ -6,8 +6,19 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, draws, mixing, sampling, similarity, steps
+from keras_mixup import (
+    arguments,
+    draws,
+    label_rules,
+    mixing,
+    sampling,
+    similarity,
+    steps,
+)
 from keras_mixup import targets as target_rules
+
+# Settings that may be functions, or objects that can be called.
+_CALLABLES = ("alpha", "label_rule")
 
 
 class _OfClass:
@@ -87,12 +98,15 @@ class Settings:
         kernel="gaussian",
         period=None,
         padding="union",
+        label_rule=None,
+        beta=None,
     ):
         if not callable(alpha):
             arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
             arguments.check_alpha(_value_of(alpha) if variable else alpha)
         arguments.check_examples(examples)
+        draws.check_beta(beta, alpha, examples)
         arguments.check_choice("per", per, draws.PER)
         arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
         arguments.check_choice("targets", targets, target_rules.TARGETS)
@@ -135,6 +149,9 @@ class Settings:
         self.kernel = kernel
         self.period = _plain(period)
         self.padding = padding
+        self.label_rule = label_rule
+        self.beta = beta if beta is None else float(beta)
+        label_rules.check_rule(label_rule, self)
         self._calls = steps.Calls()
 
     def __setattr__(self, name, value):
@@ -190,24 +207,24 @@ class Settings:
     def get_config(self):
         """The arguments of the constructor.
 
-        A schedule is its own config, and a variable is the value that it has now.
+        A schedule or a rule is its own config, and a variable is the value that it has
+        now.
         """
         config = {name: getattr(self, name) for name in self._arguments()}
-        if "alpha" not in config:
-            return config
-        if arguments.is_variable(self.alpha):
-            config["alpha"] = _value_of(self.alpha)
-        elif self.has_schedule:
-            config["alpha"] = keras.saving.serialize_keras_object(self.alpha)
+        for name, value in config.items():
+            if name == "alpha" and arguments.is_variable(value):
+                config[name] = _value_of(value)
+            elif name in _CALLABLES and callable(value):
+                config[name] = keras.saving.serialize_keras_object(value)
         return config
 
     @classmethod
     def from_config(cls, config):
         """The policy of a `get_config`."""
         config = dict(config)
-        if isinstance(config.get("alpha"), dict):
-            alpha = keras.saving.deserialize_keras_object(config["alpha"])
-            config["alpha"] = alpha
+        for name in _CALLABLES:
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 
     def _compared(self):

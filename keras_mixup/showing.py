@@ -57,7 +57,7 @@ def show(batch, labels=None, count=8):
     for index, (axis, image) in enumerate(zip(axes.flat, images)):
         axis.imshow(image, cmap="gray", vmin=0, vmax=1)
         text = "" if targets is None else _title(targets[index], labels)
-        if isinstance(batch, MixedBatch):
+        if isinstance(batch, MixedBatch) and batch.shares is not None:
             parts = [np.broadcast_to(s, len(targets))[index] for s in batch.shares]
             text += "\nshares " + ", ".join(f"{share:.2f}" for share in parts)
         axis.set_title(text, fontsize=8)

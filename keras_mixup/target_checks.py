@@ -60,7 +60,7 @@ def check_targets(read, policy, dense):
             if isinstance(num_classes, (Mapping, tuple, list)) or len(read.paths) == 1:
                 _check_rows(leaf, classes, name)
             if smoothing and not targets.per_target(policy.multi_label, path):
-                _check_one_of_n(leaf, weight, name, "label_smoothing")
+                check_one_of_n(leaf, weight, name, "label_smoothing")
         elif targets.per_target(policy.multi_label, path):
             raise ValueError(
                 f"Class numbers `{name}` are not multi-label. Expected rows of 0 and 1 "
@@ -111,6 +111,26 @@ def check_circle(target, policy, path):
         )
 
 
+def check_one_of_n(rows, weight, name, what):
+    """Fails in the running graph on a row of weight > 0 that is no distribution."""
+    if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
+        return
+    sums = tf.reduce_sum(tf.cast(rows, tf.float32), axis=-1)
+    fits = tf.abs(sums - 1) < _TOLERANCE
+    if weight is not None:
+        fits |= expand_to_rank(weight, sums.shape.rank) == 0
+    tf.debugging.Assert(
+        tf.reduce_all(fits),
+        [
+            f"{what} takes rows of one of n classes, which sum to 1. Where each entry "
+            f"of `{name}` is a label of 0 or 1 by itself, write "
+            "MixUp(multi_label=True). Received rows with the sums:",
+            tf.boolean_mask(sums, ~fits),
+        ],
+        summarize=5,
+    )
+
+
 def _check_pairing_labels(labels, policy):
     """Checks that the target of `pairing="same_class"` names one class an example."""
     shape = labels.shape
@@ -122,7 +142,7 @@ def _check_pairing_labels(labels, policy):
                 f"Received: shape {shape}, num_classes={policy.num_classes}"
             )
     elif shape.rank == 2 and shape[1] != 1:
-        _check_one_of_n(labels, None, "y", 'pairing="same_class"')
+        check_one_of_n(labels, None, "y", 'pairing="same_class"')
 
 
 def _is_composite(target):
@@ -160,26 +180,6 @@ def _check_no_rows(labels, num_classes, name):
             labels,
         ],
         summarize=12,
-    )
-
-
-def _check_one_of_n(rows, weight, name, what):
-    """Fails in the running graph on a row of weight > 0 that is no distribution."""
-    if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
-        return
-    sums = tf.reduce_sum(tf.cast(rows, tf.float32), axis=-1)
-    fits = tf.abs(sums - 1) < _TOLERANCE
-    if weight is not None:
-        fits |= expand_to_rank(weight, sums.shape.rank) == 0
-    tf.debugging.Assert(
-        tf.reduce_all(fits),
-        [
-            f"{what} takes rows of one of n classes, which sum to 1. Where each entry "
-            f"of `{name}` is a label of 0 or 1 by itself, write "
-            "MixUp(multi_label=True). Received rows with the sums:",
-            tf.boolean_mask(sums, ~fits),
-        ],
-        summarize=5,
     )
 
 

@@ -329,9 +329,8 @@ MUTANTS = {
     ),
     "leave sample weights with their first example": (
         "keras_mixup/training/mixed_targets.py",
-        "return MixedWeight(parts_of(tf.cast(tf.convert_to_tensor(leaf), tf.float32)))",
-        "leaf = tf.cast(tf.convert_to_tensor(leaf), tf.float32)\n"
-        "        return MixedWeight([leaf for _ in parts_of(leaf)])",
+        "return MixedWeight(parts_of(leaf), leaf)",
+        "return MixedWeight([leaf for _ in parts_of(leaf)], leaf)",
         "tests/training/test_two_terms.py",
     ),
     "weigh the label but not the weight": (
@@ -566,10 +565,40 @@ MUTANTS = {
         "tests/training/test_dense_targets.py",
     ),
     "an amount is shared by area": (
-        "keras_mixup/training/mixed_loss.py",
-        "if shared and keras_function(loss) in AMOUNTS:",
+        "keras_mixup/training/loss_checks.py",
+        "if shared and function in AMOUNTS:",
         "if False:",
         "tests/training/test_pasted_batches.py -k quantity",
+    ),
+    "remix without its bound of lam": (
+        "keras_mixup/label_rules.py",
+        "(n_i >= self.kappa * n_j) & (lam < self.tau)",
+        "(n_i >= self.kappa * n_j)",
+        "tests/test_label_rules.py -k formula",
+    ),
+    "a part of no weight is in the union": (
+        "keras_mixup/label_rules.py",
+        "here = expand_to_rank(share != 0, part.shape.rank)",
+        "here = expand_to_rank(share >= 0, part.shape.rank)",
+        "tests/test_label_rules.py -k union",
+    ),
+    "the train step shares labels by lam": (
+        "keras_mixup/training/mixed_targets.py",
+        "shares = label_rules.shares_by(policy, shares, clean, paths[0])",
+        "pass",
+        "tests/training/test_label_rules.py -k remix",
+    ),
+    "the clean half has no loss": (
+        "keras_mixup/training/mixed_loss.py",
+        "return value + tf.cast(share, value.dtype) * clean",
+        "return value",
+        "tests/training/test_clean_weight.py -k added",
+    ),
+    "the clean half is that of the mix": (
+        "keras_mixup/halves.py",
+        "return half(0), half(1)",
+        "return half(0), half(0)",
+        "tests/training/test_clean_weight.py -k added",
     ),
     "the targets go by the first place": (
         "keras_mixup/training/mixed_targets.py",

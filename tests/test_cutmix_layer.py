@@ -124,8 +124,8 @@ def test_bad_input():
         layer(tf.constant(X))
     with pytest.raises(AttributeError, match="`alpha` of a layers.CutMix"):
         layer.alpha = 0.5
-    with pytest.raises(AttributeError, match="no attribute `beta`"):
-        _ = layer.beta
+    with pytest.raises(AttributeError, match="no attribute `gamma`"):
+        _ = layer.gamma
 
 
 def test_the_configuration_makes_the_round_trip():

@@ -66,19 +66,37 @@ def check_recipes(names):
     # i-Mix, of the last batch: one term of the mixed row.
     expected = cross(names["mixed"].y, names["z"])
     np.testing.assert_allclose(names["loss"], expected, rtol=1e-5)
-    # RegMixup where nothing is mixed: (1 + eta) times the loss of the batch.
-    x, rows = names["x"][:16], np.eye(10)[names["y"][:16]]
-    policy = keras_mixup.MixUp(0.0, num_classes=10)
-    model = names["RegMixup"](names["classifier"](), policy, eta=0.5)
-    model.compile("sgd", cross)
-    expected = 1.5 * cross(rows, model(x))
-    found = model.train_on_batch(x, names["y"][:16])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
     # The train step of one's own counts each batch once.
     assert names["steps_so_far"] == 8
 
 
-CHECKS = {"recipes.md": check_recipes}
+def check_unequal_classes(names):
+    """The shares of the page, by their formulas."""
+    counts, y = np.array(names["counts"]), names["y"]
+    batch, of_rule = names["batch"], keras_mixup.sample_lambda(1.0, (), seed=1, step=0)
+    lam, partner = float(of_rule), batch.partners[0].numpy()
+    parts = lam / counts[y], (1 - lam) / counts[y[partner]]
+    np.testing.assert_allclose(batch.shares[0], parts[0] / sum(parts), rtol=1e-5)
+    # The rare class is a third of one part in six, and itself of the others.
+    for dataset in (names["mixed"], names["mixed_alike"]):
+        rows = np.concatenate([rows for _, rows in dataset.repeat(6)])
+        expected = 1 / 18 + 5 / 6 * counts[2] / len(y)
+        assert abs(rows[:, 2].mean() - expected) < 0.03
+        np.testing.assert_allclose(rows.sum(-1), 1, atol=1e-5)
+    assert names["weights"][y].mean() == pytest.approx(1)
+    ratio = (1 - 0.9999**600) / (1 - 0.9999**12)
+    assert names["weights"][2] / names["weights"][0] == pytest.approx(ratio)
+    assert int(names["model"].step) == 12 * 21
+    error = names["balanced_error"](names["model"], names["x"], y)
+    missed = names["model"].predict(names["x"], verbose=0).argmax(-1) != y
+    by_hand = [missed[:600].mean(), missed[600:660].mean(), missed[660:].mean()]
+    assert error == pytest.approx(100 * np.mean(by_hand))
+
+
+CHECKS = {
+    "recipes.md": check_recipes,
+    "unequal_classes.md": check_unequal_classes,
+}
 
 
 def run_session(content):

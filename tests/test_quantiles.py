@@ -13,6 +13,9 @@ from keras_mixup import quantiles
 # The midpoints that are drawn: the first and the last, those at the median, and others.
 PARTS = [0, 1, 2, 2**23 - 1, 2**23, 2**24 - 2, 2**24 - 1, *range(777, 2**24, 9973)]
 U = (np.array(PARTS) + 0.5) / 2**24
+# a and b of two parameters that differ by more, or in the other direction.
+UNEQUAL = [(0.2, 1), (1, 0.2), (200, 5), (1e-9, 1), (1, 1e-9), (1e7, 1), (1e6, 1e-6)]
+UNEQUAL += [(1, 1e5), (1e-6, 1e6), (2e5, 1e3)]
 # a and b / a. At 1e-8 and 1e5 the formulas of the ends take over. SciPy ends at 1e8.
 PARAMETERS = [
     *((a, 1) for a in (1e-6, 1e-3, 0.01, 0.1, 0.2, 0.4, 1, 2, 8, 32, 1e3)),
@@ -30,6 +33,13 @@ def test_quantiles_are_scipys(a, ratio):
     order = np.argsort(U)
     assert np.diff(found[order]).min() >= -1e-12
     assert ((found >= 0) & (found <= 1)).all()
+
+
+@pytest.mark.parametrize(("a", "b"), UNEQUAL)
+def test_quantiles_of_unequal_parameters_are_scipys(a, b):
+    found = quantiles.beta_quantile(tf.constant(U), a, b / a).numpy()
+    np.testing.assert_allclose(found, special.betaincinv(a, b, U), rtol=0, atol=2e-8)
+    assert np.diff(found[np.argsort(U)]).min() >= -1e-12
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 7])

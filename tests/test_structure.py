@@ -21,15 +21,19 @@ circle
 similarity sampling
 neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
-sample_weights boxes pasted_boxes dict_batches batches settings mixed_batch showing
+label_rules sample_weights boxes pasted_boxes dict_batches batches settings
+mixed_batch showing
 policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
+halves
 mixing_points layers soft_metrics metrics last_activation loss_kinds ends_in_logits
 models.normalization models.convolution models.tabular models.preact_resnet
 models.wide_resnet models.densenet models.resnet models.speech models.series
 models.gan models
-training.schedules training.callbacks training.counting training.several_workers
-training.dense_targets training.mixed_targets training.mixed_loss training.mixed_metrics
+training.schedules training.callbacks training.counting training.drawn_seeds
+training.several_workers
+training.dense_targets training.loss_checks training.mixed_targets
+training.mixed_loss training.mixed_metrics
 training.layer_names training.cuts training.mixed_inputs training.model_checks
 training.clean_accuracy training.classifier training.gan_batches training.gan_checks
 training.descent training.two_networks
@@ -86,7 +90,7 @@ processor settings experiment catalog report.result_file report.tables report.fi
 data.sources data.raw_files data.splits data.digits data.corruption data.uci
 data.regression
 data.speech_commands data.spectrograms data.image_files data.augmentation data.images
-data.service data.pipeline data.image_batches data.partners
+data.service data.pipeline data.image_batches data.partners data.unequal_classes
 engine.non_finite engine.trained_network engine.checkpoint_files engine.distribution
 engine.state engine.record engine.course engine.fit engine.run_folder
 engine.processes engine.run
@@ -153,7 +157,10 @@ def test_the_picture_of_the_rooms_names_each_file():
         assert list(ROOT.glob(f"*/{file}")) or stem in found, file
 
 
-_LAST = "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union'"
+_LAST = (
+    "dtype=None, bandwidth='auto', kernel='gaussian', period=None, padding='union', "
+)
+_LAST += "label_rule=None"
 # What the policies of masks share.
 _OF_MASKS = (
     "axes=None, share_quantities=(), per='batch', pairing='permutation', examples=2, "
@@ -166,13 +173,15 @@ SIGNATURES = {
     "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
     "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
     "multi_label=False, pairing_target=None, quantities=(), keep_larger=False, "
-    f"{_LAST})",
+    f"{_LAST}, beta=None)",
     "CutMix": "(alpha=1.0, *, min_max=None, bounding_box_format=None, "
-    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST})",
+    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST}, beta=None)",
     "ResizeMix": "(scale=(0.1, 0.8), *, bounding_box_format=None, min_visibility=0.1, "
     f"{_OF_MASKS}{_LAST})",
-    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST})",
+    "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST}, "
+    "beta=None)",
     "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
+    "Remix": "(counts, kappa=3.0, tau=0.5)",
     "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",
     "MixUp.between": "(self, batch, other, step=None, replica=0, *, details=False)",
     "count_steps": "(dataset, first_step=0)",
@@ -186,7 +195,7 @@ SIGNATURES = {
     "ordinal_level": "(probabilities)",
     "mix": "(nest, lam, partner)",
     "MixUpModel": "(network, mixup, mix_at=('input',), clean_accuracy=False, *, "
-    "mix_losses=None, metric_targets=None, **kwargs)",
+    "mix_losses=None, metric_targets=None, clean_weight=0.0, **kwargs)",
     "MixUpGAN": "(generator, discriminator, *, alpha=0.2, mode='author_code', "
     "discriminator_steps=5, generator_loss=None, seed=None, **kwargs)",
     "MixUpGAN.compile": "(self, generator_optimizer='adam', "

@@ -245,3 +245,15 @@ def image_grid(images):
     images = tf.reshape(images, [rows, columns, height, width, channels])
     images = tf.transpose(images, [0, 2, 1, 3, 4])
     return tf.reshape(images, [rows * height, columns * width, channels])
+
+
+def with_warning(args, kwargs):
+    """The arguments of `fit` with the callback above."""
+    first, further = args[:5], args[5:]  # `callbacks` is the sixth argument.
+    callbacks = further[0] if further else kwargs["callbacks"]
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = [*keras.tree.flatten(callbacks or []), WarnOfMixedLabels()]
+    if not further:
+        return args, {**kwargs, "callbacks": callbacks}
+    others = {name: value for name, value in kwargs.items() if name != "callbacks"}
+    return (*first, callbacks, *further[1:]), others

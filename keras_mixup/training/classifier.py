@@ -1,12 +1,11 @@
 """MixUpModel: any Keras network, trained with mixing at its input or inside."""
 
-import random
-
 import keras
 
 from keras_mixup import (
     batches,
     draws,
+    halves,
     keras_private,
     keys,
     metrics,
@@ -18,6 +17,7 @@ from keras_mixup.training import clean_accuracy as of_clean
 from keras_mixup.training import (
     counting,
     cuts,
+    drawn_seeds,
     layer_names,
     mixed_inputs,
     mixed_loss,
@@ -25,16 +25,16 @@ from keras_mixup.training import (
     mixed_targets,
     model_checks,
 )
-from keras_mixup.training.callbacks import WarnOfMixedLabels
+from keras_mixup.training.callbacks import with_warning
 from keras_mixup.training.several_workers import SeveralWorkers
 
 # Settings that a traced step has taken in.
 _FIXED = {"network", "mixup", "mix_at", "clean_accuracy", "seed"}
-_FIXED |= {"mix_losses", "metric_targets"}
+_FIXED |= {"mix_losses", "metric_targets", "clean_weight"}
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class MixUpModel(SeveralWorkers, keras.Model):
+class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
     """Trains a network with mixup on the accelerator, in the train step.
 
     Each step draws lam and partners from (seed, step, replica), mixes the features, and
@@ -81,13 +81,21 @@ class MixUpModel(SeveralWorkers, keras.Model):
         mix_losses: Whether each example of the mix has a call of the loss (True), or
             the mixed target has one where it can be averaged (False). None: see above.
         metric_targets: Dict from names of metrics to "clean" or "mixed", over the rule.
+        clean_weight: Number >= 0, what the loss of the unmixed batch weighs beside that
+            of the mixed one: `L(mixed) + clean_weight L(clean)`. RegMixup,
+            `L(clean) + eta L(mixed)`, is `1 / eta`, with a learning rate eta times as
+            high; the paper has 1, and alpha 20 (10 for CIFAR-100). Its program takes
+            the mean of both: take half of its rate. As there, both run through the
+            network as one batch, so that batch norm sees both; the clean half is never
+            mixed. Metrics but the loss are of the mixed half.
 
     Raises:
         ValueError: for a layer name that does not exist, a place where the network
             cannot be cut, or a network with a training of its own.
 
     References:
-        Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019).
+        Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019); Pinto et al.
+        (2022), "RegMixup".
 
     Example:
     >>> model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(alpha=1.0))
@@ -104,6 +112,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         *,
         mix_losses=None,
         metric_targets=None,
+        clean_weight=0.0,
         **kwargs,
     ):
         names = layer_names.own_names(network, mix_at)
@@ -117,13 +126,15 @@ class MixUpModel(SeveralWorkers, keras.Model):
         self.clean_accuracy = clean_accuracy
         self.mix_losses = mix_losses
         self.metric_targets = dict(metric_targets or {})
+        model_checks.check_clean_weight(clean_weight, network)
+        self.clean_weight = float(clean_weight)
         self._cut_names = cuts.find_cuts(network, names)
         model_checks.check_network(network, names, self._cut_names)
         # Out of Keras's tracking: the segments hold the network's own weights.
         object.__setattr__(self, "_segments", cuts.cut(network, self._cut_names))
         if cuts.INPUT in names:
             mixed_inputs.check_input_dtype(network, mixup)
-        self.seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
+        self.seed = drawn_seeds.seed_of(mixup)
         self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
         object.__setattr__(self, "_soft_labels", counting.new_flag("soft_labels"))
@@ -176,6 +187,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
         points = mixing_points.active_points()
         if points is None:
             return self.network(inputs, training=training)
+        if points.with_clean:
+            inputs = halves.joined(inputs, points.inputs)
         if self._segments:
             y_pred = cuts.run_segments(
                 self._segments, self._cut_names, inputs, points, training
@@ -186,13 +199,17 @@ class MixUpModel(SeveralWorkers, keras.Model):
         points.check_reached()
         placed = list(points.placed.values())
         points.mixed = mixed_targets.mixed_batch(*points.clean, self.mixup, placed)
+        clean = None
+        if points.with_clean:
+            y_pred, clean = halves.halves(y_pred)
+            mixed_targets.note_clean(y_pred, clean, self.clean_weight)
         if mixed_targets.any_mask(y_pred):
-            # Which positions each part has itself. This pass leaves no losses and no
-            # states behind: a graph leaves out all of it but the masks.
-            with mixing_points.mixing_at(None), keras.StatelessScope():
-                clean = self.network(points.inputs, training=False)
-            _, _, parts_of = points.mixed
-            mixed_targets.note_masks(y_pred, clean, parts_of, self.mixup.padding)
+            if clean is None:
+                # Which positions each part has itself. This pass leaves no losses and
+                # no states behind: a graph leaves out all of it but the masks.
+                with mixing_points.mixing_at(None), keras.StatelessScope():
+                    clean = self.network(points.inputs, training=False)
+            mixed_targets.note_masks(y_pred, clean, points.mixed[2], self.mixup.padding)
         return y_pred
 
     def fit(self, *args, callbacks=None, **kwargs):
@@ -201,13 +218,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
         It warns after the first batch when the labels of classes are soft rows: they
         may be mixed already. Soft labels that are meant as such need no change.
         """
-        args, further = args[:5], args[5:]  # `callbacks` is the sixth argument.
-        callbacks = further[0] if further else callbacks
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [*keras.tree.flatten(callbacks or []), WarnOfMixedLabels()]
-        if further:
-            return super().fit(*args, callbacks, *further[1:], **kwargs)
-        return super().fit(*args, callbacks=callbacks, **kwargs)
+        args, kwargs = with_warning(args, {**kwargs, "callbacks": callbacks})
+        return super().fit(*args, **kwargs)
 
     def train_step(self, data):
         """One step on a mixed batch."""
@@ -217,7 +229,8 @@ class MixUpModel(SeveralWorkers, keras.Model):
             self(x, training=False)
         if self.clean_accuracy:
             of_clean.update(self, self._clean, x, y)
-        if self.mixup.is_identity and not self.mixup.label_smoothing:
+        further = self.mixup.label_smoothing or self.clean_weight
+        if self.mixup.is_identity and not further:
             return super().train_step(data)
         sample_weight = mixed_targets.in_output_order(sample_weight, self.network)
         mixed_targets.check_batch(y, sample_weight)
@@ -227,6 +240,7 @@ class MixUpModel(SeveralWorkers, keras.Model):
         at_places = draws.draws_at(self.mix_at, draw, key)
         clean = y, sample_weight
         points = mixing_points.MixingPoints(at_places, self.mixup, key, x, clean)
+        points.with_clean = self.clean_weight > 0
         if cuts.INPUT in self.mix_at:
             x = mixed_inputs.mix_inputs(self.network, x, points)
         with mixing_points.mixing_at(points):
@@ -271,23 +285,9 @@ class MixUpModel(SeveralWorkers, keras.Model):
             "clean_accuracy": self.clean_accuracy,
             "mix_losses": self.mix_losses,
             "metric_targets": self.metric_targets,
+            "clean_weight": self.clean_weight,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a `get_config`."""
-        config = dict(config)
-        for name in ("network", "mixup"):
-            config[name] = keras.saving.deserialize_keras_object(
-                config[name], custom_objects
-            )
-        seed = config.pop("seed", None)
-        model = cls(**config)
-        # A seed that was drawn is kept: a loaded model goes on with the same draws.
-        if seed is not None:
-            object.__setattr__(model, "seed", seed)
-        return model
 
     def _draw(self, y, sample_weight):
         with counting.behind([y, sample_weight]):

@@ -1,7 +1,5 @@
 """What ICT and MixMatch share: a step on two batches, and evaluation by an average."""
 
-import random
-
 import keras
 import tensorflow as tf
 
@@ -11,6 +9,7 @@ from keras_mixup.settings import cannot_change
 from keras_mixup.training import (
     class_outputs,
     counting,
+    drawn_seeds,
     few_labels_checks,
     mixed_inputs,
     model_checks,
@@ -21,7 +20,7 @@ from keras_mixup.training.descent import descend, penalty_of
 from keras_mixup.training.several_workers import SeveralWorkers
 
 
-class FewLabelsModel(SeveralWorkers, AveragedModel):
+class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
     """Trains a network on labeled and unlabeled batches, and evaluates its average.
 
     Called, evaluated, predicting and exported it is `teacher`; `network` is what the
@@ -52,7 +51,7 @@ class FewLabelsModel(SeveralWorkers, AveragedModel):
         self.network = network
         self.mixup = mixup
         self.ramp_up = ramp_up
-        self.seed = random.randint(0, 2**31 - 1) if mixup.seed is None else mixup.seed
+        self.seed = drawn_seeds.seed_of(mixup)
         self.step = counting.new_counter(self)
         self._supervised = keras.metrics.Mean("supervised_loss")
         self._unsupervised = keras.metrics.Mean(self.unlabeled_name)
@@ -174,22 +173,6 @@ class FewLabelsModel(SeveralWorkers, AveragedModel):
             "ramp_up": self.ramp_up,
             "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a `get_config`."""
-        config = dict(config)
-        for name, value in config.items():
-            if isinstance(value, dict) and "class_name" in value:
-                config[name] = keras.saving.deserialize_keras_object(
-                    value, custom_objects
-                )
-        seed = config.pop("seed", None)
-        model = cls(**config)
-        # A seed that was drawn is kept: a loaded model goes on with the same draws.
-        if seed is not None:
-            object.__setattr__(model, "seed", seed)
-        return model
 
 
 def mixed_by(draw, nest):

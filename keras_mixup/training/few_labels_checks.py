@@ -17,6 +17,7 @@ _OF_LABELS = {
     "multi_label": False,
     "quantities": (),
     "dtype": None,
+    "label_rule": None,
 }
 _BY_LABELS = ("same_class", "similar_target")
 
@@ -51,15 +52,6 @@ def check_steps(argument, value):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected a number of "
             f"steps, an integer >= 0. Received: {argument}={value!r}"
-        )
-
-
-def check_weight(argument, value):
-    """Raises unless it is a finite number >= 0."""
-    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
-        raise ValueError(
-            f"Invalid value received for argument `{argument}`. Expected a finite "
-            f"number >= 0. Received: {argument}={value!r}"
         )
 
 

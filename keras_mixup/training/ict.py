@@ -6,10 +6,10 @@ import tensorflow as tf
 from keras_mixup import arguments, keras_private, keys, mixing
 from keras_mixup.training import (
     class_outputs,
-    few_labels_checks,
     mixed_loss,
     mixed_metrics,
     mixed_targets,
+    model_checks,
 )
 from keras_mixup.training.few_labels import FewLabelsModel, mixed_by, unmixed
 
@@ -89,7 +89,7 @@ class ICTModel(FewLabelsModel):
         mix_labeled=True,
         **kwargs,
     ):
-        few_labels_checks.check_weight("consistency", consistency)
+        model_checks.check_weight("consistency", consistency)
         arguments.check_choice("teacher_mixes", teacher_mixes, TEACHER_MIXES)
         super().__init__(network, mixup, teacher_decay, ramp_up, **kwargs)
         self.consistency = consistency

@@ -4,9 +4,11 @@ One lam a batch: `sum_k t_k L(y_k)`, the authors' formula, for any loss whatsoev
 is called K times. One lam an example: the same with each share inside of the mean, for
 which L has to give a value an example. Where L is one of Keras's, targets that may be
 averaged have one term, `L(sum_k t_k y_k)`: the same for a loss that is linear in its
-target. `mix_losses` asks for the one or the other.
+target. `mix_losses` asks for the one or the other. Where the prediction of the clean
+batch goes along, its loss is added: `L(mixed) + clean_weight L(clean)`.
 """
 
+import dataclasses
 import functools
 
 import keras
@@ -14,12 +16,15 @@ import tensorflow as tf
 
 from keras_mixup import keras_private, mixing, targets
 from keras_mixup.loss_kinds import functions_of
-from keras_mixup.training.mixed_targets import MixedTarget, noted_masks
+from keras_mixup.training import loss_checks
+from keras_mixup.training.mixed_targets import (
+    MixedTarget,
+    noted_clean,
+    noted_masks,
+)
 
 # What they compare are quantities: a target of integers is one too.
 QUANTITIES = functions_of("quantities", "distributions")
-# Their values are amounts.
-AMOUNTS = functions_of("quantities")
 # Linear in the target: that of the mixed rows is that of the terms.
 LINEAR = (keras.losses.binary_crossentropy, keras.losses.categorical_crossentropy)
 BINARY = functions_of("labels")
@@ -51,10 +56,40 @@ class MixedLoss(keras.losses.Loss):
         if not isinstance(y_true, MixedTarget):
             return self._inner(y_true, y_pred)(y_true, y_pred, sample_weight)
         inner = y_true.loss = self._inner(y_true.parts[0], y_pred)
-        _check_not_quantity(inner, y_true)
-        weights = [None] * len(y_true.parts)
-        if sample_weight is not None:
-            pairs = zip(sample_weight.parts, y_true.parts, strict=True)
+        loss_checks.check_loss(inner, keras_function(inner), y_true)
+        given = None if sample_weight is None else sample_weight.parts
+        value = self._of_parts(inner, y_true, y_pred, given)
+        clean_pred, share = noted_clean(y_pred)
+        if clean_pred is None:
+            return value
+        clean = dataclasses.replace(
+            y_true, parts=[y_true.clean], shares=[tf.constant(1.0)]
+        )
+        given = None if sample_weight is None else [sample_weight.clean]
+        clean = self._of_parts(inner, clean, clean_pred, given)
+        return value + tf.cast(share, value.dtype) * clean
+
+    def call(self, y_true, y_pred):
+        """The user's own values."""
+        return self._inner(y_true, y_pred).call(y_true, y_pred)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        loss = keras.saving.serialize_keras_object(self.loss)
+        return {"loss": loss, "mix_losses": self.mix_losses, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a `get_config`."""
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**{**config, "loss": loss})
+
+    def _of_parts(self, inner, y_true, y_pred, weights):
+        """The loss of a `MixedTarget`, of the weights of its parts or None."""
+        if weights is None:
+            weights = [None] * len(y_true.parts)
+        else:
+            pairs = zip(weights, y_true.parts, strict=True)
             weights = [targets.fit_weight(*pair) for pair in pairs]
         masks = noted_masks(y_pred, y_true)
         own = keras_function(inner) is None
@@ -73,21 +108,6 @@ class MixedLoss(keras.losses.Loss):
             lambda: _sum_of_terms(inner, y_true, y_pred, weights, masks),
             lambda: _term(inner, mixed, y_pred, whole, total),
         )
-
-    def call(self, y_true, y_pred):
-        """The user's own values."""
-        return self._inner(y_true, y_pred).call(y_true, y_pred)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        loss = keras.saving.serialize_keras_object(self.loss)
-        return {"loss": loss, "mix_losses": self.mix_losses, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        """The loss of a `get_config`."""
-        loss = keras.saving.deserialize_keras_object(config["loss"])
-        return cls(**{**config, "loss": loss})
 
     def _inner(self, y_true, y_pred):
         if self._resolved is None:
@@ -139,23 +159,6 @@ def any_soft_rows(y):
     return found
 
 
-def _check_not_quantity(loss, target):
-    """Raises for a quantity that would be shared by the area of a region.
-
-    Its values say so too (`check_shared`), but not in a step that XLA compiles.
-    """
-    shared = target.refused_as is not None and len(target.parts) > 1
-    if shared and keras_function(loss) in AMOUNTS:
-        raise ValueError(
-            f"The loss {loss.name} compares the target `{target.refused_as}` as a "
-            "quantity, which need not follow the area of a pasted region. "
-            "Expected keras_mixup.MixUp, or a loss of classes, or "
-            f"`share_quantities={target.refused_as!r}` of the policy where the share "
-            "is that of the area, as that of rows of classes is. Received: "
-            f"loss={loss.name}"
-        )
-
-
 class _Values(keras.losses.Loss):
     """The values of a loss, for Keras's own masks, weights and mean of them."""
 
@@ -191,8 +194,9 @@ def _term(loss, y, y_pred, share, weight=None):
         raise ValueError(
             "A loss that averages over the batch leaves no place for a share of each "
             "example. Expected one loss an example, of shape (batch_size, ...), or "
-            'MixUp(per="batch"), or MixUpModel(mix_losses=False) where the targets may '
-            f"be averaged. Received: values of shape {values.shape} from {loss.name}"
+            'MixUp(per="batch") without a label_rule, or MixUpModel(mix_losses=False) '
+            "where the targets may be averaged. Received: values of shape "
+            f"{values.shape} from {loss.name}"
         )
     values *= mixing.expand_to_rank(tf.cast(share, values.dtype), rank)
     if mask is not None:

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_mixup import boxes, keras_private, mixing, target_checks, targets
+from keras_mixup import (
+    boxes,
+    keras_private,
+    label_rules,
+    mixing,
+    target_checks,
+    targets,
+)
 from keras_mixup.training import dense_targets
 
 
@@ -23,8 +30,9 @@ class MixedTarget:
 
     `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label`, `period`
     and `padding` are what the policy says of this target. `refused_as` is its name
-    where it is shared by area, so that it may be no quantity. `loss` is the compiled
-    loss that has taken it, None before and where there is none.
+    where it is shared by area, so that it may be no quantity, and `rule` the label rule
+    by which it is shared. `clean` is the target of the unmixed batch. `loss` is the
+    compiled loss that has taken it, None before and where there is none.
     """
 
     parts: list
@@ -34,6 +42,8 @@ class MixedTarget:
     refused_as: str | None = None
     period: float | None = None
     padding: str = "union"
+    clean: object = None
+    rule: object = None
     loss: object = None
 
     def mixed(self, parts, weights):
@@ -53,9 +63,10 @@ class MixedTarget:
 
 @dataclasses.dataclass(eq=False)
 class MixedWeight:
-    """One sample weight of a mixed batch: those of the K examples."""
+    """One sample weight of a mixed batch: those of the K examples, and the clean."""
 
     parts: list
+    clean: object = None
 
 
 def parts_of(tensor, partners, shares):
@@ -86,10 +97,17 @@ def mixed_batch(y, sample_weight, policy, placed):
     """
     shares = targets.target_coefficients(_of_all_places(placed), policy.targets)
     partners = placed[0].partners
+    dense = dense_targets.flags(y, policy, placed)
+    if policy.label_rule is not None:
+        paths, leaves = given_targets(y)
+        label_rules.check_batch(policy, leaves, paths, dense)
+        clean = mixing.gather_parts([leaves[0]], partners)
+        shares = label_rules.shares_by(policy, shares, clean, paths[0])
     take = functools.partial(parts_of, partners=partners, shares=shares)
     mixed = mixed_targets(y, policy, take, shares)
     weights = mixed_weights(sample_weight, take)
-    dense = dense_targets.flags(y, policy, placed)
+    if policy.label_rule == label_rules.UNION:
+        _unite(mixed, weights, policy.padding)
     if any(dense):
         dense_targets.paste(y, sample_weight, mixed, weights, dense, placed)
     return mixed, weights, take
@@ -117,7 +135,7 @@ def mixed_targets(y, policy, parts_of, shares):
         name = "/".join(map(str, path)) or "y"
         refused_as = None if policy.may_be_quantity(path) else name
         parts = parts_of(leaf)
-        further = policy.period_of(path), policy.padding
+        further = policy.period_of(path), policy.padding, leaf, policy.label_rule
         return MixedTarget(parts, shares, smoothing, multi_label, refused_as, *further)
 
     return _mapped(mixed, y)
@@ -129,7 +147,8 @@ def mixed_weights(sample_weight, parts_of):
     def mixed(_, leaf):
         if leaf is None:
             return None
-        return MixedWeight(parts_of(tf.cast(tf.convert_to_tensor(leaf), tf.float32)))
+        leaf = tf.cast(tf.convert_to_tensor(leaf), tf.float32)
+        return MixedWeight(parts_of(leaf), leaf)
 
     return None if sample_weight is None else _mapped(mixed, sample_weight)
 
@@ -173,6 +192,18 @@ def note_masks(y_pred, clean, parts_of, padding="union"):
         mixed._mixup_masks = masks
 
 
+def note_clean(y_pred, clean, weight):
+    """Notes on each prediction that of the clean batch, and what its loss weighs."""
+    pairs = zip(keras.tree.flatten(y_pred), keras.tree.flatten(clean), strict=True)
+    for mixed, unmixed in pairs:
+        mixed._mixup_clean = unmixed, weight
+
+
+def noted_clean(y_pred):
+    """The clean prediction beside a mixed one and its weight, or None and 0."""
+    return getattr(y_pred, "_mixup_clean", (None, 0.0))
+
+
 def noted_masks(y_pred, target):
     """The masks of the K parts of a prediction, or None.
 
@@ -210,6 +241,20 @@ def in_output_order(weights, network):
         if len(names) == len(weights):
             return dict(zip(names, weights, strict=True))
     return weights
+
+
+def _unite(mixed, weights, padding):
+    """Puts one part in the place of the K of the one target, and of its weight."""
+    (target,) = (one for one in keras.tree.flatten(mixed) if one is not None)
+    weights = [one for one in keras.tree.flatten(weights) if one is not None]
+    given = [None] * len(target.parts)
+    if weights:
+        pairs = zip(weights[0].parts, target.parts, strict=True)
+        given = [targets.fit_weight(*pair) for pair in pairs]
+    united = label_rules.united(target.parts, given, target.shares, padding)
+    target.parts, given, target.shares = united
+    if weights:
+        weights[0].parts = given
 
 
 def _check_target(path, leaf, policy):

@@ -4,7 +4,12 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keys, mixing, targets
-from keras_mixup.training import class_outputs, few_labels_checks, mixed_targets
+from keras_mixup.training import (
+    class_outputs,
+    few_labels_checks,
+    mixed_targets,
+    model_checks,
+)
 from keras_mixup.training.few_labels import FewLabelsModel, mixed_by
 from keras_mixup.training.interleaving import (
     interleaved,
@@ -106,7 +111,7 @@ class MixMatchModel(FewLabelsModel):
     ):
         arguments.check_count("guesses", guesses)
         few_labels_checks.check_temperature(temperature)
-        few_labels_checks.check_weight("unlabeled_weight", unlabeled_weight)
+        model_checks.check_weight("unlabeled_weight", unlabeled_weight)
         few_labels_checks.check_augment(augment)
         arguments.check_choice("mix", mix, MIX)
         super().__init__(network, mixup, teacher_decay, ramp_up, **kwargs)

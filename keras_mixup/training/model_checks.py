@@ -4,6 +4,9 @@
 would never be called. Such networks are refused.
 """
 
+import math
+import numbers
+
 import keras
 import tensorflow as tf
 
@@ -82,6 +85,28 @@ def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
         )
     for name, choice in (metric_targets or {}).items():
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
+
+
+def check_weight(argument, value):
+    """Raises unless it is a finite number >= 0."""
+    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected a finite "
+            f"number >= 0. Received: {argument}={value!r}"
+        )
+
+
+def check_clean_weight(clean_weight, network):
+    """Raises unless it is a weight, and for a network of one batch size alone."""
+    check_weight("clean_weight", clean_weight)
+    inputs = getattr(keras_private.functional_of(network), "inputs", None) or []
+    sizes = [one.shape[0] for one in inputs if one.shape[0] is not None]
+    if clean_weight and sizes:
+        raise ValueError(
+            "With `clean_weight` the mixed and the clean batch run through the network "
+            "as one of twice the size. Expected a network of any batch size. Received: "
+            f"inputs for batches of {sizes[0]}, clean_weight={clean_weight}"
+        )
 
 
 def check_network(network, mix_at, cut_names, of="MixUpModel"):

@@ -36,6 +36,7 @@ FEW = {
     "alpha_tradeoff": ("--alphas", 0, 1),
     "cmixup_regression": ("--methods", "ERM", "C-Mixup, hidden"),
     "mixmatch_ablation": ("--methods", "ICT"),
+    "long_tail": ("--methods", "Balanced-MixUp, re-weighted"),
 }
 # Analyses whose plans alone are their own; the slow tests train these as well.
 MADE_UP = (
@@ -44,7 +45,7 @@ MADE_UP = (
 )
 # Those that train tiny networks; figure3_cifar trains one of the paper's, and the slow
 # tests train all.
-TINY = ("figure2_between", "table1_imagenet")
+TINY = ("figure2_between", "table1_imagenet", "long_tail")
 # One of each kind: a classifier of images, one of the pool, one of rows, points of the
 # plane, utterances and a GAN. What the engine does is asked of these, and in the slow
 # tests of all.
