@@ -37,8 +37,9 @@ def blocks(name):
     return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
 
 
-# One loads a model in processes of their own; three train many small networks.
-LONG = ("export.md", "guides.md", "policies.md", "recipes.md")
+# One loads a model in processes of their own; the others train many small networks.
+LONG = ("export.md", "guides.md", "policies.md", "recipes.md", "unequal_classes.md")
+LONG += ("metrics_of_mixed_batches.md",)
 LONG = dict.fromkeys(LONG, pytest.mark.slow)
 
 

@@ -5,8 +5,12 @@ examples, a network trained with mixup more rarely predicts a class that is neit
 nor y_j (2a), and its loss has smaller gradients there (2b). The paper has two curves
 each, digitized here (± .4 points and ± .005).
 
-    python -m experiments figure2_between --data_dir DATA                  # two cores
-    python -m experiments figure2_between --data_dir DATA --preset paper   # a GPU
+    python -m experiments figure2_between --data_dir DATA --preset unaugmented
+    python -m experiments figure2_between --data_dir DATA
+    python -m experiments figure2_between --data_dir DATA --preset paper
+
+The first two are for two cores: 10,000 images of CIFAR-10, of whose networks `capacity`
+trains the same, or 1,000 small ones of Fashion-MNIST. The last is for a GPU.
 
 Not in the paper, and set here: PreAct ResNet-18 with alpha 1 and weight decay 1e-4,
 10,000 pairs of different examples, unaugmented, the same for both networks of a seed;

@@ -4,8 +4,12 @@ The claim (section 3.5): networks trained with mixup withstand adversarial examp
 better, without being trained on any. The paper has three ResNet-101 on ImageNet (two
 ERM, one mixup); here they are the networks of `figure2_between`, trained once for both.
 
-    python -m experiments table3_adversarial --data_dir DATA                 # two cores
-    python -m experiments table3_adversarial --data_dir DATA --preset paper  # a GPU
+    python -m experiments table3_adversarial --data_dir DATA --preset unaugmented
+    python -m experiments table3_adversarial --data_dir DATA
+    python -m experiments table3_adversarial --data_dir DATA --preset paper
+
+The first two are for two cores: 10,000 images of CIFAR-10, of whose networks `capacity`
+trains the same, or 1,000 small ones of Fashion-MNIST. The last is for a GPU.
 
 White box: each network is attacked by its own gradients. Black box: the examples are
 made with the first ERM network, that of the seed, and shown to the second one, that of

@@ -8,6 +8,7 @@ _SMALL = (
     "ResNet-18"
 )
 _CIFAR = "reduced: 10,000 training images of CIFAR-10, a narrow PreAct ResNet-18"
+_UNAUGMENTED = {"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."}
 _ATTACKS = ("white_fgsm", "black_fgsm", "white_i_fgsm", "black_i_fgsm")
 _OURS = "ours: The paper gives none."
 _UCI = (
@@ -54,7 +55,7 @@ CLAIMS = (
         {"median_error": "lower"},
         r"width \d+/mixup 1",
         f"{_CIFAR}, 100 epochs of 200.",
-        further={"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."},
+        further=_UNAUGMENTED,
         fits=_CLEAN,
     ),
     Claim(
@@ -64,7 +65,7 @@ CLAIMS = (
         {"median_error": "lower"},
         r"(CutMix|ResizeMix|FMix|mixup 1 or) ?.*",
         f"{_CIFAR}, 100 epochs of 200.",
-        further={"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."},
+        further=_UNAUGMENTED,
         fits=_CLEAN,
     ),
     Claim(
@@ -115,6 +116,7 @@ CLAIMS = (
         {"miss": "lower", "gradient_norm": "lower"},
         r"mixup 1",
         f"{_SMALL}.",
+        further=_UNAUGMENTED,
         fits=_CLEAN,
     ),
     Claim(

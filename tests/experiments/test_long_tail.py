@@ -81,6 +81,7 @@ def test_an_epoch_has_each_image_once_and_weights_come_late():
     assert len(batches("mixup", count=1)[0]) == 2
 
 
+@pytest.mark.slow
 def test_balanced_mixup_mixes_equal_classes_into_each_batch():
     plain, found = batches("mixup"), batches("Balanced-MixUp")
     # Here lam is 0: all weight is with the instances.

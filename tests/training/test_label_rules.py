@@ -82,7 +82,7 @@ def test_rows_have_the_same_loss_as_class_numbers(rule):
     [
         *((kind, {"run_eagerly": True}) for kind in ("float32", "int32", "bool")),
         ("float32", {}),
-        ("float32", {"jit_compile": True}),
+        pytest.param("float32", {"jit_compile": True}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
