@@ -153,7 +153,7 @@ EXPERIMENT = classifiers.experiment(
     presets={
         "paper": {},
         "cpu": CPU,
-        "unaugmented": UNAUGMENTED,
+        "unaugmented": {**UNAUGMENTED, "epsilons": (4.0,)},
         "smoke": {**SMOKE, "epsilons": (4.0,), "seeds": (0, 1)},
     },
     rows=erm_and_mixup,
