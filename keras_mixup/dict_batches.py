@@ -81,7 +81,7 @@ def names_in(batch, passthrough=()):
     for path, leaf in keras.tree.flatten_with_path(others):
         if leaf is not None and not any(key in passthrough for key in path):
             target_checks.refuse_censoring(path)
-    for name in _like_targets(others, passthrough):
+    for name in like_targets(others, passthrough):
         raise ValueError(
             f"The entry `{name}` is named like a target or a weight and would pass "
             "unmixed. Expected a name that is known, "
@@ -126,16 +126,17 @@ def weight_name(target, names, given):
     return WEIGHT if own else f"{target}_weight"
 
 
-def _is_there(batch, key):
-    return any(leaf is not None for leaf in keras.tree.flatten(batch.get(key)))
-
-
-def _like_targets(others, passthrough):
+def like_targets(others, passthrough):
+    """Names of entries that are called targets or weights, and do not pass."""
     for path, leaf in keras.tree.flatten_with_path(others):
         words = re.split("[^a-z]+", " ".join(map(str, path)).lower())
         passes = leaf is None or any(key in passthrough for key in path)
         if not passes and _WORDS & set(words) and _dtype(leaf) != tf.string:
             yield "/".join(map(str, path))
+
+
+def _is_there(batch, key):
+    return any(leaf is not None for leaf in keras.tree.flatten(batch.get(key)))
 
 
 def _dtype(leaf):

@@ -66,6 +66,10 @@ class MixUp(Policy):
         padding: Where a mixed sequence counts: `"union"`, where one of its parts does,
             or `"intersection"`, where all parts of a share above 0 do. A part does
             where its sample weight is not 0, and where a mask of Keras has it.
+        labels_getter: None, or a function of the batch that gives its labels: one entry
+            of it, or a nest of entries. A batch may then have any structure, and comes
+            back in it: all other entries are features, which are mixed unless they are
+            named in `passthrough`. In the pipeline alone.
         label_rule: None: labels are shared as features are, by lam. Or the rule by
             which they are not, for one target of classes or independent labels of a
             whole example: `keras_mixup.Remix`; a function of (lam, y_i, y_j), of shapes

@@ -14,6 +14,7 @@ from keras_mixup import (
     boxes,
     combining,
     draws,
+    getter_batches,
     keys,
     label_rules,
     mixing,
@@ -216,6 +217,11 @@ class Policy(Settings):
     def _mixed(self, batch, other, step, replica, details):
         step = steps.index_of(step, self.seed, self.has_schedule)
         form = self.passthrough, self.num_classes, self.mixed_integers
+        together = None
+        if self.labels_getter is not None:
+            apart = self.labels_getter, self.passthrough
+            batch, together = getter_batches.taken_apart(batch, *apart)
+            other = other and getter_batches.taken_apart(other, *apart)[0]
         read = [batches.read_batch(batch, *form)]
         if other is not None:
             read.append(batches.read_batch(other, *form))
@@ -249,7 +255,9 @@ class Policy(Settings):
             result["boxes"] = boxes.mix_boxes(*self.seen_boxes(ragged, draw))
         result["features"] = [*map(mixing.shaped_like, result["features"], features)]
         mixed = read[0].rebuild(**result)
-        return detailed(mixed, read, draw, self) if details else mixed
+        if details:
+            return detailed(mixed, read, draw, self)
+        return mixed if together is None else together(mixed)
 
     def _compute(self, parts, key, alpha, paths, dense):
         first = parts[0]

@@ -13,6 +13,7 @@ from keras_mixup.settings import Settings
 _SHARED = (
     *("examples", "targets", "num_classes", "label_smoothing", "passthrough"),
     *("ignore_class", "multi_label", "dtype", "period", "padding", "label_rule"),
+    "labels_getter",
 )
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_mixup import (
     arguments,
     draws,
+    getter_batches,
     label_rules,
     mixing,
     sampling,
@@ -18,7 +19,7 @@ from keras_mixup import (
 from keras_mixup import targets as target_rules
 
 # Settings that may be functions, or objects that can be called.
-_CALLABLES = ("alpha", "label_rule")
+_CALLABLES = ("alpha", "label_rule", "labels_getter")
 
 
 class _OfClass:
@@ -100,6 +101,7 @@ class Settings:
         padding="union",
         label_rule=None,
         beta=None,
+        labels_getter=None,
     ):
         if not callable(alpha):
             arguments.check_variable(alpha)
@@ -122,6 +124,7 @@ class Settings:
         arguments.check_period(period, with_names=True)
         arguments.check_pairing_target(pairing_target, pairing, bandwidth)
         arguments.check_dtype(dtype)
+        getter_batches.check_getter(labels_getter, ignore_class)
         if pairing == "reverse" and examples > 2:
             raise ValueError(
                 'pairing="reverse" pairs examples in twos. Expected examples=2. '
@@ -151,6 +154,7 @@ class Settings:
         self.padding = padding
         self.label_rule = label_rule
         self.beta = beta if beta is None else float(beta)
+        self.labels_getter = labels_getter
         label_rules.check_rule(label_rule, self)
         self._calls = steps.Calls()
 

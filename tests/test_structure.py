@@ -21,8 +21,8 @@ circle
 similarity sampling
 neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
 regions combining
-label_rules sample_weights boxes pasted_boxes dict_batches batches settings
-mixed_batch showing
+label_rules sample_weights boxes pasted_boxes dict_batches batches getter_batches
+settings mixed_batch showing
 policy mixup
 mask_policy box_policy cutmix resizemix fmix choosing random_choice
 halves
@@ -173,13 +173,14 @@ SIGNATURES = {
     "targets='mix', num_classes=None, label_smoothing=0.0, probability=1.0, "
     "passthrough=(), seed=None, ignore_class=None, jit_compile=True, "
     "multi_label=False, pairing_target=None, quantities=(), keep_larger=False, "
-    f"{_LAST}, beta=None)",
+    f"{_LAST}, beta=None, labels_getter=None)",
     "CutMix": "(alpha=1.0, *, min_max=None, bounding_box_format=None, "
-    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST}, beta=None)",
+    f"min_visibility=0.1, {_OF_MASKS}keep_larger=False, {_LAST}, beta=None, "
+    "labels_getter=None)",
     "ResizeMix": "(scale=(0.1, 0.8), *, bounding_box_format=None, min_visibility=0.1, "
-    f"{_OF_MASKS}{_LAST})",
+    f"{_OF_MASKS}{_LAST}, labels_getter=None)",
     "FMix": f"(alpha=1.0, *, decay=3.0, {_OF_MASKS}keep_larger=False, {_LAST}, "
-    "beta=None)",
+    "beta=None, labels_getter=None)",
     "RandomChoice": "(policies, weights=None, *, per='batch', seed=None)",
     "Remix": "(counts, kappa=3.0, tau=0.5)",
     "MixUp.at_step": "(self, step, batch, replica=0, *, details=False)",

@@ -83,6 +83,12 @@ def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
             "dtype by its dtype policy, such as keras.config.set_dtype_policy("
             f"'mixed_bfloat16'). Received: mixup={mixup!r}"
         )
+    if mixup.labels_getter is not None:
+        raise ValueError(
+            "MixUpModel is given x and y by `fit`. Expected labels_getter=None, which "
+            "is for the pipeline: dataset.map(lambda batch: (batch[inputs], "
+            f"batch[targets])). Received: mixup={mixup!r}"
+        )
     for name, choice in (metric_targets or {}).items():
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
 
