@@ -101,7 +101,8 @@ def images_name(batch):
             'Invalid batch. Expected (x, y), or a dict with "images" and "labels", or '
             '"image" and "label", and as they are there "segmentation_masks", '
             '"bounding_boxes" and "sample_weight". Take other structures apart before, '
-            "as in dataset.map(lambda batch: (batch[inputs], batch[targets])). "
+            "as in dataset.map(lambda batch: (batch[inputs], batch[targets])), or say "
+            "where the labels are: MixUp(labels_getter=...). "
             f"Received: entries {structure_of(batch)}"
         )
     return found[0]
