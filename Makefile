@@ -19,8 +19,11 @@ install: .venv/installed
 	$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[experiments,serving,test]"
 	touch $@
 
+# Without the lines that TensorFlow writes when it starts, whatever its log level is.
+demo: SHELL = bash
 demo: install
-	$(BIN)/python examples/quickstart.py
+	set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/python examples/quickstart.py 2>&1 | \
+		grep --line-buffered -vE '^(WARNING: All log messages before absl|[IWE]0000 00:00)'
 
 # Two processes: TensorFlow is traced more than it computes here. By files, so that what
 # a file sets up once is not set up in both; in the order of tests/conftest.py, not by how

@@ -63,6 +63,7 @@ def main(output="runs/quickstart", epochs=60):
     replaced = random.random(len(labels)) < 0.4
     given = np.where(replaced, random.integers(10, size=len(labels)), labels)
 
+    print(f"Two networks, {epochs} epochs each: some ten seconds for each.\n")
     print("Errors (%)   test images   training: real labels   training: wrong labels")
     for alpha in (0, 8):
         model = trained(alpha, scaled(images), given, epochs)
@@ -101,6 +102,11 @@ def main(output="runs/quickstart", epochs=60):
     np.savez(held_out, images=test_images, labels=test_labels)
     client = pathlib.Path(__file__).with_name("serve.py")
     subprocess.run([sys.executable, client, exported, held_out], check=True)
+    print(
+        f"\nNext: {exported}/model_card.md says what was exported,\n"
+        "docs/guides.md has a program for each task, and `python -m experiments` lists "
+        "the paper's experiments."
+    )
 
 
 if __name__ == "__main__":

@@ -228,6 +228,8 @@ def check_names(batch, policy, inputs=(), outputs=()):
     parts = (batch,) if isinstance(batch, Mapping) else tuple(batch)[:2]
     y = parts[-1]
     of_y = _keys(y)
+    if isinstance(batch, Mapping):
+        of_y -= {*dict_batches.IMAGES, dict_batches.WEIGHT}
     found = {*of_y, *(_keys(parts[0]) or ["x"]), *inputs}
     if isinstance(y, Mapping):
         of_y |= set(outputs)

@@ -136,3 +136,12 @@ def test_none_in_a_dict_stays_none():
     assert mixed["labels"]["b"] is None
     expected = oracles.mix(ROWS, lam_of(), ROLLED)
     np.testing.assert_allclose(mixed["labels"]["a"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", ["period", "num_classes", "multi_label"])
+def test_a_setting_of_targets_does_not_take_the_name_of_the_images(setting):
+    value = {"period": 360.0, "num_classes": 3, "multi_label": True}[setting]
+    mixup = keras_mixup.MixUp(1.0, seed=1, **{setting: {"images": value}})
+    batch = {"images": np.zeros((4, 2, 2, 1)), "labels": np.zeros((4, 1), "float32")}
+    with pytest.raises(ValueError, match=f"`{setting}`. Expected names of entries"):
+        mixup.at_step(0, batch)
