@@ -41,6 +41,8 @@ METHODS = {
     "ICT, probabilities mixed": Method(
         "ict", options={"teacher_mixes": "probabilities"}
     ),
+    # The paper's algorithm; the authors' program mixes the labeled examples too.
+    "ICT, labels unmixed": Method("ict", options={"mix_labeled": False}),
     "MixMatch": Method("mixmatch"),
     "MixMatch, one guess": Method("mixmatch", options={"guesses": 1}),
     "MixMatch, no sharpening": Method("mixmatch", options={"temperature": 1.0}),

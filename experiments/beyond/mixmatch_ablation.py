@@ -57,7 +57,7 @@ CORES = {
     "tensorboard": False,
     "progress": "none",
 }
-ROWS = tuple(name for name in METHODS if "probabilities" not in name)
+ROWS = tuple(name for name in METHODS if not name.startswith("ICT, "))
 
 
 @dataclasses.dataclass(frozen=True)
