@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import boxes as boxes_module
-from keras_mixup import dict_batches, mixing, target_checks, targets
+from keras_mixup import dict_batches, mixing, steps, target_checks, targets
 from keras_mixup.sample_weights import spread_weights, weight_at
 
 
@@ -260,6 +260,16 @@ def check_names(batch, policy, inputs=(), outputs=()):
 
 def _keys(nest):
     return {key for path, _ in keras.tree.flatten_with_path(nest) for key in path}
+
+
+def check_several(read):
+    """Raises where each batch of a dataset is one example, which has no partner."""
+    if steps.inside_dataset() and read.tensors()[0].shape[0] == 1:
+        raise ValueError(
+            "A batch of one example has no partner in it. Expected batches of two or "
+            "more, or two batches that are mixed: `mixup.between(batch, other, "
+            "step=step)`. Received: batches of one"
+        )
 
 
 def check_alike(batch, other):

@@ -223,7 +223,9 @@ class Policy(Settings):
             batch, together = getter_batches.taken_apart(batch, *apart)
             other = other and getter_batches.taken_apart(other, *apart)[0]
         read = [batches.read_batch(batch, *form)]
-        if other is not None:
+        if other is None:
+            batches.check_several(read[0])
+        else:
             read.append(batches.read_batch(other, *form))
             batches.check_alike(*read)
         batches.check_names(batch, self)

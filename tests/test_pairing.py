@@ -133,3 +133,19 @@ def test_same_class_without_usable_labels_raises():
         keras_mixup.sample_partner(
             3, pairing="same_class", labels=np.ones(3, "float32")
         )
+
+
+def test_a_dataset_of_batches_of_one_is_refused_and_mixed_with_another():
+    x, y = np.arange(4, dtype="float32")[:, None], np.eye(4, dtype="float32")
+    ones = tf.data.Dataset.from_tensor_slices((x, y)).batch(1, drop_remainder=True)
+    mixup = keras_mixup.MixUp(1.0, seed=1)
+    with pytest.raises(ValueError, match="no partner in it. Expected batches of two"):
+        ones.apply(mixup)
+    pairs = tf.data.Dataset.zip((ones, ones.skip(1))).apply(keras_mixup.count_steps)
+    mixed = pairs.map(lambda step, pair: mixup.between(*pair, step=step))
+    for step, (found, rows) in enumerate(mixed):
+        lam = float(keras_mixup.sample_lambda(1.0, (), seed=1, step=step))
+        expected = lam * x[step] + (1 - lam) * x[step + 1]
+        np.testing.assert_allclose(found[0], expected, rtol=1e-5)
+        expected = lam * y[step] + (1 - lam) * y[step + 1]
+        np.testing.assert_allclose(rows[0], expected, atol=1e-6)
