@@ -178,6 +178,13 @@ def check_mixable(tensor, name, is_quantity=False, averages=True):
     """
     if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
         kind = type(tensor).__name__
+        if kind == "RaggedTensor":
+            raise ValueError(
+                f"Examples of several sizes received for `{name}`. Expected one size: "
+                "pad or resize them before they are batched, as "
+                "tf.image.resize_with_pad and Dataset.padded_batch do, or name the "
+                "entry in `passthrough`. Received: a RaggedTensor"
+            )
     else:
         check_rank_known(tensor, name)
         amount = tensor.dtype == tf.uint8 or (is_quantity and tensor.dtype.is_integer)

@@ -190,6 +190,42 @@ def censored():
     next(iter(dataset_of(batch).apply(keras_mixup.MixUp(1.0))))
 
 
+@program("pipeline, mixup", "images of several sizes", "pad or resize them")
+def several_sizes():
+    images = tf.data.Dataset.range(4).map(lambda i: tf.zeros([4 + i, 5, 3]))
+    rows = tf.data.Dataset.from_tensor_slices(ROWS[:4])
+    batches = tf.data.Dataset.zip((images, rows)).ragged_batch(2)
+    batches.apply(keras_mixup.MixUp(1.0))
+
+
+@program("pipeline, mixup", "images of several sizes, padded")
+def padded():
+    images = tf.data.Dataset.range(8).map(lambda i: tf.ones([1 + i % 3, 2]))
+    rows = tf.data.Dataset.from_tensor_slices(ROWS)
+    mixup = keras_mixup.MixUp(1.0, seed=5)
+    batches = tf.data.Dataset.zip((images, rows)).padded_batch(8).apply(mixup)
+    by_hand = np.zeros((8, 3, 2))
+    for i in range(8):
+        by_hand[i, : 1 + i % 3] = 1
+    found = next(iter(batches))[0]
+    np.testing.assert_allclose(found, averaged(by_hand, *draw(mixup)), atol=1e-6)
+
+
+@program("pipeline, mixup", "batches of one", "no partner in it")
+def ones():
+    one = tf.data.Dataset.from_tensor_slices((TABLE, ROWS)).batch(1, True)
+    one.apply(keras_mixup.MixUp(1.0))
+
+
+@program("pipeline, mixup", "entries of other names, with a labels_getter")
+def named():
+    mixup = keras_mixup.MixUp(
+        1.0, seed=5, num_classes=4, labels_getter=lambda batch: batch["category"]
+    )
+    batch = {"pixels": IMAGES, "category": LABELS}
+    check_averaged(batch, mixup, expected={"pixels": IMAGES, "category": ROWS})
+
+
 def check_pasted(policy, x, y, averages=False):
     """Each position shows one example, and targets have the shares of positions."""
     mixed = policy(x, y, details=True)
