@@ -113,8 +113,8 @@ class AveragedModel(keras.Model):
     def _begin_average(self):
         """Sets the average to the network as long as no step was made.
 
-        Layers that were frozen or thawed since then are so in the average as well: batch
-        norm goes by it.
+        Layers that were frozen or thawed since then are so in the average as well:
+        batch norm goes by it.
         """
         if self.average is None or not self.built:
             return
