@@ -2,6 +2,7 @@
 
 import inspect
 import operator
+import sys
 import types
 
 import keras
@@ -12,6 +13,11 @@ from keras_mixup import keras_private
 _EXPECTED = (
     "a keras.utils.PyDataset, a generator, a torch DataLoader, or a dataset or loader "
     "of grain"
+)
+_UNREAD = (
+    "Invalid value received for argument `batches`. Expected batches (x, y) or (x, y, "
+    "sample_weight) of arrays; batches that are dicts come from a "
+    "keras.utils.PyDataset. Received: batches that Keras cannot read:"
 )
 _TWO_PASSES = (
     "Another pass over the batches has begun, and there is one at a time. Expected one "
@@ -58,7 +64,10 @@ def as_dataset(batches):
         )
 
     # Keras looks at a few batches for the shapes, as `fit` does.
-    signature = adapter.get_tf_dataset().element_spec
+    try:
+        signature = adapter.get_tf_dataset().element_spec
+    except TypeError as error:
+        raise ValueError(f"{_UNREAD} {error}") from error
     _check_arrays(signature)
     # Each iterator of Keras gives again the batches of a generator it has looked at.
     generator = adapter.get_numpy_iterator() if inspect.isgenerator(batches) else None
@@ -108,8 +117,9 @@ def _length(batches, adapter):
     if isinstance(batches, keras.utils.PyDataset):
         endless = adapter.num_batches is None
         return tf.data.INFINITE_CARDINALITY if endless else adapter.num_batches
-    # Keras does not ask grain for its length.
-    return adapter.num_batches or operator.length_hint(batches)
+    # Keras does not ask grain for its length, which is the greatest one of `repeat()`.
+    length = adapter.num_batches or operator.length_hint(batches)
+    return tf.data.INFINITE_CARDINALITY if length == sys.maxsize else length
 
 
 def _check_arrays(signature):

@@ -119,6 +119,11 @@ def test_an_endless_one_is_known_as_such():
     assert len([*dataset.take(7)]) == 7
 
 
+def test_a_generator_of_dicts_is_refused():
+    with pytest.raises(ValueError, match="must return a tuple"):
+        keras_mixup.as_dataset({"images": np.ones(3)} for _ in range(2))
+
+
 def test_none_in_a_batch_is_refused():
     class Weightless(Batches):
         def __getitem__(self, index):
