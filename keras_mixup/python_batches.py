@@ -48,7 +48,7 @@ def as_dataset(batches):
         has a length. A `tf.data.Dataset` is given back as it is.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for anything else, and for batches that are no arrays.
 
     Example:
     >>> dataset = keras_mixup.as_dataset(my_py_dataset).apply(mixup)
