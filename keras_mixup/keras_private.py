@@ -160,11 +160,14 @@ def build_for_batch(model, spec):
 def adapter_of_batches(batches):
     """How `fit` reads batches that Python code makes; None for what it does not read.
 
-    Arrays have an adapter as well, and are no batches.
+    Arrays have an adapter as well, and are no batches. What a generator must not give,
+    such as nothing at all, is said by Keras.
     """
     if data_adapters.array_data_adapter.can_convert_arrays((batches,)):
         return None
     try:
         return data_adapters.get_data_adapter(batches)
-    except ValueError:
-        return None
+    except ValueError as error:
+        if "Unrecognized data type" in str(error):
+            return None
+        raise

@@ -349,6 +349,8 @@ def test_adapter_of_batches_reads_what_fit_reads_and_no_arrays():
     assert len([*adapter.get_numpy_iterator()]) == 1
     for other in (np.ones((3, 2)), [1, 2], None):
         assert keras_private.adapter_of_batches(other) is None
+    with pytest.raises(ValueError, match="at least one batch"):
+        keras_private.adapter_of_batches(iter_of_one() for _ in range(0))
 
 
 def iter_of_one():

@@ -53,20 +53,84 @@ def test_the_same_seed_gives_the_same_batches_with_any_workers(workers):
             np.testing.assert_allclose(part, same, rtol=1e-6)
 
 
-def test_a_look_at_some_batches_ends_their_epoch():
-    batches = Batches()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_look_at_some_batches_ends_their_epoch(workers):
+    batches = Batches(workers=workers)
     dataset = keras_mixup.as_dataset(batches)
     assert len([*dataset.take(1)]) == 1
-    assert len([*dataset]) == 5
-    assert batches.epoch == 2
+    found = [*dataset]
+    assert len(found) == 5 and batches.epoch == 2
+    # No batch that was loaded for the first epoch is left for the second.
+    expected = Batches()
+    expected.epoch = 1
+    for index, (x, _) in enumerate(found):
+        np.testing.assert_array_equal(x, expected[index][0])
 
 
-def test_two_passes_at_a_time_are_refused():
-    dataset = keras_mixup.as_dataset(Batches())
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_new_pass_ends_the_one_before(workers):
+    batches = Batches(workers=workers)
+    dataset = keras_mixup.as_dataset(batches)
     first = iter(dataset)
-    next(first)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="called twice"):
+    np.testing.assert_array_equal(next(first)[0], Batches()[0][0])
+    second = [*dataset]
+    assert len(second) == 5
+    other_epoch = Batches()
+    other_epoch.epoch = 1
+    np.testing.assert_array_equal(second[0][0], other_epoch[0][0])
+    assert batches.epoch == 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one at a time"):
+        list(first)  # What was read ahead still comes.
+    del first
+    assert batches.epoch == 2 and len([*dataset]) == 5
+
+
+def test_training_goes_on_after_a_callback_has_stopped_it():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    dataset = keras_mixup.as_dataset(Batches())
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    network.compile("sgd", "mse")
+    network.fit(dataset, verbose=0, callbacks=[Stop()])
+    network.fit(dataset, verbose=0)
+    assert network.optimizer.iterations == 2 + 5
+
+
+def test_a_generator_is_read_once_over_all_passes():
+    def numbered():
+        for number in range(5):
+            yield (np.full((2, 1), number, "float32"),)
+
+    dataset = keras_mixup.as_dataset(numbered())
+    found = [int(x[0, 0]) for part in (dataset.take(2), dataset) for (x,) in part]
+    assert found == [0, 1, 2, 3, 4]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no batch left"):
         next(iter(dataset))
+
+
+def test_an_endless_one_is_known_as_such():
+    class Endless(Batches):
+        num_batches = None
+
+    dataset = keras_mixup.as_dataset(Endless())
+    assert int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+    assert len([*dataset.take(7)]) == 7
+
+
+def test_a_generator_of_dicts_is_refused():
+    with pytest.raises(ValueError, match="must return a tuple"):
+        keras_mixup.as_dataset({"images": np.ones(3)} for _ in range(2))
+
+
+def test_none_in_a_batch_is_refused():
+    class Weightless(Batches):
+        def __getitem__(self, index):
+            return (*super().__getitem__(index), None)
+
+    with pytest.raises(ValueError, match="None in the place 2"):
+        keras_mixup.as_dataset(Weightless())
 
 
 def test_a_network_trains_on_a_mixed_generator():

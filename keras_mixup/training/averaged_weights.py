@@ -12,7 +12,7 @@ method says whether the copy keeps its own or takes those of the network.
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments
+from keras_mixup import arguments, keras_private
 
 
 class AveragedModel(keras.Model):
@@ -111,9 +111,14 @@ class AveragedModel(keras.Model):
         return [self.network] if self.average is None else [self.network, self.average]
 
     def _begin_average(self):
-        """Sets the average to the network as long as no step was made."""
+        """Sets the average to the network as long as no step was made.
+
+        Layers that were frozen or thawed since then are so in the average as well:
+        batch norm goes by it.
+        """
         if self.average is None or not self.built:
             return
+        freeze_as(self.average, self.network)
         with tf.init_scope():
             if int(tf.convert_to_tensor(self.step.value)) == 0:
                 set_equal(self.average, self.network)
@@ -163,6 +168,18 @@ def set_equal(copy, network):
         raise ValueError(_no_copy(network, f"the weights {shared} are the same"))
     for own, weight in pairs:
         own.assign(weight.value)
+    for layer in keras_private.all_layers(copy):
+        # Normalization computes with what it has made of its weights.
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def freeze_as(copy, network):
+    """Makes each layer of the copy trainable where that of the network is."""
+    layers = [keras_private.all_layers(one) for one in (copy, network)]
+    for own, layer in zip(*layers, strict=True):
+        if own.trainable != layer.trainable:
+            own.trainable = layer.trainable
 
 
 def update(copy, network, steps, decay, statistics):

@@ -86,11 +86,27 @@ def check_labels(y, output, loss, of):
 
 
 def rows_of(y, classes):
-    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot."""
+    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot.
+
+    A class number out of range fails where the step runs. XLA cannot fail: its row is
+    NaN there, as in the losses of Keras.
+    """
     y = tf.convert_to_tensor(y)
     if y.shape.rank == 2 and y.shape[-1] != 1:
         return tf.cast(y, tf.float32)
-    return tf.one_hot(tf.cast(tf.reshape(y, [-1]), tf.int32), classes)
+    numbers = tf.cast(tf.reshape(y, [-1]), tf.int64)
+    inside = (numbers >= 0) & (numbers < classes)
+    tf.debugging.Assert(
+        tf.reduce_all(inside),
+        [
+            f"Invalid labels. Expected class numbers in [0, {classes}), as the network "
+            "has classes. Received:",
+            numbers,
+        ],
+        summarize=12,
+    )
+    rows = tf.one_hot(numbers, classes)
+    return tf.where(inside[:, tf.newaxis], rows, float("nan"))
 
 
 def probabilities(output, from_logits):

@@ -11,7 +11,6 @@ from keras_mixup.training import (
     counting,
     drawn_seeds,
     few_labels_checks,
-    mixed_inputs,
     model_checks,
     unlabeled_data,
 )
@@ -43,7 +42,7 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
         few_labels_checks.check_policy(mixup, name)
         model_checks.check_arguments(network, mixup, ["input"], None, of=name)
         model_checks.check_network(network, ["input"], [], of=name)
-        mixed_inputs.check_input_dtype(network, mixup)
+        few_labels_checks.check_inputs(network, name)
         few_labels_checks.check_steps("ramp_up", ramp_up)
         # The network casts its inputs itself, and its policy decides on loss scaling.
         settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
@@ -87,18 +86,21 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
             return tf.constant(1.0)
         return tf.minimum(tf.cast(step, tf.float32) / self.ramp_up, 1.0)
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+    def compile(
+        self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
+    ):
         """As `keras.Model.compile`, with a cross-entropy of classes.
 
         Raises:
-            ValueError: for another loss, and where it and the network disagree whether
-                the output holds logits.
+            ValueError: for another loss or weights of losses, and where the loss and
+                the network disagree whether the output holds logits.
         """
+        few_labels_checks.check_loss_weights(loss_weights, type(self).__name__)
         checked = class_outputs.check_loss(loss, type(self).__name__)
         object.__setattr__(self, "checked_loss", checked)
         self.from_logits = ends_in_logits(self.network, loss)
         self.set_loss(checked)
-        super().compile(optimizer, loss, *args, **kwargs)
+        super().compile(optimizer, loss, None, *args, **kwargs)
 
     def set_loss(self, loss):
         """Takes the checked loss, for the labeled part of a step."""
@@ -115,9 +117,15 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
         spec = getattr(x, "element_spec", None)
         unlabeled_data.check_both(spec, type(self).__name__)
         few_labels_checks.refuse_class_weight(kwargs, type(self).__name__)
+        unlabeled_data.refuse_both(kwargs.get("validation_data"), type(self).__name__)
         with self.distribute_strategy.scope():
             keras_private.build_for_batch(self, spec[unlabeled_data.LABELED])
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """As `keras.Model.evaluate`, on labeled batches alone."""
+        unlabeled_data.refuse_both(x, type(self).__name__)
+        return super().evaluate(x, *args, **kwargs)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

@@ -1,11 +1,13 @@
 """Checks of the arguments that ICT and MixMatch share."""
 
+import inspect
 import math
 import numbers
 
 import keras
+import tensorflow as tf
 
-from keras_mixup import mixing, sampling
+from keras_mixup import keras_private, mixing, sampling
 from keras_mixup.mixup import MixUp
 
 # What a policy may not say where some examples have no label.
@@ -45,6 +47,29 @@ def check_policy(mixup, of):
             )
 
 
+def check_inputs(network, of):
+    """Raises for a network of integers, such as token ids, in which nothing mixes."""
+    for one in getattr(keras_private.functional_of(network), "inputs", None) or ():
+        if keras.backend.is_int_dtype(one.dtype):
+            raise ValueError(
+                f"The network's input `{one.name}` is of dtype {one.dtype}, which "
+                f"cannot hold a mixed example. {of} mixes inputs alone. Expected a "
+                'float input, as in keras.Input(shape, dtype="float32") (it takes '
+                "uint8 images as well). Token ids and categories are embedded or made "
+                "one-hot in the datasets"
+            )
+
+
+def check_loss_weights(loss_weights, of):
+    """Raises for weights of outputs, which are no part of a step."""
+    if loss_weights is not None:
+        raise ValueError(
+            f"{of} has one output, and its labeled part weighs 1. Expected "
+            "loss_weights=None: `consistency` or `unlabeled_weight` is what the "
+            f"unlabeled part weighs. Received: loss_weights={loss_weights!r}"
+        )
+
+
 def check_steps(argument, value):
     """Raises unless it is an integer >= 0."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
@@ -77,7 +102,7 @@ def check_keeps_larger(mixup, mix):
 
 def check_augment(augment):
     """Raises unless it can be called, or is None."""
-    if augment is not None and not callable(augment):
+    if augment is not None and (not callable(augment) or inspect.isclass(augment)):
         raise ValueError(
             "Invalid value received for argument `augment`. Expected a Keras layer or "
             f"a function of a batch, or None. Received: augment={augment!r}"
@@ -90,17 +115,19 @@ def check_augmented(found, given):
     What is known of it while a step is traced is checked then; another number of
     examples fails where the step runs.
     """
-    keras.tree.assert_same_structure(found, given)
-    shapes = [
-        [tuple(leaf.shape) for leaf in keras.tree.flatten(nest)]
-        for nest in (given, found)
-    ]
+    shapes = [keras.tree.map_structure(_shape, nest) for nest in (given, found)]
     if shapes[0] != shapes[1]:
         raise ValueError(
             "`augment` changed the shape of a batch, so that what it gives cannot be "
             "mixed with labeled examples. Expected a batch of the same shape. "
             f"Received: {shapes[1]} in place of {shapes[0]}"
         )
+    for leaf in keras.tree.flatten(found):
+        if tf.as_dtype(leaf.dtype) == tf.string:
+            raise ValueError(
+                "`augment` made texts of a batch, which cannot be mixed. Expected "
+                "floats, as it was given. Received: dtype string"
+            )
     leaves = [keras.tree.flatten(nest)[0] for nest in (given, found)]
     mixing.check_batch_sizes(leaves, ["the batch", "what `augment` gives"])
 
@@ -114,3 +141,7 @@ def refuse_class_weight(arguments_of_fit, of):
             "dataset, (x, y, sample_weight). Received: "
             f"class_weight={class_weight}"
         )
+
+
+def _shape(leaf):
+    return tuple(leaf.shape) if hasattr(leaf, "shape") else type(leaf).__name__

@@ -222,4 +222,4 @@ def _weight_of(sample_weight, rows):
     """A float32 weight for each labeled example, 1 without sample weights."""
     if sample_weight is None:
         return tf.ones([mixing.batch_size_of(rows)])
-    return tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
+    return targets.fit_weight(tf.convert_to_tensor(sample_weight), rows)

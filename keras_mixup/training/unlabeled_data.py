@@ -46,9 +46,11 @@ def labeled_and_unlabeled(labeled, unlabeled, num_classes=None):
         if not isinstance(dataset, tf.data.Dataset):
             raise ValueError(
                 f"Invalid value received for argument `{name}`. Expected a "
-                f"tf.data.Dataset of batches. Received: {name}={dataset!r}"
+                "tf.data.Dataset of batches; keras_mixup.as_dataset makes one of a "
+                f"PyDataset, a generator or a DataLoader. Received: {name}={dataset!r}"
             )
     _check_labeled(labeled.element_spec)
+    _check_mixable(labeled.element_spec[0])
     unlabeled = _features_alone(unlabeled)
     _check_alike(labeled.element_spec[0], unlabeled.element_spec)
     lengths = {name: _length(name, dataset) for name, dataset in given.items()}
@@ -77,6 +79,16 @@ def check_both(structure, of):
         )
 
 
+def refuse_both(data, of):
+    """Raises for such a dataset where the model `of` is evaluated."""
+    if is_of_both(getattr(data, "element_spec", None)):
+        raise ValueError(
+            f"{of} is evaluated on labeled examples alone, by its teacher. Expected "
+            "a dataset of batches (x, y), or arrays. Received: the dataset of "
+            "keras_mixup.labeled_and_unlabeled, which is for training"
+        )
+
+
 def parts_of(data, of):
     """The labeled part `(x, y, w)` and the unlabeled x of a batch, x as floats."""
     if isinstance(data, tuple) and all(part is None for part in data[1:]):
@@ -93,6 +105,17 @@ def _check_labeled(spec):
             "Invalid value received for argument `labeled`. Expected a dataset of "
             "batches (x, y) or (x, y, sample_weight), with one target y. Received: "
             f"a dataset of {_shown(spec)}"
+        )
+
+
+def _check_mixable(spec):
+    dtypes = [getattr(leaf, "dtype", None) for leaf in keras.tree.flatten(spec)]
+    if not all(one and (one.is_floating or one == tf.uint8) for one in dtypes):
+        raise ValueError(
+            "Invalid value received for argument `labeled`. Expected x of floats or "
+            "uint8, which can be mixed: quantities are cast to a float, token ids and "
+            "categories are embedded or made one-hot in both datasets. Received: x of "
+            f"{_shown(spec)}"
         )
 
 
@@ -166,7 +189,7 @@ def _check_classes(labeled, num_classes):
                     f"{found.max()}"
                 )
             seen[found] = True
-        elif y.shape[-1] != num_classes:
+        elif y.shape.rank != 2 or y.shape[-1] != num_classes:
             raise ValueError(
                 "Invalid value received for argument `labeled`. Expected integer "
                 f"labels or rows of {num_classes} classes. Received: "

@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_mixup
 from tests.backends import values
@@ -110,3 +111,8 @@ def test_loaders_of_torch_and_of_grain_give_the_same_mixed_batches():
             expected = mixup.at_step(step, (x[place], y[place]))
             for part, same in zip(batch, expected, strict=True):
                 np.testing.assert_allclose(part, same, rtol=1e-6)
+    endless = keras_mixup.as_dataset(loaders[0].repeat())
+    assert int(endless.cardinality()) == tf.data.INFINITE_CARDINALITY
+    dicts = torch.utils.data.DataLoader([{"images": x[0]}] * 4, batch_size=2)
+    with pytest.raises(ValueError, match="dicts come from a keras.utils.PyDataset"):
+        keras_mixup.as_dataset(dicts)

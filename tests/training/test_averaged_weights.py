@@ -146,6 +146,34 @@ def test_the_teacher_of_mixmatch_has_the_statistics_of_the_network():
     assert np.abs(batch_norm_of(model.network)).max() > 0.01
 
 
+def test_the_teacher_normalizes_by_what_the_network_was_adapted_to():
+    layer = keras.layers.Normalization()
+    layer.adapt(5 * X + 10)
+    network = linear(layer)
+    model = model_of(network)
+    for given in (5 * X + 10, X):
+        np.testing.assert_allclose(
+            model.predict(given, verbose=0), network(given), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_batch_norm_that_is_thawed_later_is_thawed_in_the_teacher(nested):
+    layer = keras.layers.BatchNormalization(momentum=0.9)
+    inner = keras.Sequential([keras.Input((3,)), layer]) if nested else layer
+    inner.trainable = False
+    model = model_of(linear(inner))
+    model.train_on_batch(next(iter(both())))
+    teacher = model.teacher.layers[0]
+    of_teacher = teacher.layers[0] if nested else teacher
+    np.testing.assert_array_equal(of_teacher.moving_mean, np.zeros(3))
+    inner.trainable = True
+    compiled(model, **EAGER).train_on_batch(next(iter(both())))
+    # The second step is the first that counts: the same batch in either step.
+    expected = 0.1 * U[:4].mean(0)
+    np.testing.assert_allclose(of_teacher.moving_mean, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["ICTModel", "MixMatchModel"])
 def test_a_saved_model_goes_on_bit_for_bit(kind, tmp_path):
     def fresh():

@@ -320,7 +320,19 @@ REFUSED = {
     ),
     "integers": (
         lambda: model_of(linear(dtype="int32")),
-        "of dtype int32, which cannot hold a mixed example",
+        "of dtype int32, which cannot hold a mixed example.*embedded",
+    ),
+    "weights of losses": (
+        lambda: model_of(how={"loss_weights": [2.0]}),
+        "Expected loss_weights=None: `consistency`",
+    ),
+    "unlabeled examples for validation": (
+        lambda: model_of().fit(both(), validation_data=both()),
+        "evaluated on labeled examples alone",
+    ),
+    "unlabeled examples to evaluate": (
+        lambda: model_of().evaluate(both()),
+        "evaluated on labeled examples alone",
     ),
 }  # fmt: skip
 

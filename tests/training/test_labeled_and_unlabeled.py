@@ -117,7 +117,18 @@ WRONG = {
         lambda: (dataset(X, Y), dataset(X, Y, Y)),
         "an unlabeled example has no weight",
     ),
-    "arrays": (lambda: (X, dataset(X)), "`labeled`. Expected a tf.data.Dataset"),
+    "arrays": (
+        lambda: (X, dataset(X)),
+        "`labeled`. Expected a tf.data.Dataset.*as_dataset",
+    ),
+    "token ids": (
+        lambda: (dataset(X.astype("int32"), Y), dataset(X.astype("int32"))),
+        "`labeled`. Expected x of floats or uint8.*embedded",
+    ),
+    "class numbers as floats": (
+        lambda: (dataset(X[:3], Y[:3] + 0.0, size=3), dataset(X), 3),
+        "integer labels or rows of 3 classes",
+    ),
     "a class without labels": (
         lambda: (dataset(X, Y), dataset(X), 5),
         r"none of \[3, 4\]",

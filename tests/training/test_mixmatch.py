@@ -271,6 +271,26 @@ REFUSED = {
         lambda: model_of(augment=lambda u: u[:, :2]).fit(both(), verbose=0),
         "`augment` changed the shape.*4, 2",
     ),
+    "an augmentation that gives nothing": (
+        lambda: model_of(augment=lambda u: None).fit(both(), verbose=0),
+        "`augment` changed the shape.*NoneType",
+    ),
+    "an augmentation that gives two batches": (
+        lambda: model_of(augment=lambda u: (u, u)).fit(both(), verbose=0),
+        "`augment` changed the shape",
+    ),
+    "an augmentation that gives texts": (
+        lambda: model_of(augment=tf.strings.as_string).fit(both(), verbose=0),
+        "`augment` made texts",
+    ),
+    "a class of layers": (
+        lambda: model_of(augment=keras.layers.GaussianNoise),
+        "`augment`. Expected a Keras layer",
+    ),
+    "a weight for each class": (
+        lambda: model_of().fit(both(weights=np.ones((8, 3), "float32")), verbose=0),
+        "`sample_weight`. Expected one weight an example",
+    ),
     "labels of other classes": (
         lambda: model_of(linear(keras.layers.Dense(2))).fit(
             keras_mixup.labeled_and_unlabeled(
@@ -301,6 +321,19 @@ def test_what_it_cannot_honor_is_refused_in_a_sentence(name):
     call, message = REFUSED[name]
     with pytest.raises(ValueError, match=f"(?s){message}"):
         call()
+
+
+@pytest.mark.parametrize("labels", [Y + 1, Y - 1], ids=["3 of 3", "-1"])
+def test_a_class_number_out_of_range_fails_and_is_nan_in_xla(labels):
+    labeled = tf.data.Dataset.from_tensor_slices((X, labels)).batch(4)
+    unlabeled = tf.data.Dataset.from_tensor_slices(U).batch(4)
+    given = keras_mixup.labeled_and_unlabeled(labeled, unlabeled)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"numbers in \[0, 3\)"):
+        model_of(augment=None).train_on_batch(next(iter(given)))
+    compiled_rows = tf.function(class_outputs.rows_of, jit_compile=True)
+    expected = np.where(labels[:, None] == np.arange(3), 1.0, 0.0)
+    expected[(labels < 0) | (labels > 2)] = np.nan
+    np.testing.assert_array_equal(compiled_rows(labels, 3), expected)
 
 
 def test_an_augmentation_that_leaves_out_examples_is_refused():
