@@ -1,6 +1,9 @@
 """Batches that Python code makes, as a dataset: PyDataset, DataLoader, grain."""
 
+from __future__ import annotations
+
 import operator
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +15,7 @@ _EXPECTED = (
 )
 
 
-def as_dataset(batches):
+def as_dataset(batches: Any) -> tf.data.Dataset:
     """A `tf.data.Dataset` of batches that Python code makes, ready to be mixed.
 
     Keras reads them, as in `fit`: the workers of a PyDataset load its batches, in their

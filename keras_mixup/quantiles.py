@@ -13,6 +13,7 @@ Large ones give the normal law, corrected for skewness and kurtosis (Cornish and
 """
 
 import functools
+import math
 import typing
 
 import numpy as np
@@ -89,6 +90,21 @@ def beta_quantile_of_tensors(u, a, ratio):
 
 
 @functools.lru_cache(maxsize=512)
+def broken_by_iteration(alpha, sticks):
+    """The parts of sticks for an alpha that is known only where the graph runs.
+
+    The last axis of `sticks` has K - 1 uniform numbers: one for each part of K.
+    """
+    alpha = _float64(alpha)
+    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
+    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
+    proper = tf.math.is_finite(alpha) & (alpha > 0)
+    positive = tf.where(proper, alpha, tf.ones_like(alpha))
+    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
+    left = tf.range(sticks.shape[-1], 0, -1, dtype=tf.float64)
+    return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
+
+
 def half_table(a, b):
     """The table of x with P(X <= x) for x up to the mean of Beta(a, b).
 
@@ -170,3 +186,17 @@ def _lower_half(u, table):
     logit = c0 + s * (c1 + s * (c2 + s * c3))
     tail = tf.exp(log_u * table.power + table.log_scale)
     return tf.where(place < 0, tail, tf.sigmoid(logit))
+
+
+def _float64(alpha):
+    """Alpha in float64, where one that is no zero stays none.
+
+    TensorFlow takes the floats below the smallest normal one for 0.
+    """
+    alpha = tf.convert_to_tensor(alpha)
+    wide = tf.cast(alpha, tf.float64)
+    if not alpha.dtype.is_floating:
+        return wide
+    integers = {2: tf.int16, 4: tf.int32, 8: tf.int64}[alpha.dtype.size]
+    tiny = (wide == 0) & (tf.bitcast(alpha, integers) > 0)
+    return tf.where(tiny, tf.constant(SMALLEST, tf.float64), wide)
