@@ -89,11 +89,10 @@ def beta_quantile_of_tensors(u, a, ratio):
     return tf.where(a > LARGE, _at_large(u, a, ratio), found)
 
 
-@functools.lru_cache(maxsize=512)
 def broken_by_iteration(alpha, sticks):
-    """The parts of sticks for an alpha that is known only where the graph runs.
+    """Where sticks break, for an alpha that is known only where the graph runs.
 
-    The last axis of `sticks` has K - 1 uniform numbers: one for each part of K.
+    The last axis of `sticks` has K - 1 uniform numbers, for weights of K examples.
     """
     alpha = _float64(alpha)
     # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
@@ -105,6 +104,7 @@ def broken_by_iteration(alpha, sticks):
     return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
 
 
+@functools.lru_cache(maxsize=512)
 def half_table(a, b):
     """The table of x with P(X <= x) for x up to the mean of Beta(a, b).
 
