@@ -1,5 +1,9 @@
 """What the policies share whose regions are boxes: bounding boxes that are clipped."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from keras_mixup import arguments, pasted_boxes
 from keras_mixup.mask_policy import MaskPolicy
 
@@ -7,7 +11,13 @@ from keras_mixup.mask_policy import MaskPolicy
 class BoxPolicy(MaskPolicy):
     """Pastes boxes; the bounding boxes of a batch are clipped to what is seen."""
 
-    def __init__(self, *, bounding_box_format=None, min_visibility=0.1, **settings):
+    def __init__(
+        self,
+        *,
+        bounding_box_format: str | None = None,
+        min_visibility: float = 0.1,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         arguments.check_share("min_visibility", min_visibility, "[0, 1]")
         if bounding_box_format is not None:

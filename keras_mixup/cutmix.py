@@ -1,8 +1,13 @@
 """CutMix: the mask is a box, or a span, or a block."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
 import keras
 
-from keras_mixup import arguments, regions
+from keras_mixup import arguments, hints, regions
 from keras_mixup.box_policy import BoxPolicy
 
 
@@ -49,7 +54,13 @@ class CutMix(BoxPolicy):
     >>> ds = ds.batch(128).apply(cutmix)
     """
 
-    def __init__(self, alpha=1.0, *, min_max=None, **settings):
+    def __init__(
+        self,
+        alpha: hints.Alpha = 1.0,
+        *,
+        min_max: Sequence[float] | None = None,
+        **settings: Unpack[hints.CutMixSettings],
+    ) -> None:
         super().__init__(alpha=alpha, **settings)
         if min_max is not None:
             arguments.check_range("min_max", min_max)

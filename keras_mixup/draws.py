@@ -6,9 +6,9 @@ import typing
 
 import tensorflow as tf
 
-from keras_mixup import sampling
+from keras_mixup import hints, sampling
 
-PER = ("batch", "example")
+PER = typing.get_args(hints.Per)
 
 
 class Draw(typing.NamedTuple):

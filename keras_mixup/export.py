@@ -1,14 +1,19 @@
 """A SavedModel for serving: preprocessing, network, labels, and no mixing."""
 
+from __future__ import annotations
+
 import datetime
 import importlib.util
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import (
     arguments,
+    hints,
     served_inputs,
     served_outputs,
     served_preprocessing,
@@ -20,19 +25,21 @@ from keras_mixup.whole_folder import check_free, whole_folder
 
 
 def export_saved_model(
-    model,
-    path,
+    model: keras.Model,
+    path: hints.Path,
     *,
-    labels=None,
-    preprocess=None,
-    task=None,
-    from_logits=None,
-    input_shape=None,
-    input_dtype=None,
-    units=None,
-    postprocess=None,
-    card=None,
-):
+    labels: Any = None,
+    preprocess: Callable[[Any], Any] | None = None,
+    task: hints.Task | Mapping[str, hints.Task] | None = None,
+    from_logits: bool | Mapping[str, bool] | None = None,
+    input_shape: hints.Shape | Mapping[str, hints.Shape] | None = None,
+    input_dtype: Any = None,
+    units: str | Mapping[str, str] | None = None,
+    postprocess: Callable[[Any], Any]
+    | Mapping[str, Callable[[Any], Any]]
+    | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> pathlib.Path:
     """Writes a network as a SavedModel that any TensorFlow can serve.
 
     The signature `serving_default` (and `serve`, the same) takes `inputs`, or for a

@@ -1,19 +1,29 @@
 """A generator as a SavedModel that makes examples of noise, or of a seed."""
 
+from __future__ import annotations
+
 import datetime
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, keys
+from keras_mixup import arguments, hints, keys
 from keras_mixup.model_card import write_model_card
 from keras_mixup.training import gan_checks
 from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.whole_folder import check_free, whole_folder
 
 
-def export_generator(model, path, *, postprocess=None, card=None):
+def export_generator(
+    model: keras.Model,
+    path: hints.Path,
+    *,
+    postprocess: Callable[[Any], Any] | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> pathlib.Path:
     """Writes a generator as a SavedModel that any TensorFlow can serve.
 
     The signature `serving_default` (and `serve`, the same) takes `noise` float32 of

@@ -1,10 +1,13 @@
 """FMix: the mask is a level set of noise of low frequencies."""
 
+from __future__ import annotations
+
 import numbers
+from typing import Unpack
 
 import keras
 
-from keras_mixup import grids, regions
+from keras_mixup import grids, hints, regions
 from keras_mixup.mask_policy import MaskPolicy
 
 
@@ -36,7 +39,13 @@ class FMix(MaskPolicy):
     >>> ds = ds.batch(128).apply(keras_mixup.FMix(num_classes=10))
     """
 
-    def __init__(self, alpha=1.0, *, decay=3.0, **settings):
+    def __init__(
+        self,
+        alpha: hints.Alpha = 1.0,
+        *,
+        decay: float = 3.0,
+        **settings: Unpack[hints.FMixSettings],
+    ) -> None:
         super().__init__(alpha=alpha, **settings)
         number = isinstance(decay, numbers.Real) and not isinstance(decay, bool)
         if not (number and 0 < decay < float("inf")):

@@ -4,15 +4,19 @@ Two examples are mixed by lam, their labels by `lam_y = rule(lam, y_i, y_j)`. "u
 no share at all: what any of the mixed examples has, the mixed one has.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import target_checks, targets
+from keras_mixup import hints, target_checks, targets
 from keras_mixup.mixing import batch_size_of, expand_to_rank
 
 UNION = "union"
@@ -50,7 +54,12 @@ class Remix:
     >>> mixup = keras_mixup.MixUp(1.0, label_rule=remix, num_classes=10)
     """
 
-    def __init__(self, counts, kappa=3.0, tau=0.5):
+    def __init__(
+        self,
+        counts: Sequence[float] | hints.Array,
+        kappa: float = 3.0,
+        tau: float = 0.5,
+    ) -> None:
         numbers_of = np.asarray(counts)
         fits = (
             numbers_of.ndim == 1 and len(numbers_of) and numbers_of.dtype.kind in "iuf"
@@ -71,11 +80,13 @@ class Remix:
                 "Invalid value received for argument `tau`. Expected a number in "
                 f"[0, 1]. Received: tau={tau!r}"
             )
-        self.counts = numbers_of.tolist()
-        self.kappa = float(kappa)
-        self.tau = float(tau)
+        self.counts: list[float] = numbers_of.tolist()
+        self.kappa: float = float(kappa)
+        self.tau: float = float(tau)
 
-    def __call__(self, lam, y_i, y_j):
+    def __call__(
+        self, lam: hints.TensorLike, y_i: hints.TensorLike, y_j: hints.TensorLike
+    ) -> tf.Tensor:
         """The share of y_i, for lam and one-hot rows of a batch."""
         n_i, n_j = (
             tf.reduce_sum(y * tf.constant(self.counts, y.dtype), -1) for y in (y_i, y_j)
@@ -97,16 +108,16 @@ class Remix:
         return hash((tuple(self.counts), self.kappa, self.tau))
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """The number of classes."""
         return len(self.counts)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {"counts": self.counts, "kappa": self.kappa, "tau": self.tau}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The rule of a `get_config`."""
         return cls(**config)
 

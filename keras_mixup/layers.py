@@ -1,6 +1,10 @@
 """The Keras layers: MixUp and CutMix in a pipeline, MixFeatures inside a network."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Mapping
+from typing import Any, Literal, Self, Unpack
 
 import keras
 import tensorflow as tf
@@ -9,6 +13,7 @@ from keras_mixup import (
     arguments,
     cutmix,
     dict_batches,
+    hints,
     mixing,
     mixing_points,
     mixup,
@@ -20,7 +25,7 @@ from keras_mixup import (
 class MixMask(keras.layers.Layer):
     """The mask that goes along with a `MixFeatures` layer, which makes this one."""
 
-    def __init__(self, point, **kwargs):
+    def __init__(self, point: str, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         self.point = point
 
@@ -30,7 +35,7 @@ class MixMask(keras.layers.Layer):
     def compute_output_spec(self, mask):
         return keras.KerasTensor(mask.shape, mask.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "point": self.point}
 
 
@@ -50,7 +55,7 @@ class MixFeatures(keras.layers.Layer):
     >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         self.supports_masking = True
 
@@ -117,8 +122,8 @@ class _PolicyLayer(keras.layers.Layer):
             return getattr(self.policy, name)
         raise AttributeError(f"{self._title} has no attribute `{name}`.")
 
-    @tf.autograph.experimental.do_not_convert
-    def __call__(self, inputs, training=True):
+    @hints.not_converted
+    def __call__(self, inputs: hints.Batch, training: bool = True) -> hints.Batch:
         if isinstance(inputs, tf.data.Dataset):
             mixed = self.policy(inputs) if training else inputs
             return mixed.map(self._with_images, num_parallel_calls=tf.data.AUTOTUNE)
@@ -141,12 +146,12 @@ class _PolicyLayer(keras.layers.Layer):
         # Containers hand `training` on to those that have it.
         return self._with_images(self.policy(inputs) if training else inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**self.policy.get_config(), **super().get_config()}
         return {**config, "data_format": self.data_format}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         names = set(inspect.signature(cls.policy_class).parameters) - {"dtype"}
         own = {name: value for name, value in config.items() if name in names}
         policy = cls.policy_class.from_config(own)
@@ -192,17 +197,17 @@ class MixUp(_PolicyLayer):
 
     def __init__(
         self,
-        alpha=0.2,
+        alpha: hints.Alpha = 0.2,
         *,
-        data_format=None,
-        seed=None,
-        bounding_box_format=None,
-        **kwargs,
-    ):
+        data_format: str | None = None,
+        seed: int | None = None,
+        bounding_box_format: str | None = None,
+        **kwargs: Unpack[hints.MixUpLayerSettings],
+    ) -> None:
         super().__init__({"alpha": alpha, "seed": seed, **kwargs}, data_format)
         self.bounding_box_format = bounding_box_format
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         shown = {"bounding_box_format": self.bounding_box_format}
         return {**super().get_config(), **shown}
 
@@ -234,12 +239,19 @@ class CutMix(_PolicyLayer):
 
     policy_class = cutmix.CutMix
 
-    def __init__(self, alpha=1.0, *, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        alpha: hints.Alpha = 1.0,
+        *,
+        data_format: Literal["channels_last", "channels_first"] | None = None,
+        seed: int | None = None,
+        **kwargs: Unpack[hints.CutMixLayerSettings],
+    ) -> None:
         if "factor" in kwargs:
             raise ValueError(
                 "layers.CutMix has no `factor`: in keras.layers.CutMix it is the range "
                 "of alpha. Expected `alpha`, such as alpha=1.0 of the paper. Received: "
-                f"factor={kwargs['factor']}"
+                f"factor={kwargs.get('factor')}"
             )
         data_format = (
             keras.config.image_data_format() if data_format is None else (data_format)

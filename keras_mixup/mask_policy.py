@@ -1,8 +1,13 @@
 """What the policies share that paste regions of partners: CutMix and its family."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
-from keras_mixup import arguments, grids, regions, targets
+from keras_mixup import arguments, grids, hints, regions, targets
 from keras_mixup.policy import Policy
 
 
@@ -17,7 +22,13 @@ class MaskPolicy(Policy):
     averages = False
     without: tuple[str, ...] = ("quantities",)
 
-    def __init__(self, *, axes=None, share_quantities=(), **settings):
+    def __init__(
+        self,
+        *,
+        axes: Sequence[int] | None = None,
+        share_quantities: hints.Names | bool = (),
+        **settings: Any,
+    ) -> None:
         if "quantities" in settings:
             # An alpha may be one that the subclass gives where its users have none.
             self.refuse_others(settings)

@@ -1,9 +1,13 @@
 """Accuracy of unmixed batches, and the metrics of mixed ones."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_mixup import soft_metrics
+from keras_mixup import hints, soft_metrics
 from keras_mixup.soft_metrics import MixedAccuracy, SoftTargets
 
 __all__ = ["CleanAccuracy", "MixedAccuracy", "SoftTargets"]
@@ -13,10 +17,16 @@ __all__ = ["CleanAccuracy", "MixedAccuracy", "SoftTargets"]
 class CleanAccuracy(keras.metrics.Mean):
     """Top-1 accuracy against integer, one-hot or binary targets, by their shape."""
 
-    def __init__(self, name="clean_accuracy", dtype=None):
+    def __init__(self, name: str = "clean_accuracy", dtype: Any = None) -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None, threshold=0.5):
+    def update_state(
+        self,
+        y_true: hints.TensorLike,
+        y_pred: hints.TensorLike,
+        sample_weight: hints.TensorLike = None,
+        threshold: float = 0.5,
+    ) -> None:
         """Counts one batch; a single unit means class 1 above the threshold."""
         y_true, y_pred = map(ops.convert_to_tensor, (y_true, y_pred))
         if is_one_unit(y_pred):

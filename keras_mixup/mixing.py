@@ -1,14 +1,22 @@
 """The convex combination of any nest of tensors."""
 
+from __future__ import annotations
+
+from typing import get_args
+
 import keras
 import tensorflow as tf
 
+from keras_mixup import hints
+
 # Where a mixed sequence is: where one of its parts is, or where all of them are.
-PADDINGS = ("union", "intersection")
+PADDINGS = get_args(hints.Padding)
 
 
-@tf.autograph.experimental.do_not_convert
-def mix(nest, lam, partner):
+@hints.not_converted
+def mix(
+    nest: hints.Nest, lam: hints.TensorLike, partner: hints.TensorLike
+) -> hints.Nest:
     """Mixes each example with its partner: `lam x_i + (1 - lam) x_partner[i]`.
 
     Equation of section 2 of Zhang et al. (2018), for every tensor of a nest.

@@ -4,6 +4,8 @@ Neighbors are those of the KNN rows of the paper's Table 5, and of SMOTE; target
 those of C-Mixup (`similar_targets`).
 """
 
+from __future__ import annotations
+
 import hashlib
 import numbers
 import pathlib
@@ -13,9 +15,10 @@ import warnings
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from keras_mixup import keys, neighbor_search, steps
+from keras_mixup import hints, keys, neighbor_search, steps
 from keras_mixup.similar_targets import SimilarTargets, similar_targets
 from keras_mixup.similarity import reference_bandwidth
 from keras_mixup.whole_file import whole_file
@@ -39,7 +42,7 @@ class Neighbors(typing.NamedTuple):
     counts: np.ndarray
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of examples."""
         return self.indices.shape[0]
 
@@ -53,7 +56,13 @@ class Neighbors(typing.NamedTuple):
         return tf.gather(tf.gather(table, index), column, batch_dims=1)
 
 
-def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=False):
+def nearest_neighbors(
+    features: npt.ArrayLike,
+    k: int = 200,
+    labels: npt.ArrayLike | None = None,
+    cache_dir: hints.Path | None = None,
+    progress: bool = False,
+) -> Neighbors:
     """Finds the k nearest neighbors of each example (Zhang et al., Table 5).
 
     By the Euclidean distance `|x_i - x_j|` over all features, among all other
@@ -110,8 +119,14 @@ def nearest_neighbors(features, k=200, labels=None, cache_dir=None, progress=Fal
     return table
 
 
-@tf.autograph.experimental.do_not_convert
-def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
+@hints.not_converted
+def draw_neighbors(
+    neighbors: Neighbors | SimilarTargets,
+    index: hints.TensorLike,
+    seed: int | None = None,
+    step: hints.AnyStep = 0,
+    replica: hints.Index = 0,
+) -> tf.Tensor:
     """Draws one partner of each example from a table of the whole set.
 
     Of neighbors it is number `floor(u counts[i])` with `u ~ U(0, 1)`.
@@ -141,8 +156,15 @@ def draw_neighbors(neighbors, index, seed=None, step=0, replica=0):
     return neighbors.drawn(key, index, _constant)
 
 
-@tf.autograph.experimental.do_not_convert
-def neighbor_pairs(examples, neighbors, index, seed=None, step=0, replica=0):
+@hints.not_converted
+def neighbor_pairs(
+    examples: hints.Nest,
+    neighbors: Neighbors | SimilarTargets,
+    index: hints.TensorLike,
+    seed: int | None = None,
+    step: hints.AnyStep = 0,
+    replica: hints.Index = 0,
+) -> tuple[hints.Nest, hints.Nest]:
     """What `MixUp.between` takes: a batch, and a drawn neighbor for each example.
 
     Augment the two between the maps, each by itself. For SMOTE (Chawla et al., 2002)

@@ -1,12 +1,14 @@
 """Ordinal targets: levels of an order, such as grades, as rows that can be mixed."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
-from keras_mixup import arguments, targets
+from keras_mixup import arguments, hints, targets
 
 
-@tf.autograph.experimental.do_not_convert
-def ordinal_rows(levels, num_levels):
+@hints.not_converted
+def ordinal_rows(levels: hints.TensorLike, num_levels: int) -> tf.Tensor:
     """Levels 0 to K - 1 as rows of K - 1 answers `[y > 0, y > 1, ..., y > K - 2]`.
 
     Each is a label of 0 or 1 by itself (Frank and Hall, 2001; CORAL, Cao et al., 2020):
@@ -40,8 +42,8 @@ def ordinal_rows(levels, num_levels):
     return tf.cast(levels[..., tf.newaxis] > steps, tf.float32)
 
 
-@tf.autograph.experimental.do_not_convert
-def ordinal_level(probabilities):
+@hints.not_converted
+def ordinal_level(probabilities: hints.TensorLike) -> tf.Tensor:
     """The level of each row: how many of its answers are above 1/2.
 
     Args:

@@ -1,5 +1,7 @@
 """Policy: what all ways to mix share. It decides when to draw and what to mix."""
 
+from __future__ import annotations
+
 import copy
 import functools
 import random
@@ -22,6 +24,7 @@ from keras_mixup import (
     target_checks,
 )
 from keras_mixup import targets as target_rules
+from keras_mixup.hints import AnyStep, Batch, Index, Names, not_converted
 from keras_mixup.mixed_batch import detailed
 from keras_mixup.settings import Settings
 
@@ -36,16 +39,18 @@ class Policy(Settings):
     # Whether examples are averaged: then integers need to become floats.
     averages = True
 
-    @tf.autograph.experimental.do_not_convert
-    def __call__(self, *batch, details=False):
+    @not_converted
+    def __call__(self, *batch: Batch, details: bool = False) -> Batch:
         """Mixes a dataset, or one batch; with `details` each is a `MixedBatch`."""
         whole = batch[0] if len(batch) == 1 else batch
         if isinstance(whole, tf.data.Dataset):
             return self._over(whole, details)
         return self._mixed(whole, None, self._own_step(), 0, details)
 
-    @tf.autograph.experimental.do_not_convert
-    def at_step(self, step, batch, replica=0, *, details=False):
+    @not_converted
+    def at_step(
+        self, step: AnyStep, batch: Batch, replica: Index = 0, *, details: bool = False
+    ) -> Batch:
         """Mixes a batch by the draw that belongs to (seed, step, replica).
 
         Args:
@@ -60,8 +65,16 @@ class Policy(Settings):
         """
         return self._mixed(batch, None, step, replica, details)
 
-    @tf.autograph.experimental.do_not_convert
-    def between(self, batch, other, step=None, replica=0, *, details=False):
+    @not_converted
+    def between(
+        self,
+        batch: Batch,
+        other: Batch,
+        step: AnyStep | None = None,
+        replica: Index = 0,
+        *,
+        details: bool = False,
+    ) -> Batch:
         """Mixes each example with the one at its place in a second batch.
 
         Args:
@@ -70,9 +83,6 @@ class Policy(Settings):
             step: As in `at_step`; needed with a seed or a schedule.
             replica: Index of the replica.
             details: As in `at_step`.
-
-        Returns:
-            The mixed batch.
         """
         if self.examples != 2:
             raise ValueError(
@@ -138,17 +148,17 @@ class Policy(Settings):
         arguments.assert_alpha(alpha)
 
     @property
-    def chosen_from(self):
+    def chosen_from(self) -> list[Policy]:
         """The policies of which one mixes: this one."""
         return [self]
 
     @property
-    def has_positions(self):
+    def has_positions(self) -> bool:
         """Whether the shares follow from the positions of the features."""
         return type(self).placed is not Policy.placed
 
     @property
-    def mixed_integers(self):
+    def mixed_integers(self) -> Names | bool | None:
         """Names of the integers in x that are mixed, or True for all.
 
         None where nothing is averaged, so that booleans are mixed as well.

@@ -1,9 +1,12 @@
 """Batches that Python code makes, as a dataset: PyDataset, DataLoader, grain."""
 
+from __future__ import annotations
+
 import inspect
 import operator
 import sys
 import types
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,7 +32,7 @@ _NO_BATCH_LEFT = (
 )
 
 
-def as_dataset(batches):
+def as_dataset(batches: Any) -> tf.data.Dataset:
     """A `tf.data.Dataset` of batches that Python code makes, ready to be mixed.
 
     Keras reads them, as in `fit`: the workers of a PyDataset load its batches, in their

@@ -13,6 +13,7 @@ Large ones give the normal law, corrected for skewness and kurtosis (Cornish and
 """
 
 import functools
+import math
 import typing
 
 import numpy as np
@@ -86,6 +87,21 @@ def beta_quantile_of_tensors(u, a, ratio):
     between = tfp.distributions.Beta(known, ratio * known).quantile(u)
     found = tf.where(a < SMALL, _at_small(u, a, ratio), between)
     return tf.where(a > LARGE, _at_large(u, a, ratio), found)
+
+
+def broken_by_iteration(alpha, sticks):
+    """Where sticks break, for an alpha that is known only where the graph runs.
+
+    The last axis of `sticks` has K - 1 uniform numbers, for weights of K examples.
+    """
+    alpha = _float64(alpha)
+    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
+    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
+    proper = tf.math.is_finite(alpha) & (alpha > 0)
+    positive = tf.where(proper, alpha, tf.ones_like(alpha))
+    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
+    left = tf.range(sticks.shape[-1], 0, -1, dtype=tf.float64)
+    return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
 
 
 @functools.lru_cache(maxsize=512)
@@ -170,3 +186,17 @@ def _lower_half(u, table):
     logit = c0 + s * (c1 + s * (c2 + s * c3))
     tail = tf.exp(log_u * table.power + table.log_scale)
     return tf.where(place < 0, tail, tf.sigmoid(logit))
+
+
+def _float64(alpha):
+    """Alpha in float64, where one that is no zero stays none.
+
+    TensorFlow takes the floats below the smallest normal one for 0.
+    """
+    alpha = tf.convert_to_tensor(alpha)
+    wide = tf.cast(alpha, tf.float64)
+    if not alpha.dtype.is_floating:
+        return wide
+    integers = {2: tf.int16, 4: tf.int32, 8: tf.int64}[alpha.dtype.size]
+    tiny = (wide == 0) & (tf.bitcast(alpha, integers) > 0)
+    return tf.where(tiny, tf.constant(SMALLEST, tf.float64), wide)

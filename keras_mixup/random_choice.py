@@ -1,11 +1,15 @@
 """RandomChoice: one of several policies, drawn for each batch or each example."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import choosing, keys
+from keras_mixup import choosing, hints, keys
 from keras_mixup.policy import Policy
 from keras_mixup.settings import Settings
 
@@ -47,7 +51,14 @@ class RandomChoice(Policy):
 
     without = tuple(set(inspect.signature(Settings).parameters) - {"per", "seed"})
 
-    def __init__(self, policies, weights=None, *, per="batch", seed=None):
+    def __init__(
+        self,
+        policies: Iterable[Policy],
+        weights: Sequence[float] | None = None,
+        *,
+        per: hints.Per = "batch",
+        seed: int | None = None,
+    ) -> None:
         policies = list(policies)
         _check(policies)
         count = len(policies)
@@ -76,16 +87,16 @@ class RandomChoice(Policy):
         self._drawn_from = policies
 
     @property
-    def has_schedule(self):
+    def has_schedule(self) -> bool:
         """Whether the alpha of one of them follows from the step."""
         return any(one.has_schedule for one in self.policies)
 
     @property
-    def is_identity(self):
+    def is_identity(self) -> bool:
         """True where none of them can mix anything."""
         return all(one.is_identity for one in self.policies)
 
-    def alpha_at(self, step):
+    def alpha_at(self, step: hints.AnyStep) -> Any:
         """The alpha of each policy at that step."""
         return [one.alpha_at(step) for one in self.policies]
 
@@ -111,7 +122,7 @@ class RandomChoice(Policy):
         return choosing.merged(found)._replace(choices=found)
 
     @property
-    def chosen_from(self):
+    def chosen_from(self) -> list[Policy]:
         """The policies of which one mixes."""
         return self.policies
 
@@ -177,13 +188,13 @@ class RandomChoice(Policy):
             of_all.append(choosing.chosen([(c, of[k]) for c, _, of in found]))
         return boxes, of_all
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         policies = [keras.saving.serialize_keras_object(one) for one in self.policies]
         return {**super().get_config(), "policies": policies}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The policy of a `get_config`."""
         policies = map(keras.saving.deserialize_keras_object, config["policies"])
         return cls(**{**config, "policies": list(policies)})

@@ -1,8 +1,13 @@
 """ResizeMix: the mask is a box, which shows the whole partner."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
 import keras
 
-from keras_mixup import arguments, regions
+from keras_mixup import arguments, hints, regions
 from keras_mixup.box_policy import BoxPolicy
 
 
@@ -42,7 +47,11 @@ class ResizeMix(BoxPolicy):
 
     without = ("quantities", "alpha", "keep_larger", "beta")
 
-    def __init__(self, scale=(0.1, 0.8), **settings):
+    def __init__(
+        self,
+        scale: Sequence[float] = (0.1, 0.8),
+        **settings: Unpack[hints.ResizeMixSettings],
+    ) -> None:
         self.refuse_others(settings)
         # Its weights say whether a unit is mixed at all, and nothing else.
         super().__init__(alpha=1.0, **settings)

@@ -7,28 +7,29 @@ float32, and both agree with scipy at every alpha. For an alpha that is a number
 come from a table (`quantiles`), for a schedule's from TFP's iteration.
 """
 
-import math
+from __future__ import annotations
+
 import numbers
+from typing import get_args
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments, similarity, steps
+from keras_mixup import arguments, hints, similarity, steps
 from keras_mixup.keys import Stream, make_key, random_bits, uniform
-from keras_mixup.quantiles import (
-    SMALLEST,
-    beta_quantile,
-    beta_quantile_of_tensors,
-)
+from keras_mixup.quantiles import beta_quantile, broken_by_iteration
 
-PAIRINGS = (
-    *("permutation", "derangement", "roll", "reverse"),
-    *("same_class", "similar_target"),
-)
+PAIRINGS = get_args(hints.Pairing)
 
 
-@tf.autograph.experimental.do_not_convert
-def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
+@hints.not_converted
+def sample_lambda(
+    alpha: float | hints.Array,
+    shape: hints.Sizes,
+    seed: int | None = None,
+    step: hints.AnyStep = 0,
+    replica: hints.Index = 0,
+) -> tf.Tensor:
     """Draws mixing weights `lam ~ Beta(alpha, alpha)` (Zhang et al., section 2).
 
     Args:
@@ -55,8 +56,15 @@ def sample_lambda(alpha, shape, seed=None, step=0, replica=0):
     return sample_weights(alpha, shape, 2, seed, step, replica)[..., 0]
 
 
-@tf.autograph.experimental.do_not_convert
-def sample_weights(alpha, shape, examples=3, seed=None, step=0, replica=0):
+@hints.not_converted
+def sample_weights(
+    alpha: float | hints.Array,
+    shape: hints.Sizes,
+    examples: int = 3,
+    seed: int | None = None,
+    step: hints.AnyStep = 0,
+    replica: hints.Index = 0,
+) -> tf.Tensor:
     """Draws weights for several examples from Dirichlet(alpha, ..., alpha).
 
     With `examples=2` the first weight is `sample_lambda` of the same seed.
@@ -91,7 +99,7 @@ def weights_of(key, alpha, shape, examples, beta=None):
     sticks = uniform(key, Stream.WEIGHTS, [*sizes, examples - 1])
     known = arguments.known_value(alpha)
     if known is None:
-        broken = _broken_by_iteration(_float64(alpha), sticks)
+        broken = broken_by_iteration(alpha, sticks)
     elif known == 0:
         broken = tf.ones_like(sticks)
     else:
@@ -105,19 +113,19 @@ def weights_of(key, alpha, shape, examples, beta=None):
     return tf.cast(weights, tf.float32)
 
 
-@tf.autograph.experimental.do_not_convert
+@hints.not_converted
 def sample_partner(
-    batch_size,
-    seed=None,
-    step=0,
-    replica=0,
-    pairing="permutation",
-    labels=None,
+    batch_size: hints.Index,
+    seed: int | None = None,
+    step: hints.AnyStep = 0,
+    replica: hints.Index = 0,
+    pairing: hints.Pairing = "permutation",
+    labels: hints.TensorLike = None,
     *,
-    bandwidth="auto",
-    kernel="gaussian",
-    period=None,
-):
+    bandwidth: hints.Bandwidth = "auto",
+    kernel: hints.Kernel = "gaussian",
+    period: float | None = None,
+) -> tf.Tensor:
     """Draws, for each example of a batch, the index of its partner.
 
     * `"permutation"`: a uniform random permutation (the paper, section 2).
@@ -184,17 +192,6 @@ def partners_of(
     for rank in range(1, examples):
         partners.append(_partner(batch_size, rank, key, pairing, labels, kernel))
     return partners
-
-
-def _broken_by_iteration(alpha, sticks):
-    """The same for an alpha that is known only where the graph runs."""
-    # Beta(0, 0) is undefined; its limit, all weight on one example, is ERM. What is
-    # no alpha at all gives NaN: XLA leaves out assertions, and the loss shows NaN.
-    proper = tf.math.is_finite(alpha) & (alpha > 0)
-    positive = tf.where(proper, alpha, tf.ones_like(alpha))
-    other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)
-    left = tf.range(sticks.shape[-1], 0, -1, dtype=tf.float64)
-    return tf.where(proper, beta_quantile_of_tensors(sticks, positive, left), other)
 
 
 def _partner(batch_size, rank, key, pairing, labels, kernel):
@@ -282,17 +279,3 @@ def _sizes(shape):
                 f"or integer tensors. Received: shape={shape}"
             )
     return sizes
-
-
-def _float64(alpha):
-    """Alpha in float64, where one that is no zero stays none.
-
-    TensorFlow takes the floats below the smallest normal one for 0.
-    """
-    alpha = tf.convert_to_tensor(alpha)
-    wide = tf.cast(alpha, tf.float64)
-    if not alpha.dtype.is_floating:
-        return wide
-    integers = {2: tf.int16, 4: tf.int32, 8: tf.int64}[alpha.dtype.size]
-    tiny = (wide == 0) & (tf.bitcast(alpha, integers) > 0)
-    return tf.where(tiny, tf.constant(SMALLEST, tf.float64), wide)

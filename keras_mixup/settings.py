@@ -1,7 +1,10 @@
 """The settings of a policy: given once, shown, and written down."""
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -10,6 +13,7 @@ from keras_mixup import (
     arguments,
     draws,
     getter_batches,
+    hints,
     label_rules,
     mixing,
     sampling,
@@ -77,32 +81,32 @@ class Settings:
 
     def __init__(
         self,
-        alpha=0.2,
+        alpha: hints.Alpha = 0.2,
         *,
-        per="batch",
-        pairing="permutation",
-        examples=2,
-        targets="mix",
-        num_classes=None,
-        label_smoothing=0.0,
-        probability=1.0,
-        passthrough=(),
-        seed=None,
-        ignore_class=None,
-        jit_compile=True,
-        multi_label=False,
-        pairing_target=None,
-        quantities=(),
-        keep_larger=False,
-        dtype=None,
-        bandwidth="auto",
-        kernel="gaussian",
-        period=None,
-        padding="union",
-        label_rule=None,
-        beta=None,
-        labels_getter=None,
-    ):
+        per: hints.Per = "batch",
+        pairing: hints.Pairing = "permutation",
+        examples: int = 2,
+        targets: hints.Targets = "mix",
+        num_classes: hints.NumClasses | None = None,
+        label_smoothing: float = 0.0,
+        probability: float = 1.0,
+        passthrough: hints.Names = (),
+        seed: int | None = None,
+        ignore_class: int | None = None,
+        jit_compile: bool = True,
+        multi_label: hints.MultiLabel = False,
+        pairing_target: str | int | None = None,
+        quantities: hints.Names | bool = (),
+        keep_larger: bool = False,
+        dtype: Any = None,
+        bandwidth: hints.Bandwidths = "auto",
+        kernel: hints.Kernel = "gaussian",
+        period: hints.Period | None = None,
+        padding: hints.Padding = "union",
+        label_rule: hints.LabelRule | None = None,
+        beta: float | None = None,
+        labels_getter: Callable[[Any], Any] | None = None,
+    ) -> None:
         if not callable(alpha):
             arguments.check_variable(alpha)
             variable = arguments.is_variable(alpha)
@@ -186,29 +190,29 @@ class Settings:
         return hash((type(self), self.per, self.pairing, self.examples, self.seed))
 
     @property
-    def has_schedule(self):
+    def has_schedule(self) -> bool:
         """Whether alpha follows from the step."""
         return callable(self.alpha)
 
     @property
-    def is_identity(self):
+    def is_identity(self) -> bool:
         """True where no step can mix anything: alpha or probability is 0."""
         moves = self.has_schedule or arguments.is_variable(self.alpha)
         constant = not moves and not tf.is_tensor(self.alpha)
         return (constant and self.alpha == 0) or self.probability == 0
 
-    def alpha_at(self, step):
+    def alpha_at(self, step: hints.AnyStep) -> Any:
         """Alpha at that step: as it was given, or a float32 scalar if it moves.
 
         A number stays one, also inside of a graph: its law is then inverted beforehand.
         """
-        if self.has_schedule:
+        if callable(self.alpha):
             return tf.cast(self.alpha(step), tf.float32)
         if arguments.is_variable(self.alpha):
             return tf.cast(tf.convert_to_tensor(self.alpha), tf.float32)
         return self.alpha
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor.
 
         A schedule or a rule is its own config, and a variable is the value that it has
@@ -223,7 +227,7 @@ class Settings:
         return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The policy of a `get_config`."""
         config = dict(config)
         for name in _CALLABLES:

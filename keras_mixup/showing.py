@@ -1,19 +1,23 @@
 """`show`: mixed examples with their labels, as a picture for a notebook."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
-from keras_mixup import dict_batches
+from keras_mixup import dict_batches, hints
 from keras_mixup.mixed_batch import MixedBatch
 
 # Classes of a smaller share are not named, and no more than so many of one example.
 _LEAST, _MOST = 0.005, 3
 
 
-def show(batch, labels=None, count=8):
+def show(
+    batch: hints.Batch, labels: Sequence[str] | None = None, count: int = 8
+) -> hints.Figure:
     """Draws the examples of a batch with their labels and shares, by Matplotlib.
 
     Images in [0, 1] are drawn as they are, others in [0, 255] as bytes. Any others,

@@ -8,12 +8,14 @@ kernel, and a draw costs the same whatever the size of the set. Where an example
 several targets, all distances of a batch are computed, in blocks.
 """
 
+from __future__ import annotations
+
 import typing
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments, keys, similarity
+from keras_mixup import arguments, hints, keys, similarity
 
 # Cells of half a bandwidth up to 9 bandwidths on both sides: of a million targets those
 # beyond have a share below 3e-12.
@@ -38,7 +40,7 @@ class SimilarTargets(typing.NamedTuple):
     kernel: str
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of examples."""
         return self.rows.shape[0]
 
@@ -56,7 +58,12 @@ class SimilarTargets(typing.NamedTuple):
         return _in_blocks(share, own, rows, self.kernel, at_once)
 
 
-def similar_targets(targets, bandwidth="auto", kernel="gaussian", period=None):
+def similar_targets(
+    targets: hints.TensorLike,
+    bandwidth: hints.Bandwidth = "auto",
+    kernel: hints.Kernel = "gaussian",
+    period: float | None = None,
+) -> SimilarTargets:
     """The table of partners by the likeness of targets (C-Mixup, Yao et al., 2022).
 
     `P(j | i)` falls with `d = |(y_i - y_j) / bandwidth|` as `exp(-d**2 / 2)`, over the

@@ -7,11 +7,15 @@ is among its own partners, so that every row has one. For a target with a period
 distance is the chord, `(period / pi) |sin(pi (y_i - y_j) / period)|`.
 """
 
+from __future__ import annotations
+
+from typing import get_args
+
 import tensorflow as tf
 
-from keras_mixup import arguments, circle
+from keras_mixup import arguments, circle, hints
 
-KERNELS = ("gaussian", "uniform")
+KERNELS = get_args(hints.Kernel)
 # Above, the distances of all pairs of a batch would take half a gigabyte.
 _MOST_IN_BATCH = 8192
 
@@ -25,7 +29,9 @@ def kernel_of(squared, kernel):
     return tf.where(tf.math.is_nan(weight), tf.zeros_like(weight), weight)
 
 
-def reference_bandwidth(targets, period=None):
+def reference_bandwidth(
+    targets: hints.TensorLike, period: float | None = None
+) -> list[float]:
     """The bandwidth of each entry of a target by the normal reference rule.
 
     `h_c = s_c (4 / ((d + 2) n))**(1 / (d + 4))` of n targets of d entries, where s_c is

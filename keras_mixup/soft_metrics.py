@@ -1,8 +1,15 @@
 """Metrics of soft targets: what plain Keras metrics miss where the pipeline mixes."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
 import keras
 import tensorflow as tf
 from keras import ops
+
+from keras_mixup import hints
 
 # Their updates add sample weights of positions whose label is true or false, so
 # a soft label can enter as both, each with its share.
@@ -55,8 +62,13 @@ class MixedAccuracy(keras.metrics.MeanMetricWrapper):
     """
 
     def __init__(
-        self, name="accuracy", dtype=None, *, threshold=0.5, multi_label=False
-    ):
+        self,
+        name: str = "accuracy",
+        dtype: Any = None,
+        *,
+        threshold: float = 0.5,
+        multi_label: bool = False,
+    ) -> None:
         super().__init__(
             _share_that_is_right,
             name=name,
@@ -67,7 +79,7 @@ class MixedAccuracy(keras.metrics.MeanMetricWrapper):
         self.threshold = threshold
         self.multi_label = multi_label
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {
             "name": self.name,
@@ -108,12 +120,17 @@ class SoftTargets(keras.metrics.Metric):
     >>> network.compile("adam", "binary_crossentropy", metrics=[auc])
     """
 
-    def __init__(self, metric):
+    def __init__(self, metric: keras.Metric) -> None:
         _check_counts(metric)
         super().__init__(name=metric.name, dtype=metric.dtype)
         self.metric = metric
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: hints.TensorLike,
+        y_pred: hints.TensorLike,
+        sample_weight: hints.TensorLike = None,
+    ) -> None:
         """Counts one batch, each label as true and as false."""
         y_true, y_pred = _of_one_shape(y_true, y_pred, self.dtype, "SoftTargets")
         weight = 1.0
@@ -128,20 +145,20 @@ class SoftTargets(keras.metrics.Metric):
                 share = share[..., class_id, None]
             self.metric.update_state(ops.full_like(y_true, label), y_pred, share)
 
-    def result(self):
+    def result(self) -> Any:
         """That of the metric."""
         return self.metric.result()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets all counts."""
         self.metric.reset_state()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {"metric": keras.saving.serialize_keras_object(self.metric)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The metric of a `get_config`."""
         return cls(keras.saving.deserialize_keras_object(config["metric"]))
 

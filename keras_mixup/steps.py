@@ -4,11 +4,15 @@ A draw follows from (seed, step, replica), and the step has to go on over the ep
 `Dataset.enumerate` begins at 0 in each of them.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 
 import numpy as np
 import tensorflow as tf
+
+from keras_mixup import hints
 
 # A pass over a dataset whose length nobody knows gets this many steps to itself.
 _ROOM = 2**32
@@ -33,8 +37,8 @@ class Step(tf.experimental.ExtensionType):
     exact: bool = True
 
 
-@tf.autograph.experimental.do_not_convert
-def count_steps(dataset, first_step=0):
+@hints.not_converted
+def count_steps(dataset: tf.data.Dataset, first_step: int = 0) -> tf.data.Dataset:
     """Gives each element its step: `Dataset.enumerate`, but going on over the epochs.
 
     Batch i of epoch e has the step `first_step + e S + i`, with S the cardinality. Each

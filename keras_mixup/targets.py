@@ -11,10 +11,11 @@ Integers and booleans are class numbers, or rows where `has_rows` says so.
 
 import functools
 from collections.abc import Mapping
+from typing import get_args
 
 import tensorflow as tf
 
-from keras_mixup import circle, similarity
+from keras_mixup import circle, hints, similarity
 from keras_mixup.mixing import (
     absences,
     check_rank_known,
@@ -22,7 +23,7 @@ from keras_mixup.mixing import (
     expand_to_rank,
 )
 
-TARGETS = ("mix", "closer")
+TARGETS = get_args(hints.Targets)
 
 
 def is_integer(tensor):

@@ -358,7 +358,7 @@ MUTANTS = {
         "tests/test_similar_targets.py",
     ),
     "alpha 0 is one half": (
-        "keras_mixup/sampling.py",
+        "keras_mixup/quantiles.py",
         "other = tf.where(alpha == 0, tf.ones_like(alpha), math.nan)",
         "other = tf.where(alpha == 0, 0.5 * tf.ones_like(alpha), math.nan)",
         "tests/test_sampling.py",

@@ -111,7 +111,7 @@ def test_a_policy_is_a_function_of_a_batch(kind):
     """Its class has the signature of the constructor, and it has that of the call."""
     policy = getattr(keras_mixup, kind)(seed=None)
     assert "alpha" in str(inspect.signature(type(policy)))
-    assert str(inspect.signature(policy)) == "(*batch, details=False)"
+    assert [*inspect.signature(policy).parameters] == ["batch", "details"]
     x, y = tf.function(policy)(X[:4, :6, :6], np.eye(4, dtype="float32"))
     assert x.shape == (4, 6, 6, 1) and y.shape == (4, 4)
 

@@ -1,19 +1,30 @@
 """Adversarial examples and the errors they cause (Goodfellow et al., 2015)."""
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments, mixing
+from keras_mixup import arguments, hints, mixing
 from keras_mixup.evaluation import channels
 from keras_mixup.evaluation import scores as scores_lib
 from keras_mixup.evaluation.gradients import input_gradient
 from keras_mixup.evaluation.top_k import check_ks, missed_by, percent
 
 
-def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=None):
+def fgsm(
+    model: keras.Model,
+    x: hints.TensorLike,
+    y: hints.TensorLike,
+    epsilon: float | Sequence[float] | hints.Array,
+    value_range: hints.ValueRange = (0.0, 255.0),
+    from_logits: bool | None = None,
+) -> tf.Tensor:
     """The fast gradient sign method: one step of size epsilon up the loss.
 
     `x + epsilon sign(grad_x CE(model(x), y))`, cut to the value range, with the model
@@ -46,15 +57,15 @@ def fgsm(model, x, y, epsilon, value_range=(0.0, 255.0), from_logits=None):
 
 
 def i_fgsm(
-    model,
-    x,
-    y,
-    epsilon,
-    value_range=(0.0, 255.0),
-    steps=10,
-    step_size=None,
-    from_logits=None,
-):
+    model: keras.Model,
+    x: hints.TensorLike,
+    y: hints.TensorLike,
+    epsilon: float | Sequence[float] | hints.Array,
+    value_range: hints.ValueRange = (0.0, 255.0),
+    steps: int = 10,
+    step_size: float | Sequence[float] | hints.Array | None = None,
+    from_logits: bool | None = None,
+) -> tf.Tensor:
     """The iterated fast gradient sign method: steps of equal size up the loss.
 
     Each step adds `step_size sign(grad_x CE(model(x), y))` and cuts the result to
@@ -115,7 +126,14 @@ def i_fgsm(
     return perturbed
 
 
-def adversarial_errors(model, batches, attack, source=None, ks=(1, 5), progress=False):
+def adversarial_errors(
+    model: keras.Model,
+    batches: Iterable[Any],
+    attack: Callable[[Any, Any, Any], Any] | None,
+    source: keras.Model | None = None,
+    ks: Sequence[int] = (1, 5),
+    progress: bool = False,
+) -> dict[str, float]:
     """The errors of a model on examples that were perturbed to fool a source.
 
     Args:

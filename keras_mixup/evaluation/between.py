@@ -1,7 +1,12 @@
 """How a classifier behaves between its examples (Figure 2 of the paper)."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from keras_mixup import arguments, mixing
@@ -12,17 +17,17 @@ TARGETS = ("mixed", "predicted")
 
 
 def between(
-    model,
-    x_i,
-    y_i,
-    x_j,
-    y_j,
-    lams=None,
-    batch_size=256,
-    from_logits=None,
-    target="mixed",
-    progress=True,
-):
+    model: keras.Model,
+    x_i: npt.ArrayLike,
+    y_i: npt.ArrayLike,
+    x_j: npt.ArrayLike,
+    y_j: npt.ArrayLike,
+    lams: npt.ArrayLike | None = None,
+    batch_size: int = 256,
+    from_logits: bool | None = None,
+    target: Literal["mixed", "predicted"] = "mixed",
+    progress: bool = True,
+) -> dict[str, np.ndarray]:
     """Misses, loss and gradient norm of a classifier at points between examples.
 
     At `x = lam x_i + (1 - lam) x_j` a prediction is a miss if it is neither y_i nor
@@ -110,7 +115,7 @@ def between(
     }
 
 
-def _checked_lams(lams):
+def _checked_lams(lams: npt.ArrayLike) -> np.ndarray:
     lams = np.asarray(lams, np.float64)
     if lams.ndim != 1 or not len(lams) or not np.all((lams >= 0) & (lams <= 1)):
         raise ValueError(

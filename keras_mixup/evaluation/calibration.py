@@ -1,11 +1,20 @@
 """Whether a classifier is right as often as it says (Guo et al., 2017)."""
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from keras_mixup import hints
 
 
-def reliability(probabilities, labels, bins=15):
+def reliability(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15
+) -> dict[str, list[Any]]:
     """Accuracy and mean confidence of the predictions, by their confidence.
 
     The confidence is the largest probability of a row. Bin k holds the examples whose
@@ -47,7 +56,7 @@ def reliability(probabilities, labels, bins=15):
     }
 
 
-def calibration_error(reliability):
+def calibration_error(reliability: Mapping[str, Sequence[Any]]) -> float:
     """The expected calibration error, `sum_b n_b / n |acc_b - conf_b|`.
 
     Args:
@@ -68,12 +77,14 @@ def calibration_error(reliability):
     )
 
 
-def expected_calibration_error(probabilities, labels, bins=15):
+def expected_calibration_error(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int = 15
+) -> float:
     """The `calibration_error` of the `reliability` of predictions."""
     return calibration_error(reliability(probabilities, labels, bins))
 
 
-def overconfidence_error(reliability):
+def overconfidence_error(reliability: Mapping[str, Sequence[Any]]) -> float:
     """The overconfidence error, `sum_b n_b / n conf_b max(conf_b - acc_b, 0)`.
 
     Args:
@@ -94,7 +105,9 @@ def overconfidence_error(reliability):
     )
 
 
-def draw_reliability_diagram(reliability, axis, label=None):
+def draw_reliability_diagram(
+    reliability: Mapping[str, Sequence[Any]], axis: hints.Axes, label: str | None = None
+) -> None:
     """Draws accuracy against confidence, and the diagonal of perfect calibration.
 
     Args:

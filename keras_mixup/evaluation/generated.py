@@ -1,14 +1,23 @@
 """What generated samples cover, and how far they are from real ones."""
 
+from __future__ import annotations
+
 import math
 import numbers
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_mixup import arguments
 
 
-def mode_coverage(samples, modes, radius, least_share=0.01):
+def mode_coverage(
+    samples: npt.ArrayLike,
+    modes: npt.ArrayLike,
+    radius: float,
+    least_share: float = 0.01,
+) -> dict[str, Any]:
     """How many modes of a mixture samples cover, and how many samples lie at one.
 
     A sample is of high quality where its Euclidean distance to the nearest mode is at
@@ -62,7 +71,12 @@ def mode_coverage(samples, modes, radius, least_share=0.01):
     }
 
 
-def sliced_wasserstein(samples, others, projections=200, seed=0):
+def sliced_wasserstein(
+    samples: npt.ArrayLike,
+    others: npt.ArrayLike,
+    projections: int = 200,
+    seed: int | None = 0,
+) -> float:
     """The sliced 1-Wasserstein distance of two samples.
 
     `mean_k W_1(samples theta_k, others theta_k)` over unit directions theta_k, drawn
@@ -90,7 +104,7 @@ def sliced_wasserstein(samples, others, projections=200, seed=0):
     arguments.check_seed(seed)
     arguments.check_count("projections", projections)
     pair = [
-        _points(name, np.reshape(array, (len(array), -1)))
+        _points(name, np.reshape(array, (len(np.asarray(array)), -1)))
         for name, array in [("samples", samples), ("others", others)]
     ]
     _check_dimensions(*pair)

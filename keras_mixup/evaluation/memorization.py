@@ -1,13 +1,23 @@
 """How much of the corrupted labels a classifier has learned (Table 2 of the paper)."""
 
+from __future__ import annotations
+
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from keras_mixup import arguments, mixing
 from keras_mixup.evaluation.scores import predicted_class
 
 
-def memorization(model, x, given, corrupted, batch_size=512):
+def memorization(
+    model: keras.Model,
+    x: npt.ArrayLike,
+    given: npt.ArrayLike,
+    corrupted: npt.ArrayLike,
+    batch_size: int = 512,
+) -> dict[str, float | None]:
     """The training error on real and on corrupted labels, in inference mode.
 
     Args:
@@ -50,7 +60,9 @@ def memorization(model, x, given, corrupted, batch_size=512):
     return memorization_errors(np.concatenate(predicted), given, corrupted)
 
 
-def memorization_errors(predicted, given, corrupted):
+def memorization_errors(
+    predicted: npt.ArrayLike, given: npt.ArrayLike, corrupted: npt.ArrayLike
+) -> dict[str, float | None]:
     """The percentage of predictions that are not the given label, by its kind.
 
     A model that has memorized the corrupted labels has an error near 0 there; one

@@ -1,11 +1,17 @@
 """Top-k errors in percent."""
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 
-def top_k_errors(scores, labels, ks=(1, 5)):
+def top_k_errors(
+    scores: npt.ArrayLike, labels: npt.ArrayLike, ks: Sequence[int] = (1, 5)
+) -> dict[str, float]:
     """The percentage of examples whose class is not among the k highest scores.
 
     A class is among them if fewer than k others score as high or higher: a tie
@@ -25,6 +31,7 @@ def top_k_errors(scores, labels, ks=(1, 5)):
         ValueError: for wrong shapes, for labels that are no class, for no example.
     """
     check_ks(ks)
+    scores = np.asarray(scores)
     missed = missed_by(scores, labels, ks)
     return percent(missed, len(scores), ks)
 

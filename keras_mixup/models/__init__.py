@@ -1,5 +1,12 @@
 """Builders of the networks of the paper, by name."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
 from keras_mixup.models import (
     densenet,
     gan,
@@ -11,7 +18,7 @@ from keras_mixup.models import (
     wide_resnet,
 )
 
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "mlp": tabular.mlp,
     "preact_resnet18": preact_resnet.preact_resnet18,
     "wide_resnet28_10": wide_resnet.wide_resnet28_10,
@@ -30,12 +37,12 @@ _BUILDERS = {
 }
 
 
-def names():
+def names() -> list[str]:
     """The names that `build` knows."""
     return sorted(_BUILDERS)
 
 
-def build(name, **arguments):
+def build(name: str, **arguments: Any) -> keras.Model:
     """Builds a network by name.
 
     Args:

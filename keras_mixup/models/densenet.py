@@ -1,13 +1,21 @@
 """Densely connected networks: DenseNet-BC-190."""
 
+from __future__ import annotations
+
 import keras
 
+from keras_mixup import hints
 from keras_mixup.models import convolution
 
 
 def densenet_bc_190(
-    input_shape, num_classes, width=40, depth=190, dropout=0.0, weight_decay=0.0
-):
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 40,
+    depth: int = 190,
+    dropout: float = 0.0,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """DenseNet-BC-190 with growth rate 40, of Figure 3 of the mixup paper.
 
     Huang et al., "Densely Connected Convolutional Networks" (2017). With the growth

@@ -1,6 +1,10 @@
 """Generators and discriminators: of points by dense layers, of images by DCGAN."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import keras
 
@@ -10,8 +14,12 @@ from keras_mixup.models.normalization import BatchNormalization
 
 
 def gan_generator(
-    output_shape=(2,), latent_dim=2, width=512, depth=3, initial_values="torch"
-):
+    output_shape: Sequence[int] = (2,),
+    latent_dim: int = 2,
+    width: int = 512,
+    depth: int = 3,
+    initial_values: Literal["torch", "keras"] = "torch",
+) -> keras.Model:
     """The fully connected generator of Figure 5: noise, hidden ReLU layers, points.
 
     Zhang et al. (2018), section 3.7: three hidden layers of 512 units on
@@ -43,7 +51,12 @@ def gan_generator(
     return keras.Model(noise, outputs, name="gan_generator")
 
 
-def gan_discriminator(input_shape=(2,), width=512, depth=3, initial_values="torch"):
+def gan_discriminator(
+    input_shape: Sequence[int] = (2,),
+    width: int = 512,
+    depth: int = 3,
+    initial_values: Literal["torch", "keras"] = "torch",
+) -> keras.Model:
     """The fully connected discriminator of Figure 5: it ends in one logit.
 
     Zhang et al. (2018), section 3.7. Parameters with p numbers in an input:
@@ -69,7 +82,9 @@ def gan_discriminator(input_shape=(2,), width=512, depth=3, initial_values="torc
     return keras.Model(inputs, logits, name="gan_discriminator")
 
 
-def dcgan_generator(output_shape=(28, 28, 1), latent_dim=100, width=128):
+def dcgan_generator(
+    output_shape: Sequence[int] = (28, 28, 1), latent_dim: int = 100, width: int = 128
+) -> keras.Model:
     """A small DCGAN generator (Radford et al., 2016): noise to images in (-1, 1).
 
     A dense layer to a quarter of the height and width with `width` channels, twice a
@@ -119,7 +134,9 @@ def dcgan_generator(output_shape=(28, 28, 1), latent_dim=100, width=128):
     return keras.Model(noise, images, name="dcgan_generator")
 
 
-def dcgan_discriminator(input_shape=(28, 28, 1), width=32):
+def dcgan_discriminator(
+    input_shape: Sequence[int] = (28, 28, 1), width: int = 32
+) -> keras.Model:
     """A small DCGAN discriminator: images to one logit.
 
     Two convolutions of size 4 and stride 2 with `width` and `2 width` channels, leaky

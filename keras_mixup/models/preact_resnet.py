@@ -1,21 +1,25 @@
 """Residual networks that normalize before they convolve: PreAct ResNet-18."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import keras
 
-from keras_mixup import arguments
+from keras_mixup import arguments, hints
 from keras_mixup.models import convolution
 
 _SHORTCUTS = ("input", "activated")
 
 
 def preact_resnet18(
-    input_shape,
-    num_classes,
-    width=64,
-    dropout=0.0,
-    shortcut="input",
-    weight_decay=0.0,
-):
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 64,
+    dropout: float = 0.0,
+    shortcut: Literal["input", "activated"] = "input",
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """PreAct ResNet-18, the network of most of the mixup paper's tables.
 
     Zhang et al. (2018), sections 3.2, 3.4 and 3.6, after He et al., "Identity Mappings

@@ -1,11 +1,21 @@
 """Residual networks for ImageNet: ResNet-50 and -101, ResNeXt-101."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 
+from keras_mixup import hints
 from keras_mixup.models import convolution
 
 
-def resnet50(input_shape, num_classes, width=64, weight_decay=0.0):
+def resnet50(
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 64,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """ResNet-50, of Table 1 of the mixup paper: stages of 3, 4, 6 and 3 blocks.
 
     25,557,032 trainable parameters at width 64 with 1,000 classes. All arguments and
@@ -16,7 +26,12 @@ def resnet50(input_shape, num_classes, width=64, weight_decay=0.0):
     )
 
 
-def resnet101(input_shape, num_classes, width=64, weight_decay=0.0):
+def resnet101(
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 64,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """ResNet-101, of Tables 1 and 3 of the mixup paper: 3, 4, 23 and 3 blocks.
 
     44,549,160 trainable parameters at width 64 with 1,000 classes. All arguments and
@@ -27,7 +42,12 @@ def resnet101(input_shape, num_classes, width=64, weight_decay=0.0):
     )
 
 
-def resnext101_32x4d(input_shape, num_classes, width=64, weight_decay=0.0):
+def resnext101_32x4d(
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 64,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """ResNeXt-101 32x4d, of Table 1: 32 groups, of 4 channels in the first stage.
 
     44,177,704 trainable parameters at width 64 with 1,000 classes. The width is a
@@ -44,7 +64,12 @@ def resnext101_32x4d(input_shape, num_classes, width=64, weight_decay=0.0):
     )
 
 
-def resnext101_64x4d(input_shape, num_classes, width=64, weight_decay=0.0):
+def resnext101_64x4d(
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 64,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """ResNeXt-101 64x4d, of Table 1: 64 groups, of 4 channels in the first stage.
 
     83,455,272 trainable parameters at width 64 with 1,000 classes. The width is a
@@ -62,14 +87,14 @@ def resnext101_64x4d(input_shape, num_classes, width=64, weight_decay=0.0):
 
 
 def bottleneck_resnet(
-    input_shape,
-    num_classes,
-    blocks,
-    width=64,
-    weight_decay=0.0,
-    cardinality=1,
-    name="resnet",
-):
+    input_shape: hints.Shape,
+    num_classes: int,
+    blocks: Sequence[int],
+    width: int = 64,
+    weight_decay: float = 0.0,
+    cardinality: int = 1,
+    name: str = "resnet",
+) -> keras.Model:
     """A residual network of bottlenecks, as trained by Goyal et al. (2017).
 
     He et al., "Deep Residual Learning" (2016), and with groups Xie et al., "Aggregated

@@ -1,6 +1,9 @@
 """Networks for time series: LSTNet."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import keras
 
@@ -9,15 +12,15 @@ from keras_mixup.models import convolution
 
 
 def lstnet(
-    input_shape,
-    num_classes,
-    width=50,
-    kernel_size=6,
-    skip=24,
-    skip_width=5,
-    highway=24,
-    dropout=0.2,
-):
+    input_shape: Sequence[int],
+    num_classes: int,
+    width: int = 50,
+    kernel_size: int = 6,
+    skip: int = 24,
+    skip_width: int = 5,
+    highway: int = 24,
+    dropout: float = 0.2,
+) -> keras.Model:
     """LSTNet: a convolution, two GRUs and an autoregression (Lai et al., 2018).
 
     Sizes are those of the exchange rates there and in C-Mixup (Yao et al., 2022). With

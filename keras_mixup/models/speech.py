@@ -1,17 +1,20 @@
 """Networks for spectrograms of spoken commands: LeNet and VGG-11."""
 
+from __future__ import annotations
+
 import keras
 
+from keras_mixup import hints
 from keras_mixup.models import convolution
 
 
 def lenet(
-    input_shape=(161, 101, 1),
-    num_classes=30,
-    width=20,
-    dropout=0.5,
-    weight_decay=0.0,
-):
+    input_shape: hints.Shape = (161, 101, 1),
+    num_classes: int = 30,
+    width: int = 20,
+    dropout: float = 0.5,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """LeNet for Google commands, of Figure 4 of the mixup paper.
 
     As in Adi's GCommandsPytorch, after LeCun et al. (1998):
@@ -62,7 +65,12 @@ def lenet(
     return keras.Model(inputs, logits, name="lenet")
 
 
-def vgg11(input_shape=(161, 101, 1), num_classes=30, width=64, weight_decay=0.0):
+def vgg11(
+    input_shape: hints.Shape = (161, 101, 1),
+    num_classes: int = 30,
+    width: int = 64,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """VGG-11 with batch norm for Google commands, of Figure 4 of the mixup paper.
 
     As in Adi's GCommandsPytorch, after Simonyan and Zisserman (2015). Eight times

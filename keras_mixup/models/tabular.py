@@ -1,22 +1,25 @@
 """Networks for tables: a multilayer perceptron."""
 
+from __future__ import annotations
+
 import math
+from typing import Literal
 
 import keras
 
-from keras_mixup import arguments
+from keras_mixup import arguments, hints
 from keras_mixup.models import convolution
 
 
 def mlp(
-    input_shape,
-    num_classes,
-    width=128,
-    depth=2,
-    dropout=0.0,
-    initial_values="keras",
-    negative_slope=0.0,
-):
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 128,
+    depth: int = 2,
+    dropout: float = 0.0,
+    initial_values: Literal["keras", "torch"] = "keras",
+    negative_slope: float = 0.0,
+) -> keras.Model:
     """A fully connected ReLU network; the last layer gives logits.
 
     The default of two hidden layers of 128 is that of Zhang et al., Table 4.

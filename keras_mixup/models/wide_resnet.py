@@ -1,13 +1,21 @@
 """Wide residual networks: WRN-28-10."""
 
+from __future__ import annotations
+
 import keras
 
+from keras_mixup import hints
 from keras_mixup.models import convolution, preact_resnet
 
 
 def wide_resnet28_10(
-    input_shape, num_classes, width=160, depth=28, dropout=0.0, weight_decay=0.0
-):
+    input_shape: hints.Shape,
+    num_classes: int,
+    width: int = 160,
+    depth: int = 28,
+    dropout: float = 0.0,
+    weight_decay: float = 0.0,
+) -> keras.Model:
     """WideResNet-28-10, of Figure 3a of the mixup paper.
 
     Zagoruyko and Komodakis, "Wide Residual Networks" (2016). The block is that of

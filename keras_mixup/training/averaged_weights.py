@@ -9,6 +9,10 @@ decay is reached. What is not trained (batch norm's statistics) is no part of it
 method says whether the copy keeps its own or takes those of the network.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -36,7 +40,7 @@ class AveragedModel(keras.Model):
         self._begin_average()
 
     @property
-    def teacher(self):
+    def teacher(self) -> keras.Model:
         """What is evaluated: the averaged network, or `network` without one."""
         return self.network if self.average is None else self.average
 
@@ -44,27 +48,27 @@ class AveragedModel(keras.Model):
     # batch in batch norm nor the penalties of its weights.
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Any]:
         """Those of `network`."""
         return self.network.trainable_variables
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[Any]:
         """Those of `network`."""
         return self.network.trainable_weights
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Any]:
         """All others, with those of the teacher."""
         return _without(self.variables, self.trainable_variables)
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[Any]:
         """All others, with those of the teacher."""
         return _without(self.weights, self.trainable_weights)
 
     @property
-    def losses(self):
+    def losses(self) -> list[Any]:
         """The penalties of what is evaluated; a train step has those of `network`."""
         return self.teacher.losses
 
@@ -81,7 +85,7 @@ class AveragedModel(keras.Model):
         """What the teacher gives."""
         return self.teacher(inputs, training=training)
 
-    def export(self, *args, **kwargs):
+    def export(self, *args: Any, **kwargs: Any) -> None:
         """Exports the teacher."""
         self.teacher.export(*args, **kwargs)
 

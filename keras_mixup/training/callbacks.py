@@ -1,12 +1,14 @@
 """Callbacks: mixed images in TensorBoard, the count of epochs, a double mix."""
 
+from __future__ import annotations
+
 import math
 import warnings
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import combining, keys, mixing, steps
+from keras_mixup import combining, hints, keys, mixing, steps
 from keras_mixup.showing import scaled
 
 
@@ -31,7 +33,13 @@ class MixUpSummary(keras.callbacks.Callback):
         ImportError: if TensorBoard is not installed.
     """
 
-    def __init__(self, log_dir, batch=None, steps=100, images=16):
+    def __init__(
+        self,
+        log_dir: hints.Path,
+        batch: hints.Batch = None,
+        steps: int = 100,
+        images: int = 16,
+    ) -> None:
         super().__init__()
         if not hasattr(tf.summary, "histogram"):
             raise ImportError(
@@ -139,7 +147,7 @@ class CountEpochs(keras.callbacks.Callback):
     >>> model.fit(mixed, initial_epoch=5, epochs=10, callbacks=[counting])
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: tf.data.Dataset) -> None:
         super().__init__()
         self._counts = list(steps.counts_behind(dataset))
         if not self._counts:

@@ -1,17 +1,21 @@
 """MixUpModel: any Keras network, trained with mixing at its input or inside."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 
 from keras_mixup import (
     batches,
     draws,
     halves,
+    hints,
     keras_private,
-    keys,
     metrics,
-    mixing,
     mixing_points,
 )
+from keras_mixup.policy import Policy
 from keras_mixup.settings import cannot_change
 from keras_mixup.training import clean_accuracy as of_clean
 from keras_mixup.training import (
@@ -105,16 +109,16 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
 
     def __init__(
         self,
-        network,
-        mixup,
-        mix_at=(cuts.INPUT,),
-        clean_accuracy=False,
+        network: keras.Layer,
+        mixup: Policy,
+        mix_at: hints.Names = (cuts.INPUT,),
+        clean_accuracy: bool = False,
         *,
-        mix_losses=None,
-        metric_targets=None,
-        clean_weight=0.0,
-        **kwargs,
-    ):
+        mix_losses: bool | None = None,
+        metric_targets: hints.MetricTargets | None = None,
+        clean_weight: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         names = layer_names.own_names(network, mix_at)
         model_checks.check_arguments(network, mixup, names, metric_targets)
         # The network casts its inputs itself, and its policy decides on loss scaling.
@@ -152,7 +156,9 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
             self.network(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
         self.built = True
 
-    def compile(self, optimizer="rmsprop", loss=None, *args, **kwargs):
+    def compile(
+        self, optimizer: Any = "rmsprop", loss: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
         """As `keras.Model.compile`."""
         if self.clean_accuracy:
             of_clean.check_metric_names(args, kwargs)
@@ -168,17 +174,17 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def export(self, *args, **kwargs):
+    def export(self, *args: Any, **kwargs: Any) -> None:
         """Exports the network; nothing of the mixing is part of it."""
         self.network.export(*args, **kwargs)
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str] | None:
         """The names of the network's outputs, for losses given by name."""
         return getattr(self.network, "output_names", None)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Any]:
         """Those of Keras, and those that the network keeps itself."""
         return [*super().metrics, *keras_private.metrics_of_model(self.network)]
 
@@ -212,7 +218,9 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
             mixed_targets.note_masks(y_pred, clean, points.mixed[2], self.mixup.padding)
         return y_pred
 
-    def fit(self, *args, callbacks=None, **kwargs):
+    def fit(
+        self, *args: Any, callbacks: Any = None, **kwargs: Any
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`.
 
         It warns after the first batch when the labels of classes are soft rows: they
@@ -236,7 +244,8 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         mixed_targets.check_batch(y, sample_weight)
         ends = mixed_inputs.names_of_ends(self.network)
         batches.check_names((x, y), self.mixup, *ends)
-        draw, key = self._draw(y, sample_weight)
+        given = mixed_targets.given_targets(y)
+        draw, key = counting.drawn(self, (y, sample_weight), *given)
         at_places = draws.draws_at(self.mix_at, draw, key)
         clean = y, sample_weight
         points = mixing_points.MixingPoints(at_places, self.mixup, key, x, clean)
@@ -275,7 +284,7 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         )
         return self.get_metrics_result()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {
             **super().get_config(),
@@ -288,13 +297,3 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
             "clean_weight": self.clean_weight,
             "seed": self.seed,
         }
-
-    def _draw(self, y, sample_weight):
-        with counting.behind([y, sample_weight]):
-            step = counting.next_step(self.step)
-        key = keys.make_key(self.seed, step, keys.replica_in_sync())
-        paths, labels = mixed_targets.given_targets(y)
-        size = mixing.batch_size_of(labels[0])
-        alpha = self.mixup.alpha_at(step)
-        classes = self.mixup.pairing_labels(labels, paths)
-        return self.mixup.draw(size, key, alpha, classes), key

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_mixup import keys, mixing
+
 
 def new_counter(model):
     """A weight that counts batches.
@@ -46,3 +48,21 @@ def next_step(counter):
     step = tf.identity(counter.value)
     counter.assign_add(1)
     return step
+
+
+def drawn(model, data, paths, labels):
+    """The draw of the next train step of a model, and its key.
+
+    Args:
+        model: A model with `mixup`, `seed` and `step`.
+        data: What the count has to wait for.
+        paths: The path of each target that is there.
+        labels: These targets.
+    """
+    with behind(data):
+        step = next_step(model.step)
+    key = keys.make_key(model.seed, step, keys.replica_in_sync())
+    size = mixing.batch_size_of(labels[0])
+    alpha = model.mixup.alpha_at(step)
+    classes = model.mixup.pairing_labels(labels, paths)
+    return model.mixup.draw(size, key, alpha, classes), key

@@ -1,6 +1,10 @@
 """A model's own seed, where its policy has none: a loaded one keeps it."""
 
+from __future__ import annotations
+
 import random
+from collections.abc import Mapping
+from typing import Any, Self
 
 import keras
 
@@ -14,7 +18,9 @@ class KeepsSeed:
     """A `keras.Model` with a seed, put before `keras.Model`."""
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """The model of a `get_config`, which goes on with the same draws."""
         config = {
             name: keras.saving.deserialize_keras_object(value, custom_objects)

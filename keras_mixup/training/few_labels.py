@@ -1,10 +1,15 @@
 """What ICT and MixMatch share: a step on two batches, and evaluation by an average."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import draws, keras_private, keys, mixing
 from keras_mixup.ends_in_logits import ends_in_logits
+from keras_mixup.mixup import MixUp
 from keras_mixup.settings import cannot_change
 from keras_mixup.training import (
     class_outputs,
@@ -35,9 +40,16 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
 
     # The name of the metric of the unlabeled part, and what a traced step has taken in.
     unlabeled_name = "unlabeled_loss"
-    fixed = ("network", "mixup", "teacher_decay", "ramp_up", "seed")
+    fixed: tuple[str, ...] = ("network", "mixup", "teacher_decay", "ramp_up", "seed")
 
-    def __init__(self, network, mixup, teacher_decay, ramp_up, **kwargs):
+    def __init__(
+        self,
+        network: keras.Model,
+        mixup: MixUp,
+        teacher_decay: float | None,
+        ramp_up: int,
+        **kwargs: Any,
+    ) -> None:
         name = type(self).__name__
         few_labels_checks.check_policy(mixup, name)
         model_checks.check_arguments(network, mixup, ["input"], None, of=name)
@@ -87,8 +99,13 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
         return tf.minimum(tf.cast(step, tf.float32) / self.ramp_up, 1.0)
 
     def compile(
-        self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
-    ):
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         """As `keras.Model.compile`, with a cross-entropy of classes.
 
         Raises:
@@ -112,9 +129,9 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.network.trainable_variables)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`, on a dataset of `keras_mixup.labeled_and_unlabeled`."""
-        spec = getattr(x, "element_spec", None)
+        spec: Any = getattr(x, "element_spec", None)
         unlabeled_data.check_both(spec, type(self).__name__)
         few_labels_checks.refuse_class_weight(kwargs, type(self).__name__)
         unlabeled_data.refuse_both(kwargs.get("validation_data"), type(self).__name__)
@@ -170,7 +187,7 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
             results.pop(metric.name, None)
         return results
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         serialize = keras.saving.serialize_keras_object
         return {

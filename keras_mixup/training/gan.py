@@ -1,11 +1,14 @@
 """MixUpGAN: a GAN whose discriminator sees points between real and generated."""
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_mixup import arguments, keys, mixing, sampling
+from keras_mixup import arguments, hints, keys, mixing, sampling
 from keras_mixup.settings import cannot_change
 from keras_mixup.training import counting, gan_batches, gan_checks
 from keras_mixup.training.descent import descend
@@ -68,16 +71,16 @@ class MixUpGAN(TwoNetworks):
 
     def __init__(
         self,
-        generator,
-        discriminator,
+        generator: keras.Model,
+        discriminator: keras.Model,
         *,
-        alpha=0.2,
-        mode="author_code",
-        discriminator_steps=5,
-        generator_loss=None,
-        seed=None,
-        **kwargs,
-    ):
+        alpha: float = 0.2,
+        mode: hints.GanMode = "author_code",
+        discriminator_steps: int = 5,
+        generator_loss: hints.GeneratorLoss | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         arguments.check_backend("MixUpGAN")
         super().__init__(generator, discriminator, seed, **kwargs)
         arguments.check_choice("mode", mode, gan_batches.MODES)
@@ -101,11 +104,18 @@ class MixUpGAN(TwoNetworks):
         super().__setattr__(name, value)
 
     @property
-    def pairs(self):
+    def pairs(self) -> bool:
         """Whether a step of d mixes two batches, so that it needs two examples."""
         return self.mode == "author_code" and self.alpha > 0
 
-    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """`keras.Model.fit` on real examples alone, which are checked first."""
         split = kwargs.get("validation_split")
         x = gan_checks.checked_data(self, x, batch_size, split)
@@ -145,7 +155,7 @@ class MixUpGAN(TwoNetworks):
             self.record("generator_loss", loss, size)
             return self.get_metrics_result()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         names = ("alpha", "mode", "discriminator_steps", "generator_loss")
         return super().get_config() | {name: getattr(self, name) for name in names}

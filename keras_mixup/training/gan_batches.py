@@ -13,13 +13,18 @@ both mixed values then are the plain one in expectation. So no factor stands bet
 the mixed and the plain terms: mixing replaces them.
 """
 
+from typing import get_args
+
 import tensorflow as tf
 
-from keras_mixup import keys, mixing
+from keras_mixup import hints, keys, mixing
 
-MODES = ("objective", "author_code")
-GENERATOR_LOSSES = ("minimax", "non_saturating")
-LOSS_THAT_HELD = {"objective": "non_saturating", "author_code": "minimax"}
+MODES = get_args(hints.GanMode)
+GENERATOR_LOSSES = get_args(hints.GeneratorLoss)
+LOSS_THAT_HELD: dict[str, hints.GeneratorLoss] = {
+    "objective": "non_saturating",
+    "author_code": "minimax",
+}
 
 
 def plain(real, generated):

@@ -1,9 +1,14 @@
 """ICTModel: interpolation consistency, for many examples of which few have labels."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keras_private, keys, mixing
+from keras_mixup.mixup import MixUp
 from keras_mixup.training import (
     class_outputs,
     mixed_loss,
@@ -79,16 +84,16 @@ class ICTModel(FewLabelsModel):
 
     def __init__(
         self,
-        network,
-        mixup,
+        network: keras.Model,
+        mixup: MixUp,
         *,
-        consistency=100.0,
-        ramp_up=0,
-        teacher_decay=0.999,
-        teacher_mixes="logits",
-        mix_labeled=True,
-        **kwargs,
-    ):
+        consistency: float = 100.0,
+        ramp_up: int = 0,
+        teacher_decay: float | None = 0.999,
+        teacher_mixes: Literal["logits", "probabilities"] = "logits",
+        mix_labeled: bool = True,
+        **kwargs: Any,
+    ) -> None:
         model_checks.check_weight("consistency", consistency)
         arguments.check_choice("teacher_mixes", teacher_mixes, TEACHER_MIXES)
         super().__init__(network, mixup, teacher_decay, ramp_up, **kwargs)
@@ -136,7 +141,7 @@ class ICTModel(FewLabelsModel):
 
         return forward
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         names = ("consistency", "teacher_mixes", "mix_labeled")
         return super().get_config() | {name: getattr(self, name) for name in names}

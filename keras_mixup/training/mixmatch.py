@@ -1,9 +1,15 @@
 """MixMatchModel: guessed labels that are mixed with given ones."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import arguments, keys, mixing, targets
+from keras_mixup.mixup import MixUp
 from keras_mixup.training import (
     class_outputs,
     few_labels_checks,
@@ -97,18 +103,18 @@ class MixMatchModel(FewLabelsModel):
 
     def __init__(
         self,
-        network,
-        mixup,
+        network: keras.Model,
+        mixup: MixUp,
         *,
-        guesses=2,
-        temperature=0.5,
-        unlabeled_weight=75.0,
-        augment=None,
-        ramp_up=0,
-        teacher_decay=0.999,
-        mix="all",
-        **kwargs,
-    ):
+        guesses: int = 2,
+        temperature: float = 0.5,
+        unlabeled_weight: float = 75.0,
+        augment: Callable[..., Any] | None = None,
+        ramp_up: int = 0,
+        teacher_decay: float | None = 0.999,
+        mix: Literal["all", "separately", "labeled", "unlabeled"] | None = "all",
+        **kwargs: Any,
+    ) -> None:
         arguments.check_count("guesses", guesses)
         few_labels_checks.check_temperature(temperature)
         model_checks.check_weight("unlabeled_weight", unlabeled_weight)
@@ -163,7 +169,7 @@ class MixMatchModel(FewLabelsModel):
 
         return forward
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         config = {name: getattr(self, name) for name in self.own_settings}
         if self.augment is not None:

@@ -1,13 +1,17 @@
 """alpha and the learning rate over steps."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_mixup import arguments
+from keras_mixup import arguments, hints
 
 
 def first_step_of(epoch, steps_per_epoch):
@@ -55,7 +59,14 @@ class AlphaSchedule:
     >>> mixup = keras_mixup.MixUp(alpha)
     """
 
-    def __init__(self, alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None):
+    def __init__(
+        self,
+        alpha: float,
+        steps_per_epoch: int = 1,
+        warm_up: float = 0,
+        ramp: float = 0,
+        off_from: float | None = None,
+    ) -> None:
         arguments.check_alpha(alpha)
         durations = {"warm_up": warm_up, "ramp": ramp, "off_from": off_from or 0}
         for name, value in durations.items():
@@ -71,7 +82,7 @@ class AlphaSchedule:
         self.ramp = ramp
         self.off_from = off_from
 
-    def __call__(self, step):
+    def __call__(self, step: hints.TensorLike) -> tf.Tensor:
         """Alpha at that step: a float32 scalar tensor."""
         # Steps are whole numbers: in float64 they and the thresholds are exact.
         step = tf.cast(step, tf.float64)
@@ -86,13 +97,13 @@ class AlphaSchedule:
             alpha *= tf.clip_by_value(share, 0.0, 1.0)
         return tf.cast(alpha, tf.float32)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         names = ("alpha", "steps_per_epoch", "warm_up", "ramp", "off_from")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The schedule of a `get_config`."""
         return cls(**config)
 
@@ -129,13 +140,13 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
-        drops=(),
-        steps_per_epoch=1,
-        factor=0.1,
-        warm_up=0,
-        warm_up_from=0.0,
-    ):
+        learning_rate: float,
+        drops: Sequence[float] = (),
+        steps_per_epoch: int = 1,
+        factor: float = 0.1,
+        warm_up: float = 0,
+        warm_up_from: float = 0.0,
+    ) -> None:
         arguments.check_count("steps_per_epoch", steps_per_epoch)
         for name, value, valid, expected in (
             ("learning_rate", learning_rate, learning_rate > 0, "a float > 0"),
@@ -161,7 +172,7 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
         self.warm_up = warm_up
         self.warm_up_from = warm_up_from
 
-    def __call__(self, step):
+    def __call__(self, step: hints.TensorLike) -> Any:
         """The learning rate of that step: a float32 scalar tensor."""
         # Under JAX whole numbers are exact up to 2**24 only.
         kind = "float32" if keras.backend.backend() == "jax" else "float64"
@@ -179,7 +190,7 @@ class LearningRateDrops(keras.optimizers.schedules.LearningRateSchedule):
             rate = ops.where(step < rising_until, rising, rate)
         return ops.cast(rate, "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         names = [
             "learning_rate",

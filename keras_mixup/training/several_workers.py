@@ -11,7 +11,10 @@ Two places in Keras's trainer break (keras-team/keras#20585, seen with 3.15):
 runs.
 """
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -31,16 +34,16 @@ class SeveralWorkers:
     same everywhere.
     """
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`."""
-        history = super().fit(*args, **kwargs)
+        history = super().fit(*args, **kwargs)  # type: ignore[misc]
         average_statistics(self)
         return history
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`."""
         average_statistics(self)
-        return super().evaluate(*args, **kwargs)
+        return super().evaluate(*args, **kwargs)  # type: ignore[misc]
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is None or not needs_this(self.distribute_strategy):

@@ -1,12 +1,17 @@
 """A generator and a discriminator as one Keras model: two optimizers, one file."""
 
+from __future__ import annotations
+
 import random
 import warnings
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments, keys
+from keras_mixup import arguments, hints, keys
 from keras_mixup.training import counting, gan_checks
 from keras_mixup.training.descent import built
 from keras_mixup.training.several_workers import SeveralWorkers
@@ -27,7 +32,13 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         ValueError: for networks that do not fit each other.
     """
 
-    def __init__(self, generator, discriminator, seed=None, **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         arguments.check_seed(seed)
         gan_checks.check_networks(generator, discriminator)
@@ -43,13 +54,13 @@ class TwoNetworks(SeveralWorkers, keras.Model):
 
     def compile(
         self,
-        generator_optimizer="adam",
-        discriminator_optimizer="adam",
+        generator_optimizer: hints.Optimizer = "adam",
+        discriminator_optimizer: hints.Optimizer = "adam",
         *,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-    ):
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | Literal["auto"] = "auto",
+    ) -> None:
         """Sets the two optimizers; the rest is as in `keras.Model.compile`.
 
         Args:
@@ -84,17 +95,17 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         self.discriminator_optimizer = built(second, self.discriminator)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Any]:
         """The two losses; Keras's own "loss" would be 0."""
         return list(self._means.values())
 
     @property
-    def optimizers(self):
+    def optimizers(self) -> list[Any]:
         """The optimizers of the generator and of the discriminator."""
         return [self.generator_optimizer, self.discriminator_optimizer]
 
     @property
-    def networks(self):
+    def networks(self) -> list[keras.Model]:
         """The generator and the discriminator."""
         return [self.generator, self.discriminator]
 
@@ -102,7 +113,7 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         """What the generator makes of noise."""
         return self.generator(inputs, training=training)
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """`keras.Model.fit`."""
         history = super().fit(*args, **kwargs)
         for network, optimizer in zip(self.networks, self.optimizers, strict=True):
@@ -110,7 +121,9 @@ class TwoNetworks(SeveralWorkers, keras.Model):
             optimizer.finalize_variable_values(network.trainable_variables)
         return history
 
-    def generate(self, n, seed=None, batch_size=1024):
+    def generate(
+        self, n: int, seed: int | None = None, batch_size: int = 1024
+    ) -> np.ndarray:
         """Draws noise, and gives what the generator makes of it in inference mode.
 
         Args:
@@ -142,7 +155,7 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         """Adds a mean loss over so many rows to what `fit` shows."""
         self._means[name].update_state(loss, tf.cast(rows, tf.float32))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         serialize = keras.saving.serialize_keras_object
         return {
@@ -153,7 +166,9 @@ class TwoNetworks(SeveralWorkers, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """The model of a `get_config`."""
         config = dict(config)
         for name in ("generator", "discriminator"):

@@ -1,5 +1,7 @@
 """A labeled and an unlabeled dataset as the one dataset that `fit` takes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import keras
@@ -11,7 +13,9 @@ from keras_mixup import arguments, mixing, targets
 LABELED, UNLABELED = "labeled", "unlabeled"
 
 
-def labeled_and_unlabeled(labeled, unlabeled, num_classes=None):
+def labeled_and_unlabeled(
+    labeled: tf.data.Dataset, unlabeled: tf.data.Dataset, num_classes: int | None = None
+) -> tf.data.Dataset:
     """Pairs labeled with unlabeled batches, for `ICTModel` and `MixMatchModel`.
 
     An epoch is one pass over the longer of the two; the shorter one begins anew until
