@@ -1,8 +1,8 @@
-"""A batch of any structure whose labels a function finds: taken apart, put together."""
+"""A batch as a policy reads it, of any structure where a function finds its labels."""
 
 import keras
 
-from keras_mixup import dict_batches
+from keras_mixup import batches, dict_batches
 
 
 def check_getter(getter, ignore_class):
@@ -19,6 +19,27 @@ def check_getter(getter, ignore_class):
             "structure has no place. Expected labels_getter=None, and batches "
             f"(x, y). Received: ignore_class={ignore_class!r}"
         )
+
+
+def read(policy, batch, other=None):
+    """The `Batch` of a batch and of a second one, and the way back for a mixed (x, y).
+
+    The latter is None where the batch has a form that is known without a getter.
+    """
+    form = policy.passthrough, policy.num_classes, policy.mixed_integers
+    together = None
+    if policy.labels_getter is not None:
+        apart = policy.labels_getter, policy.passthrough
+        batch, together = taken_apart(batch, *apart)
+        other = None if other is None else taken_apart(other, *apart)[0]
+    found = [batches.read_batch(batch, *form)]
+    if other is None:
+        batches.check_several(found[0])
+    else:
+        found.append(batches.read_batch(other, *form))
+        batches.check_alike(*found)
+    batches.check_names(batch, policy)
+    return found, together
 
 
 def taken_apart(batch, getter, passthrough):

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from keras_mixup import (
     arguments,
-    batches,
     boxes,
     combining,
     draws,
@@ -226,19 +225,7 @@ class Policy(Settings):
 
     def _mixed(self, batch, other, step, replica, details):
         step = steps.index_of(step, self.seed, self.has_schedule)
-        form = self.passthrough, self.num_classes, self.mixed_integers
-        together = None
-        if self.labels_getter is not None:
-            apart = self.labels_getter, self.passthrough
-            batch, together = getter_batches.taken_apart(batch, *apart)
-            other = other and getter_batches.taken_apart(other, *apart)[0]
-        read = [batches.read_batch(batch, *form)]
-        if other is None:
-            batches.check_several(read[0])
-        else:
-            read.append(batches.read_batch(other, *form))
-            batches.check_alike(*read)
-        batches.check_names(batch, self)
+        read, together = getter_batches.read(self, batch, other)
         for one in read:
             dense = self.check(one)
             target_checks.check_targets(one, self, dense)
