@@ -1,3 +1,3 @@
 """The version: read here by the build, which must not import TensorFlow."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
