@@ -93,6 +93,7 @@ class _Mixing(TypedDict, total=False):
     period: Period | None
     padding: Padding
     label_rule: LabelRule | None
+    labels_getter: Callable[[Any], Any] | None
 
 
 class _OfPolicy(TypedDict, total=False):

@@ -139,7 +139,7 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
             keras_private.build_for_batch(self, spec[unlabeled_data.LABELED])
         return super().fit(x, *args, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`, on labeled batches alone."""
         unlabeled_data.refuse_both(x, type(self).__name__)
         return super().evaluate(x, *args, **kwargs)
