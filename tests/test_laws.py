@@ -82,7 +82,9 @@ def mixed_by_loop(policy, x, y, weights, step):
     settings=policies(), batch=batches(), step=st.integers(0, 1000), mode=st.data()
 )
 def test_every_policy_is_the_loop_in_every_mode(settings, batch, step, mode):
-    mode = mode.draw(st.sampled_from(oracles.MODES))
+    # A dataset of batches of one is refused.
+    modes = [one for one in oracles.MODES if one != "map" or len(batch[0]) > 1]
+    mode = mode.draw(st.sampled_from(modes))
     policy = keras_mixup.MixUp(num_classes=CLASSES, **settings)
 
     def mix(x, y, weights):
