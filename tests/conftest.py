@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,9 +36,18 @@ LONG = (
 )
 
 
+# Tests that took longer than 1.5 s of a core each, a line each: `--durations=200` shows
+# them. They run with the slow ones, so that the others end in under ten minutes.
+SLOW = {*(pathlib.Path(__file__).with_name("slow.txt").read_text().splitlines())}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Puts the longest files first."""
+    """Puts the longest files first, and marks what is listed as slow."""
     items.sort(key=lambda item: item.path.name not in LONG)
+    for item in items:
+        if item.nodeid in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish():

@@ -296,3 +296,11 @@ def test_each_mutant_finds_its_text(name):
     files = [test for test in tests.split() if test.endswith(".py")]
     assert files
     assert all((ROOT / test).exists() for test in files)
+
+
+def test_the_tests_that_are_listed_as_slow_are_there():
+    listed = (ROOT / "tests" / "slow.txt").read_text().splitlines()
+    assert listed == sorted({*listed})
+    for line in listed:
+        path, _, name = line.partition("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / path).read_text(), line
