@@ -105,6 +105,9 @@ def capacity(result):
     yield FOUND, f"fits its images (training error {fitted:.1f} %)"
     gained = difference(result, cell, unit=" points")
     yield FOUND, f"mixup: {gained}"
+    narrow = difference(result, "width 8/mixup 1/median_error", unit=" points")
+    yield FOUND, f"at width 8 {narrow}"
+    yield NOTEBOOK, f"At width 8 it does so by {narrow}"
     yield README, f"a network that fits them: {gained} of error by mixup"
     yield LIMITS, f"and {gained} on 10,000"
     yield ALPHA, f"a wider one fits, it is {gained.strip(')')}; `capacity`)"
