@@ -11,11 +11,12 @@ that has no such function, has an empty cell.
 import functools
 import importlib.metadata
 import importlib.util
+import itertools
 
 import tensorflow as tf
 
 from benchmarks import command
-from benchmarks.peer_faults import FAULTS
+from benchmarks.peer_faults import FAULTS, batch_of
 from benchmarks.peer_mixers import HERE, MIXERS
 
 PACKAGES = ("keras", "keras_cv", "timm", "torchvision")
@@ -38,6 +39,9 @@ def measured(flags):
         for name in PACKAGES
         if importlib.util.find_spec(name)
     }
+    for peer, policy in itertools.product((*versions, HERE), ("MixUp", "CutMix")):
+        # Where a plain batch fails, it is this program that is wrong and not the peer.
+        MIXERS[peer](policy)(batch_of())
     cells = {
         row: {peer: cell(peer, *program) for peer in (*versions, HERE)}
         for row, program in FAULTS.items()

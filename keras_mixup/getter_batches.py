@@ -33,9 +33,9 @@ def read(policy, batch, other=None):
         batch, together = taken_apart(batch, *apart)
         other = None if other is None else taken_apart(other, *apart)[0]
     found = [batches.read_batch(batch, *form)]
-    if other is None:
+    if other is None and not policy.is_identity:
         batches.check_several(found[0])
-    else:
+    if other is not None:
         found.append(batches.read_batch(other, *form))
         batches.check_alike(*found)
     batches.check_names(batch, policy)

@@ -141,6 +141,9 @@ def test_a_dataset_of_batches_of_one_is_refused_and_mixed_with_another():
     mixup = keras_mixup.MixUp(1.0, seed=1)
     with pytest.raises(ValueError, match="no partner in it. Expected batches of two"):
         ones.apply(mixup)
+    # ERM needs none.
+    for step, (found, _) in enumerate(ones.apply(keras_mixup.MixUp(0.0))):
+        np.testing.assert_array_equal(found, x[step : step + 1])
     pairs = tf.data.Dataset.zip((ones, ones.skip(1))).apply(keras_mixup.count_steps)
     mixed = pairs.map(lambda step, pair: mixup.between(*pair, step=step))
     for step, (found, rows) in enumerate(mixed):

@@ -46,7 +46,10 @@ def cut(network, names):
             keras.Model(start, end) for start, end in zip(starts, ends, strict=True)
         ]
     except ValueError as error:
-        can = layer_names.some_of(layer_names.that_can_be_cut(graph))
+        whole = set(layer_names.that_can_be_cut(graph))
+        # As `mix_at` has them: a nested network that was opened has lost its own name.
+        paths = layer_names.paths(network)
+        can = layer_names.some_of([one for one in paths if one.split("/")[-1] in whole])
         raise ValueError(
             f"The network cannot be cut after {names}. Expected layers through whose "
             "output alone everything passes, each called once (not inside a residual "

@@ -223,11 +223,13 @@ class Smoke:
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    root, made = tmp_path_factory.mktemp("smoke"), {}
+    # Runs that are made up leave no networks, which others of their pool look for.
+    roots = {kind: tmp_path_factory.mktemp("smoke") for kind in (False, True)}
+    made = {}
 
     def run(name):
         if name not in made:
-            made[name] = Smoke(name, root)
+            made[name] = Smoke(name, roots[name in MADE_UP])
         return made[name]
 
     return run

@@ -185,3 +185,18 @@ def test_a_place_inside_that_cannot_be_cut_raises():
     with pytest.raises(ValueError, match="called 2 times"):
         model = keras.Model(inputs, both)
         keras_mixup.MixUpModel(model, keras_mixup.MixUp(), "backbone/first")
+
+
+def test_a_place_that_cannot_be_cut_names_paths_that_mix_at_takes():
+    inside = keras.Input((4,))
+    stem = keras.layers.Dense(4, name="stem")(inside)
+    branch = keras.layers.Dense(4, name="branch")(stem)
+    last = keras.layers.Dense(4, name="last")(keras.layers.Add()([stem, branch]))
+    backbone = keras.Model(inside, last, name="backbone")
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Dense(3)(backbone(inputs)))
+    mixup = keras_mixup.MixUp(1.0)
+    with pytest.raises(ValueError, match="such as .*'backbone/stem'") as caught:
+        keras_mixup.MixUpModel(network, mixup, mix_at=["backbone/branch"])
+    assert "'stem'" not in str(caught.value).split("Keras says")[0]
+    keras_mixup.MixUpModel(network, mixup, mix_at=["backbone/stem"])
