@@ -1,8 +1,8 @@
 """One run of a regression: batches, network, mixing and optimizer come together.
 
-The error is the squared one, of the mixed target. A run is measured after each epoch on
-the part that validates and on the test part; what counts is the test part at the epoch
-of the least validation error. An incomplete batch is dropped.
+The error is the squared one, of the mixed target in its own unit. A run is measured
+after each epoch on the part that validates and on the test part; what counts is the
+test part at the epoch of the least validation error. An incomplete batch is dropped.
 """
 
 import dataclasses
@@ -16,9 +16,6 @@ from experiments import measures
 from experiments.data import pipeline
 from experiments.engine import fit
 from experiments.engine.course import Epochs
-
-# A seed of its own for the second loader: its upper half differs.
-_SECOND = 2**32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,13 +101,12 @@ def train(
         learning_rate: Learning rate of Adam.
         epochs: Number of epochs.
     """
-    data = parts["train"]
+    data, valid = parts["train"], parts["valid"]
     steps = len(data.y) // batch_size
     network, first_block = network_for(data, width)
     mix_at = first_block if method.hidden else "input"
     options = {"alpha": alpha, "seed": seed}
-    on_host = method.partners in ("neighbors", "similar", "similar_in_batch")
-    on_host = on_host or settings.mix_in == "pipeline"
+    on_host = method.partners not in ("none", "batch") or settings.mix_in == "pipeline"
     if method.hidden:
         # The pipeline puts the partners behind the batch, the last of them first.
         pairing = "reverse" if method.by_kernel else "permutation"
@@ -124,25 +120,36 @@ def train(
         model = keras_mixup.MixUpModel(network(), in_step, mix_at=mix_at)
         model.compile(
             optimizer=keras.optimizers.Adam(learning_rate),
-            loss="mse",
+            loss=squared_error(data.scale, batch_size),
             jit_compile=settings.jit_compile,
         )
         return model
 
-    few = tf.data.Dataset.from_tensors((parts["valid"].x[:1], parts["valid"].y[:1]))
     course = RegressionEpochs(
         batches=batches_of(
             method, data, options, bandwidth, settings, (batch_size, on_host)
         ),
         count=steps * batch_size,
         batch_size=batch_size,
-        sets={"valid": few},
+        sets={"valid": tf.data.Dataset.from_tensors((valid.x[:1], valid.y[:1]))},
         learning_rate=lambda step: learning_rate,
         epochs=epochs,
         max_steps=settings.max_steps,
         parts={name: parts[name] for name in ("valid", "test")},
     )
     return fit.fit(compiled, course, settings, folder), course.examples_seen
+
+
+def squared_error(scale, size):
+    """The loss in the unit of the targets, of the first rows: partners stand behind."""
+
+    def error(target, predicted):
+        squares = tf.reduce_mean(tf.square(scale * (target - predicted)), axis=-1)
+        rows = tf.shape(squares)[0]
+        share = tf.cast(rows / size, squares.dtype)
+        return tf.where(tf.range(rows) < size, share * squares, 0)
+
+    return error
 
 
 def network_for(data, width):
@@ -205,7 +212,8 @@ def batches_of(method, data, options, bandwidth, settings, how):
     def from_epoch(first_epoch):
         found = indices(first_epoch)
         if method.partners == "similar_in_batch":
-            others = indices(first_epoch, seed + _SECOND)
+            # A seed of its own for the second loader: its upper half differs.
+            others = indices(first_epoch, seed + 2**32)
             found = tf.data.Dataset.zip((found, others))
         return pipeline.at_steps(found, first_epoch * steps_per_epoch, ready)
 

@@ -36,6 +36,7 @@ class Rows:
         parts: How many rows train, validate and test.
         shuffled: Whether each seed has a split of its own; otherwise the first rows
             train and the last ones test.
+        scale: (c,), what each target was divided by, or 1.
     """
 
     features: np.ndarray
@@ -43,15 +44,17 @@ class Rows:
     groups: np.ndarray | None = None
     parts: tuple[int, int, int] = ()
     shuffled: bool = True
+    scale: np.ndarray | float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a table: float32 (n, ...) and (n, c), and the group of each row."""
+    """A part of a table: float32 (n, ...) and (n, c), groups and scale as in `Rows`."""
 
     x: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None = None
+    scale: np.ndarray | float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +114,11 @@ def _skillcraft(text):
 def _exchange(text):
     """Windows of days, in time, and the day to be told; each rate by its greatest."""
     days = _numbers(line.split(",") for line in text.split())
-    days /= np.abs(days).max(axis=0)
+    greatest = np.abs(days).max(axis=0)
+    days /= greatest
     windows = sliding_window_view(days[:-HORIZON], WINDOW, axis=0)
-    return Rows(windows.transpose(0, 2, 1), days[WINDOW + HORIZON - 1 :])
+    targets = days[WINDOW + HORIZON - 1 :]
+    return Rows(windows.transpose(0, 2, 1), targets, scale=greatest)
 
 
 _UCI = "https://archive.ics.uci.edu/dataset"
@@ -201,6 +206,7 @@ def split(rows, seed):
             features[index].astype("float32"),
             targets[index].astype("float32"),
             None if rows.groups is None else rows.groups[index],
+            rows.scale,
         )
         for name, index in zip(("train", "valid", "test"), chosen, strict=True)
     }

@@ -7,6 +7,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_mixup
 from experiments import measures, regression
@@ -124,6 +125,7 @@ def test_a_window_ends_twelve_days_before_its_target(tmp_path):
     found = table.parse(raw_files.text(tmp_path, table.file))
     # The rates of days 1 to 168, over the greatest, 182; and that of day 180.
     assert found.features.shape == (3, 168, 2)
+    np.testing.assert_array_equal(found.scale, [182, 364])
     sign = np.array([1, -1])
     for row in range(3):
         seen = np.arange(1 + row, 169 + row)[:, np.newaxis] / 182 * sign
@@ -252,6 +254,17 @@ def test_partners_of_hidden_mixing_stand_behind_the_batch_in_reverse():
     for (x, y), (own, _) in zip(batches("C-Mixup, hidden"), plain, strict=True):
         np.testing.assert_array_equal(x, np.concatenate([own, own[::-1]]))
         np.testing.assert_array_equal(x, y)
+
+
+def test_the_loss_is_that_of_the_batch_without_its_partners():
+    target = np.array([[1.0, 2.0], [0.0, 0.0], [9.0, 9.0], [7.0, 7.0]], "float32")
+    scale = np.array([2.0, 10.0])
+    predicted = tf.ones_like(target)
+    error = regression.squared_error(scale, 2)(tf.constant(target), predicted)
+    # Errors (2 * 0, 10 * 1) and (2 * 1, 10 * 1): the mean of all four rows is theirs.
+    assert np.mean(error) == pytest.approx((100 / 2 + 104 / 2) / 2)
+    whole = regression.squared_error(1.0, 4)(tf.constant(target), predicted)
+    np.testing.assert_allclose(whole, [0.5, 1, 64, 36])
 
 
 def test_a_hidden_row_is_run_where_the_authors_mix_there():
