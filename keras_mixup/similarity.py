@@ -74,7 +74,8 @@ def scaled(targets, bandwidth, period=None):
         tf.reduce_all(finite),
         [
             'pairing="similar_target" goes by the distance of targets. Expected finite '
-            "ones. Received others in the rows of the batch:",
+            "ones, any finite number where the sample weight is 0. Received others in "
+            "the rows of the batch:",
             tf.where(~finite)[:, 0],
         ],
     )
@@ -97,12 +98,14 @@ def scaled(targets, bandwidth, period=None):
 
 
 def _reference(rows, period=None):
-    n, d = (tf.cast(size, tf.float64) for size in tf.unstack(tf.shape(rows)))
-    if period is None:
-        spread = tf.math.reduce_std(rows, axis=0)
-    else:
-        of_both = tf.math.reduce_variance(circle.points(rows, period), axis=0)
-        spread = tf.sqrt(tf.reduce_sum(of_both, axis=-1))
+    # XLA leaves out the refusal of such a row, and the others keep their unit.
+    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
+    n, d = tf.math.count_nonzero(finite, dtype=tf.float64), rows.shape[1]
+    values = rows[..., tf.newaxis] if period is None else circle.points(rows, period)
+    counted = finite[:, tf.newaxis, tf.newaxis]
+    mean = tf.reduce_sum(tf.where(counted, values, 0), axis=0) / n
+    squares = tf.where(counted, (values - mean) ** 2, 0)
+    spread = tf.sqrt(tf.reduce_sum(squares, axis=[0, 2]) / n)
     return spread * (4 / ((d + 2) * n)) ** (1 / (d + 4))
 
 

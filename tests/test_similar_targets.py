@@ -7,7 +7,7 @@ import scipy.stats
 import tensorflow as tf
 
 import keras_mixup
-from keras_mixup import neighbors
+from keras_mixup import neighbors, similarity
 from tests import oracles
 
 # Two groups, a pair of equal targets, and one that is far from all.
@@ -271,6 +271,19 @@ def test_a_target_goes_by_the_name_that_messages_give_it():
             1.0, pairing="similar_target", bandwidth=0.3, seed=0, jit_compile=False
         ).at_step(0, (y, y))[0]
         np.testing.assert_array_equal(mixed, expected)
+
+
+@pytest.mark.parametrize("period", [None, 7.0])
+def test_where_xla_refuses_nothing_a_hole_leaves_the_others_their_bandwidth(period):
+    holes, kept = Y.copy(), np.arange(len(Y)) != 3
+    holes[3] = np.nan
+
+    def scaled(labels):
+        return similarity.scaled(labels, "auto", period)
+
+    found = oracles.run("xla", scaled, holes)
+    np.testing.assert_allclose(found[kept], scaled(Y[kept]), rtol=1e-6)
+    assert np.isnan(found[3]).all()
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "uniform"])
