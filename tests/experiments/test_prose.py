@@ -4,6 +4,7 @@ The sentences are made in `sentences.py`. Each has to stand on its page, whereve
 lines break, and to be another one for another result.
 """
 
+import math
 import pathlib
 import random
 import re
@@ -93,6 +94,21 @@ def test_no_decimal_of_the_notebook_is_held_by_nothing(found):
         numbers = re.finditer(r"(?<![\w.])[-+]?\d+\.\d+", text)
         left = {one[0] for one in numbers if one.start() not in covered}
         assert left == known, title
+
+
+def test_the_notebook_has_the_table_of_the_loop_in_pytorch():
+    table = (ROOT / "benchmarks/results/torch_regression.md").read_text().strip()
+    assert table in (ROOT / NOTEBOOK).read_text()
+    # The comparison is of one setting: ERM, which draws no partners, errs alike.
+    ours, theirs = (
+        result_file.read(path)["summary"]["airfoil/ERM/rmse"]
+        for path in (
+            ROOT / "experiments/results/cmixup_regression/cpu.json",
+            ROOT / "benchmarks/results/torch_regression.json",
+        )
+    )
+    error = math.hypot(ours["standard_deviation"], theirs["standard_deviation"])
+    assert abs(ours["mean"] - theirs["mean"]) < error / math.sqrt(10)
 
 
 def test_the_pages_have_the_verdicts_of_the_rule(found):
