@@ -12,11 +12,11 @@ As in the authors' code (github.com/huaxiuyao/C-Mixup): alpha, sigma, batches, l
 rates, epochs, Adam, the squared error, the networks (two blocks of 128 units and leaky
 ReLUs; LSTNet for the exchange rates), the sizes of the parts, inputs scaled to [0, 1]
 over all rows, and each rate by its greatest, those that are tested on as well; the loss
-of the rates is in their own unit, and one lam is drawn a batch. Crime
-and SkillCraft are split by groups in their order (a state, a league): SkillCraft trains
-on leagues 1 to 4 and tests on 6 to 8. Airfoil has another split for each seed. Targets
-are as they are; percentages are of those that are not 0. Crime's five columns that name
-a place and a fold are left out; SkillCraft's target is the latency of an action.
+of the rates is in their own unit, and one lam is drawn a batch. Crime and SkillCraft
+are split by groups in their order (a state, a league): SkillCraft trains on leagues 1
+to 4 and tests on 6 to 8. Airfoil has another split for each seed. Targets are as they
+are; percentages are of those that are not 0. Crime's five columns that name a place and
+a fold are left out; SkillCraft's target is the latency of an action.
 
 On Airfoil, Exchange-rate and Crime the authors mix behind the first block. There
 C-Mixup runs at the input as well, so that the law of the partners and the place are not
