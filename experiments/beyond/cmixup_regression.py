@@ -40,7 +40,6 @@ from experiments.report import figures, result_file, tables
 from experiments.settings import Settings as SharedSettings
 from experiments.settings import field, invalid
 
-# What two cores do in an hour.
 TABLES = ("airfoil", "no2", "crime", "skillcraft")
 MEASURES = {
     "rmse": "RMSE",
