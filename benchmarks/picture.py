@@ -17,13 +17,15 @@ STEP = 0.22
 
 def draw(path):
     """Writes the picture."""
-    picture = Figure(figsize=(8.6, 6.2), layout="constrained", dpi=110)
-    grid = picture.add_gridspec(2, 2, height_ratios=(3, 2))
-    found = of_pipeline("pipeline", MIXUP)
-    marks(picture.add_subplot(grid[:, 0]), "MixUp in the pipeline", found)
-    found = of_pipeline("pipeline_cutmix", CUTMIX)
-    marks(picture.add_subplot(grid[0, 1]), "CutMix in the pipeline", found)
-    marks(picture.add_subplot(grid[1, 1]), "Training", of_training())
+    panels = {
+        "MixUp in the pipeline": of_pipeline("pipeline", MIXUP),
+        "CutMix in the pipeline": of_pipeline("pipeline_cutmix", CUTMIX),
+        "Training": of_training(),
+    }
+    picture = Figure(figsize=(6, 9.2), layout="constrained", dpi=110)
+    axes = picture.subplots(3, height_ratios=[len(found) for found in panels.values()])
+    for axis, (title, found) in zip(axes, panels.items(), strict=True):
+        marks(axis, title, found)
     picture.supxlabel("images per second of keras_mixup over those of the peer")
     picture.savefig(path)
 
@@ -72,10 +74,9 @@ def marks(axis, title, found):
     axis.axvline(1, color="0.6", lw=1, zorder=0)
     middle = STEP * (len(peers) - 1) / 2
     axis.set_yticks([group + middle for group in range(len(found))], list(found))
-    # With room for the legend below the last group.
-    axis.set_ylim(1.25 * len(found), -2 * STEP)
+    axis.set_ylim(len(found) - STEP, -2 * STEP)
     axis.set_xscale("log")
-    axis.set_xlim(0.8, 10)
+    axis.set_xlim(0.85, 30)
     axis.xaxis.set_major_locator(FixedLocator(TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
