@@ -6,7 +6,7 @@ PYTHON ?= $(shell for one in python3.11 python3.12 python3.13; do \
 	$$one --version >/dev/null 2>&1 && echo $$one && break; done)
 BIN = .venv/bin
 
-.PHONY: install demo test test-all test-backends test-converters matrix lint types format mutants mutation bench docs notebooks dist clean
+.PHONY: install demo test test-all test-backends test-converters test-site matrix lint types format mutants mutation bench docs notebooks dist clean
 
 install: .venv/installed
 
@@ -48,6 +48,12 @@ test-converters:
 	test -x $(CONVERTERS) || $(PYTHON) -m venv .venv/converters
 	$(CONVERTERS) -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt -e ".[litert,onnx,openvino,serving,test]"
 	$(CONVERTERS) -m pytest -m converters tests/converters
+
+# The site in Chromium, at 360 and 1,200 pixels. CHROMIUM=/path/to/it takes one that is here.
+test-site: install
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs,site]"
+	test -n "$(CHROMIUM)" || $(BIN)/python -m playwright install chromium
+	$(BIN)/python -m pytest -m slow tests/test_site.py
 
 # Programs of users: tasks by structures by backends by exports. Prints what becomes of each.
 matrix: install

@@ -1,18 +1,23 @@
-"""Puts the tables of the result files into the Markdown pages that show them.
+"""Puts what the result files say into the Markdown pages that show it.
 
     python -m benchmarks.readme            # after a run whose result file is committed
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test holds that it
-is that of the result file.
+Between `<!-- table: NAME -->` and `<!-- end -->` stands the table of a result file, or
+what `summary.py` makes of several. The picture, docs/speed.png, is drawn as well. Tests
+hold that pages and picture are those of the result files.
 """
 
 import pathlib
 import re
 
-from benchmarks import command
+from benchmarks import command, summary
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = ("benchmarks/README.md", "docs/scale_out.md", "docs/peers.md")
+PAGES = (
+    *("benchmarks/README.md", "docs/speed.md"),
+    *("docs/scale_out.md", "docs/peers.md"),
+)
+PICTURE = ROOT / "docs" / "speed.png"
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -20,17 +25,24 @@ def filled(text):
     """The text of a page with the tables of the result files."""
 
     def table_of(match):
-        path = command.table_of(command.RESULTS / f"{match[2]}.json")
-        return f"{match[1]}\n{path.read_text(encoding='utf-8')}\n{match[3]}"
+        if match[2] in summary.PIECES:
+            table = summary.PIECES[match[2]]() + "\n"
+        else:
+            path = command.table_of(command.RESULTS / f"{match[2]}.json")
+            table = path.read_text(encoding="utf-8")
+        return f"{match[1]}\n{table}\n{match[3]}"
 
     return PLACE.sub(table_of, text)
 
 
 def main():
-    """Rewrites the pages."""
+    """Rewrites the pages, and draws the picture."""
+    from benchmarks import picture
+
     for name in PAGES:
         path = ROOT / name
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    picture.draw(PICTURE)
 
 
 if __name__ == "__main__":

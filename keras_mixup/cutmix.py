@@ -49,9 +49,9 @@ class CutMix(BoxPolicy):
             neither shared nor dense.
         tf.errors.InvalidArgumentError: at a batch, for targets that are quantities.
 
-    Example:
-    >>> cutmix = keras_mixup.CutMix(alpha=1.0, num_classes=10)
-    >>> ds = ds.batch(128).apply(cutmix)
+    Examples:
+        >>> cutmix = keras_mixup.CutMix(alpha=1.0, num_classes=10)
+        >>> ds = ds.batch(128).apply(cutmix)
     """
 
     def __init__(

@@ -35,8 +35,8 @@ class FMix(MaskPolicy):
     Call arguments:
         As in `CutMix`, without bounding boxes: a region of any form has no corners.
 
-    Example:
-    >>> ds = ds.batch(128).apply(keras_mixup.FMix(num_classes=10))
+    Examples:
+        >>> ds = ds.batch(128).apply(keras_mixup.FMix(num_classes=10))
     """
 
     def __init__(

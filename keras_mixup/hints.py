@@ -30,25 +30,26 @@ class Counted(Protocol):
     exact: Any
 
 
-# What TensorFlow or NumPy makes a tensor or an array of, nested lists too.
 TensorLike = Any
-# A tensor, or a nest of tensors: tuples, lists and dicts, as Keras takes them.
+"""What TensorFlow or NumPy makes a tensor or an array of, nested lists too."""
 Nest = Any
-# What `Dataset.batch` gives: (x, y), (x, y, sample_weight), or a dict with labels.
+"""A tensor, or a nest of tensors: tuples, lists and dicts, as Keras takes them."""
 Batch = Any
-# An optimizer of Keras, its name or its config.
+"""What `Dataset.batch` gives: (x, y), (x, y, sample_weight), or a dict with labels."""
 Optimizer = Any
-# Of Matplotlib, which is an extra.
+"""An optimizer of Keras, its name or its config."""
 Axes = Any
+"""Axes of Matplotlib, which is an extra."""
 Figure = Any
+"""A figure of Matplotlib, which is an extra."""
 
 Alpha = float | Array | Callable[[Any], Any]
 Bandwidth = float | Sequence[float] | Array | Literal["auto"]
 Names = str | Sequence[str]
 Path = str | PathLike[str]
 Shape = Sequence[int | None]
-# Shape of weights: integers, or tensors of integers.
 Sizes = int | Sequence[Any] | Array
+"""The shape of weights: integers, or tensors of integers."""
 Index = int | Array
 AnyStep = int | Array | Counted
 ValueRange = tuple[float | Sequence[float] | Array, float | Sequence[float] | Array]

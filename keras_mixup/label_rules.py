@@ -49,9 +49,9 @@ class Remix:
         Chou et al., "Remix: rebalanced mixup", ECCV Workshops 2020; kappa 3 and tau 0.5
         are theirs.
 
-    Example:
-    >>> remix = keras_mixup.Remix(np.bincount(labels))
-    >>> mixup = keras_mixup.MixUp(1.0, label_rule=remix, num_classes=10)
+    Examples:
+        >>> remix = keras_mixup.Remix(np.bincount(labels))
+        >>> mixup = keras_mixup.MixUp(1.0, label_rule=remix, num_classes=10)
     """
 
     def __init__(

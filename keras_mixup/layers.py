@@ -51,8 +51,8 @@ class MixFeatures(keras.layers.Layer):
     `padding` of the policy says. Floats keep their dtype, whatever the dtype policy;
     uint8 becomes float32.
 
-    Example:
-    >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
+    Examples:
+        >>> branch = keras_mixup.layers.MixFeatures(name="branch")(branch)
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -189,8 +189,8 @@ class MixUp(_PolicyLayer):
             `tf.data.Dataset` of them, see `keras_mixup.MixUp`.
         training: Boolean; False gives the inputs back.
 
-    Example:
-    >>> ds = ds.batch(64).apply(keras_mixup.layers.MixUp(alpha=0.2))
+    Examples:
+        >>> ds = ds.batch(64).apply(keras_mixup.layers.MixUp(alpha=0.2))
     """
 
     policy_class = mixup.MixUp
@@ -233,8 +233,8 @@ class CutMix(_PolicyLayer):
     Call arguments:
         As in `keras_mixup.layers.MixUp`.
 
-    Example:
-    >>> ds = ds.batch(64).apply(keras_mixup.layers.CutMix(num_classes=10))
+    Examples:
+        >>> ds = ds.batch(64).apply(keras_mixup.layers.CutMix(num_classes=10))
     """
 
     policy_class = cutmix.CutMix

@@ -106,7 +106,7 @@ class MixUp(Policy):
         ValueError: for arguments or batches that cannot be mixed. A label out
             of range raises `tf.errors.InvalidArgumentError` at its batch.
 
-    Example:
-    >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
-    >>> ds = ds.batch(128).apply(mixup)
+    Examples:
+        >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
+        >>> ds = ds.batch(128).apply(mixup)
     """

@@ -93,8 +93,8 @@ def nearest_neighbors(
         ImportError: without scikit-learn, where there is something to compute.
         OSError: if the folder cannot be written.
 
-    Example:
-    >>> table = keras_mixup.neighbors.nearest_neighbors(x, 200, cache_dir="cache")
+    Examples:
+        >>> table = keras_mixup.neighbors.nearest_neighbors(x, 200, cache_dir="cache")
     """
     if not isinstance(k, numbers.Integral) or k < 1:
         raise _wrong("k", "an integer >= 1", f"k={k!r}")
@@ -187,12 +187,12 @@ def neighbor_pairs(
     Raises:
         ValueError: as `draw_neighbors`, or for examples of another number.
 
-    Example:
-    >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128)
-    >>> ds = ds.apply(keras_mixup.count_steps).map(lambda step, index: (
-    ...     step, keras_mixup.neighbors.neighbor_pairs(
-    ...         (x, y), table, index, seed=7, step=step)))
-    >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
+    Examples:
+        >>> ds = tf.data.Dataset.range(n).shuffle(n).batch(128)
+        >>> ds = ds.apply(keras_mixup.count_steps).map(lambda step, index: (
+        ...     step, keras_mixup.neighbors.neighbor_pairs(
+        ...         (x, y), table, index, seed=7, step=step)))
+        >>> ds = ds.map(lambda step, pair: mixup.between(*pair, step=step))
     """
     drawn = draw_neighbors(neighbors, index, seed, step, replica)
     examples = tf.nest.map_structure(_constant, examples)

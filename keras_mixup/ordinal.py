@@ -28,8 +28,8 @@ def ordinal_rows(levels: hints.TensorLike, num_levels: int) -> tf.Tensor:
         ValueError: for other levels, where they are known, and another number of them.
         tf.errors.InvalidArgumentError: where the graph runs, for levels out of range.
 
-    Example:
-    >>> rows = keras_mixup.ordinal_rows(grades, num_levels=5)
+    Examples:
+        >>> rows = keras_mixup.ordinal_rows(grades, num_levels=5)
     """
     arguments.check_count("num_levels", num_levels, least=2)
     levels = tf.convert_to_tensor(levels)

@@ -53,9 +53,9 @@ def as_dataset(batches: Any) -> tf.data.Dataset:
     Raises:
         ValueError: for anything else, and for batches that are no arrays.
 
-    Example:
-    >>> dataset = keras_mixup.as_dataset(my_py_dataset).apply(mixup)
-    >>> model.fit(dataset, epochs=10)
+    Examples:
+        >>> dataset = keras_mixup.as_dataset(my_py_dataset).apply(mixup)
+        >>> model.fit(dataset, epochs=10)
     """
     if isinstance(batches, tf.data.Dataset):
         return batches

@@ -44,9 +44,9 @@ class RandomChoice(Policy):
     Raises:
         ValueError: for policies that do not agree, and for other probabilities.
 
-    Example:
-    >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
-    >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
+    Examples:
+        >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
+        >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
     """
 
     without = tuple(set(inspect.signature(Settings).parameters) - {"per", "seed"})

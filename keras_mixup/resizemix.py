@@ -41,8 +41,8 @@ class ResizeMix(BoxPolicy):
     Call arguments:
         As in `CutMix`.
 
-    Example:
-    >>> ds = ds.batch(128).apply(keras_mixup.ResizeMix(num_classes=10))
+    Examples:
+        >>> ds = ds.batch(128).apply(keras_mixup.ResizeMix(num_classes=10))
     """
 
     without = ("quantities", "alpha", "keep_larger", "beta")

@@ -50,8 +50,8 @@ def sample_lambda(
         ValueError: if alpha is negative or not finite, and for a shape, seed, step or
             replica that is no integer.
 
-    Example:
-    >>> lam = keras_mixup.sample_lambda(0.2, (128,), seed=7, step=3)
+    Examples:
+        >>> lam = keras_mixup.sample_lambda(0.2, (128,), seed=7, step=3)
     """
     return sample_weights(alpha, shape, 2, seed, step, replica)[..., 0]
 

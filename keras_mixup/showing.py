@@ -39,8 +39,8 @@ def show(
         ImportError: where Matplotlib is not installed.
         ValueError: for a batch of another form.
 
-    Example:
-    >>> keras_mixup.show(next(iter(dataset.apply(mixup))), labels=["cat", "dog"])
+    Examples:
+        >>> keras_mixup.show(next(iter(dataset.apply(mixup))), labels=["cat", "dog"])
     """
     try:
         from matplotlib import pyplot

@@ -90,8 +90,8 @@ def similar_targets(
         ValueError: for targets that are not finite, of unequal shapes, or, with
             "auto", all the same, and for another bandwidth, kernel or period.
 
-    Example:
-    >>> table = keras_mixup.neighbors.similar_targets(y_train, bandwidth=1.75)
+    Examples:
+        >>> table = keras_mixup.neighbors.similar_targets(y_train, bandwidth=1.75)
     """
     arguments.check_bandwidth(bandwidth)
     arguments.check_choice("kernel", kernel, similarity.KERNELS)

@@ -51,8 +51,8 @@ def reference_bandwidth(
     Raises:
         ValueError: for another rank or dtype, or another period.
 
-    Example:
-    >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
+    Examples:
+        >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
     """
     arguments.check_period(period)
     return _reference(as_rows(targets), period).numpy().tolist()

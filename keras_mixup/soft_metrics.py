@@ -115,9 +115,9 @@ class SoftTargets(keras.metrics.Metric):
         tf.errors.InvalidArgumentError: for labels outside of [0, 1] (XLA and the
             other backends of Keras leave this check out).
 
-    Example:
-    >>> auc = keras_mixup.metrics.SoftTargets(keras.metrics.AUC())
-    >>> network.compile("adam", "binary_crossentropy", metrics=[auc])
+    Examples:
+        >>> auc = keras_mixup.metrics.SoftTargets(keras.metrics.AUC())
+        >>> network.compile("adam", "binary_crossentropy", metrics=[auc])
     """
 
     def __init__(self, metric: keras.Metric) -> None:

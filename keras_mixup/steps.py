@@ -66,9 +66,9 @@ def count_steps(dataset: tf.data.Dataset, first_step: int = 0) -> tf.data.Datase
     Raises:
         ValueError: where it is called in a graph, or for another first step.
 
-    Example:
-    >>> numbered = dataset.batch(128).apply(keras_mixup.count_steps)
-    >>> mixed = numbered.map(mixup.at_step, num_parallel_calls=tf.data.AUTOTUNE)
+    Examples:
+        >>> numbered = dataset.batch(128).apply(keras_mixup.count_steps)
+        >>> mixed = numbered.map(mixup.at_step, num_parallel_calls=tf.data.AUTOTUNE)
     """
     if tf.inside_function():
         raise ValueError(

@@ -156,10 +156,10 @@ def adversarial_errors(
     References:
         Zhang et al. (2018), Table 3.
 
-    Example:
-    >>> attack = functools.partial(i_fgsm, epsilon=4.0)
-    >>> white = adversarial_errors(model, batches, attack)
-    >>> black = adversarial_errors(model, batches, attack, source=another)
+    Examples:
+        >>> attack = functools.partial(i_fgsm, epsilon=4.0)
+        >>> white = adversarial_errors(model, batches, attack)
+        >>> black = adversarial_errors(model, batches, attack, source=another)
     """
     arguments.check_backend("evaluation.adversarial_errors")
     check_ks(ks)

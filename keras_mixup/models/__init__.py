@@ -56,8 +56,8 @@ def build(name: str, **arguments: Any) -> keras.Model:
     Raises:
         ValueError: for an unknown name, with the names that exist.
 
-    Example:
-    >>> keras_mixup.models.build("mlp", input_shape=(8,), num_classes=3)
+    Examples:
+        >>> keras_mixup.models.build("mlp", input_shape=(8,), num_classes=3)
     """
     if name not in _BUILDERS:
         raise ValueError(

@@ -141,10 +141,10 @@ class CountEpochs(keras.callbacks.Callback):
         ValueError: for a dataset that counts nothing; in `fit`, for another dataset
             than `fit` reads.
 
-    Example:
-    >>> mixed = dataset.batch(128).apply(mixup)
-    >>> counting = keras_mixup.CountEpochs(mixed)
-    >>> model.fit(mixed, initial_epoch=5, epochs=10, callbacks=[counting])
+    Examples:
+        >>> mixed = dataset.batch(128).apply(mixup)
+        >>> counting = keras_mixup.CountEpochs(mixed)
+        >>> model.fit(mixed, initial_epoch=5, epochs=10, callbacks=[counting])
     """
 
     def __init__(self, dataset: tf.data.Dataset) -> None:

@@ -101,10 +101,10 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019); Pinto et al.
         (2022), "RegMixup".
 
-    Example:
-    >>> model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(alpha=1.0))
-    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> model.fit(x, y)
+    Examples:
+        >>> model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(alpha=1.0))
+        >>> model.compile("sgd", "sparse_categorical_crossentropy")
+        >>> model.fit(x, y)
     """
 
     def __init__(

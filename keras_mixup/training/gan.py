@@ -62,11 +62,11 @@ class MixUpGAN(TwoNetworks):
     References:
         Zhang et al. (2018), section 3.7 and Figure 5; Goodfellow et al. (2014).
 
-    Example:
-    >>> gan = keras_mixup.MixUpGAN(generator, discriminator)
-    >>> gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
-    >>> gan.fit(x, batch_size=1280, epochs=10)
-    >>> examples = gan.generate(1000, seed=0)
+    Examples:
+        >>> gan = keras_mixup.MixUpGAN(generator, discriminator)
+        >>> gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+        >>> gan.fit(x, batch_size=1280, epochs=10)
+        >>> examples = gan.generate(1000, seed=0)
     """
 
     def __init__(

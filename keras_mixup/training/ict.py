@@ -72,10 +72,11 @@ class ICTModel(FewLabelsModel):
         Verma et al., "Interpolation consistency training for semi-supervised
         learning", IJCAI 2019.
 
-    Example:
-    >>> model = keras_mixup.ICTModel(network, keras_mixup.MixUp(1.0), ramp_up=10_000)
-    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
+    Examples:
+        >>> mixup = keras_mixup.MixUp(1.0)
+        >>> model = keras_mixup.ICTModel(network, mixup, ramp_up=10_000)
+        >>> model.compile("sgd", "sparse_categorical_crossentropy")
+        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
     unlabeled_name = "consistency_loss"

@@ -90,12 +90,13 @@ class MixMatchModel(FewLabelsModel):
         Berthelot et al., "MixMatch: a holistic approach to semi-supervised learning",
         NeurIPS 2019.
 
-    Example:
-    >>> mixup = keras_mixup.MixUp(0.75, per="example", keep_larger=True)
-    >>> flip = keras.layers.RandomFlip("horizontal")
-    >>> model = keras_mixup.MixMatchModel(network, mixup, augment=flip, ramp_up=16_384)
-    >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
+    Examples:
+        >>> mixup = keras_mixup.MixUp(0.75, per="example", keep_larger=True)
+        >>> flip = keras.layers.RandomFlip("horizontal")
+        >>> model = keras_mixup.MixMatchModel(
+        ...     network, mixup, augment=flip, ramp_up=16_384)
+        >>> model.compile("adam", "sparse_categorical_crossentropy")
+        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
     own_settings = ("guesses", "temperature", "unlabeled_weight", "augment", "mix")

@@ -54,9 +54,9 @@ class AlphaSchedule:
         ValueError: for a negative duration or an alpha that is no finite
             float >= 0.
 
-    Example:
-    >>> alpha = keras_mixup.AlphaSchedule(0.2, steps_per_epoch=511, warm_up=5)
-    >>> mixup = keras_mixup.MixUp(alpha)
+    Examples:
+        >>> alpha = keras_mixup.AlphaSchedule(0.2, steps_per_epoch=511, warm_up=5)
+        >>> mixup = keras_mixup.MixUp(alpha)
     """
 
     def __init__(

@@ -41,9 +41,10 @@ def labeled_and_unlabeled(
             dataset that is known to be empty, and for one whose number of batches is
             unknown.
 
-    Example:
-    >>> both = keras_mixup.labeled_and_unlabeled(labeled.batch(64), unlabeled.batch(64))
-    >>> model.fit(both, epochs=10)
+    Examples:
+        >>> both = keras_mixup.labeled_and_unlabeled(
+        ...     labeled.batch(64), unlabeled.batch(64))
+        >>> model.fit(both, epochs=10)
     """
     given = {LABELED: labeled, UNLABELED: unlabeled}
     for name, dataset in given.items():
