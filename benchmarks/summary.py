@@ -24,7 +24,7 @@ MEASURED = {
     "whole_training_bfloat16": "the same in bfloat16, compiled, as two processes",
     "neighbors": "the nearest-neighbor table, against scikit-learn",
     "similar_targets": "partners of like targets, against a matrix of all pairs",
-    "torch_regression": "C-Mixup on Airfoil by a plain loop of PyTorch: errors, no times",
+    "torch_regression": "C-Mixup on Airfoil in a loop of PyTorch: errors, no times",
     "gan": "Figure 5's loop, against eager Keras and PyTorch",
     "start": "importing the library, and `python -m experiments --help`",
     "disk": "records decoded, augmented and mixed a second",
