@@ -93,7 +93,8 @@ def check_examples(examples):
 
 def check_count(argument, value, least=1):
     """Raises unless the value is an integer >= `least`."""
-    if not isinstance(value, numbers.Integral) or value < least:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
             f"Expected an integer >= {least}. Received: {argument}={value!r}"

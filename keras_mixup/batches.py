@@ -83,11 +83,6 @@ def read_batch(batch, passthrough=(), num_classes=None, quantities=()):
             f"{kind}"
         )
     tensors = read.tensors() + list((read.boxes or {}).values())
-    if not tensors:
-        raise ValueError(
-            "Nothing to mix. Expected an entry that is not named in `passthrough`. "
-            f"Received: passthrough={list(passthrough)}"
-        )
     mixing.check_batch_sizes(tensors, names=_names(read))
     return read
 
@@ -98,7 +93,12 @@ def split_features(x, passthrough=(), quantities=()):
     `quantities` are the names of integers that are mixed too, or True for all; None
     where nothing is averaged. An x that is one tensor is called "x".
     """
-    leaves, put_back = _split(x, passthrough)
+    leaves, put_back = _split(x, passthrough, alone=("x",))
+    if not leaves:
+        raise ValueError(
+            "Nothing to mix: targets alone would be. Expected a feature that is not "
+            f"named in `passthrough`. Received: passthrough={list(passthrough)}"
+        )
     for path, leaf in leaves:
         boxes_module.refuse_in_nest(path, leaf)
         named = path or ("x",)
@@ -182,11 +182,11 @@ def _read_dict(batch, passthrough, num_classes, quantities):
     return Batch(features, leaves_only, spread, boxes, paths, rebuild, put_targets)
 
 
-def _split(nest, passthrough):
-    """(path, tensor) of each leaf that is mixed, and the way back."""
+def _split(nest, passthrough, alone=()):
+    """(path, tensor) of each mixed leaf, and the way back; `alone` names a lone one."""
     flat = keras.tree.flatten_with_path(nest)
     mixed = [
-        leaf is not None and not any(key in passthrough for key in path)
+        leaf is not None and not any(key in passthrough for key in path or alone)
         for path, leaf in flat
     ]
     leaves = [(p, _tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep]

@@ -199,7 +199,9 @@ def check_batch(policy, leaves, paths, dense=(), has_boxes=False):
         )
     if rule == UNION or policy.multi_label:
         _check_within_one(target, name)
-    elif not _holds_numbers(target):
+    elif _holds_numbers(target):
+        target_checks.check_classes(target, classes, None, name)
+    else:
         target_checks.check_one_of_n(target, None, name, "label_rule")
 
 

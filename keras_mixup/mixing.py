@@ -212,7 +212,8 @@ def check_mixable(tensor, name, is_quantity=False, averages=True):
         f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
         f"be mixed. Received: {kind}. If it is a quantity, cast it to a float or name "
         "it in MixUp(quantities=...); if it is to pass as it is, name it in "
-        "MixUp(passthrough=...)."
+        "MixUp(passthrough=...). Token ids and texts are mixed behind their "
+        "Embedding, by `mix_at`, and ids are cut by keras_mixup.CutMix."
     )
 
 

@@ -69,13 +69,13 @@ def check_targets(read, policy, dense):
                 f"num_classes={num_classes}"
             )
         elif classes is not None:
-            _check_classes(leaf, classes, policy.ignore_class, name)
+            check_classes(leaf, classes, policy.ignore_class, name)
         elif (mixing or policy.label_smoothing) and (policy.averages or not is_dense):
             raise ValueError(
                 f"Integer labels `{name}` cannot be mixed without their number of "
                 f"classes. Expected {type(policy).__name__}(num_classes=...), or "
-                "floats: one-hot rows, or 0 and 1 for one unit. Received: dtype "
-                f"{leaf.dtype.name} and num_classes={num_classes}"
+                "floats: one-hot rows, 0 and 1 for one unit, or quantities. Received: "
+                f"dtype {leaf.dtype.name} and num_classes={num_classes}"
             )
         if weight is not None and mixing and not policy.is_identity:
             _check_not_negative(weight, name)
@@ -196,7 +196,7 @@ def _check_not_negative(weight, name):
     )
 
 
-def _check_classes(labels, num_classes, ignore_class, name):
+def check_classes(labels, num_classes, ignore_class, name):
     """Fails, where the graph runs, on a label outside `[0, num_classes)`."""
     wide = tf.cast(labels, tf.int64)
     inside = (wide >= 0) & (wide < num_classes)
@@ -206,7 +206,7 @@ def _check_classes(labels, num_classes, ignore_class, name):
         tf.reduce_all(inside),
         [
             f"Invalid value received for `{name}`. Expected integer labels in "
-            f"[0, {num_classes}). Received:",
+            f"[0, {num_classes}), or void ones named by `ignore_class`. Received:",
             tf.boolean_mask(wide, ~inside),
         ],
         summarize=5,

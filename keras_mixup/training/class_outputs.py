@@ -85,26 +85,46 @@ def check_labels(y, output, loss, of):
         )
 
 
-def rows_of(y, classes):
-    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot.
+def are_rows(y):
+    """Whether labels are rows of probabilities, and no class numbers."""
+    return y.shape.rank == 2 and y.shape[-1] != 1
 
-    A class number out of range fails where the step runs. XLA cannot fail: its row is
-    NaN there, as in the losses of Keras.
+
+def checked_numbers(y, classes):
+    """The labels, which fail where the step runs if a class number is out of range.
+
+    XLA cannot fail: the losses of Keras are NaN there.
     """
     y = tf.convert_to_tensor(y)
-    if y.shape.rank == 2 and y.shape[-1] != 1:
-        return tf.cast(y, tf.float32)
-    numbers = tf.cast(tf.reshape(y, [-1]), tf.int64)
+    if are_rows(y):
+        return y
+    numbers = tf.cast(y, tf.int64)
     inside = (numbers >= 0) & (numbers < classes)
-    tf.debugging.Assert(
+    check = tf.debugging.Assert(
         tf.reduce_all(inside),
         [
             f"Invalid labels. Expected class numbers in [0, {classes}), as the network "
-            "has classes. Received:",
+            "has classes; examples without a label belong in the unlabeled dataset. "
+            "Received:",
             numbers,
         ],
         summarize=12,
     )
+    # A loss that fails by itself would else be the first to say so.
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(y)
+
+
+def rows_of(y, classes):
+    """Labels as float32 rows `(batch, classes)`: class numbers become one-hot.
+
+    The row of a class number out of range is NaN in XLA, as in the losses of Keras.
+    """
+    y = checked_numbers(y, classes)
+    if are_rows(y):
+        return tf.cast(y, tf.float32)
+    numbers = tf.cast(tf.reshape(y, [-1]), tf.int64)
+    inside = (numbers >= 0) & (numbers < classes)
     rows = tf.one_hot(numbers, classes)
     return tf.where(inside[:, tf.newaxis], rows, float("nan"))
 

@@ -136,8 +136,7 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         model_checks.check_network(network, names, self._cut_names)
         # Out of Keras's tracking: the segments hold the network's own weights.
         object.__setattr__(self, "_segments", cuts.cut(network, self._cut_names))
-        if cuts.INPUT in names:
-            mixed_inputs.check_input_dtype(network, mixup)
+        mixed_inputs.check_input_dtype(network, mixup, names)
         self.seed = drawn_seeds.seed_of(mixup)
         self.step = counting.new_counter(self)
         # No part of the model: not saved, and read once by a callback.
@@ -154,6 +153,7 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         """Builds the network for inputs of that shape."""
         if not self.network.built:
             self.network(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
+            mixed_inputs.check_input_dtype(self.network, self.mixup, self.mix_at)
         self.built = True
 
     def compile(

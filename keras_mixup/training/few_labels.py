@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -132,11 +133,15 @@ class FewLabelsModel(drawn_seeds.KeepsSeed, SeveralWorkers, AveragedModel):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`, on a dataset of `keras_mixup.labeled_and_unlabeled`."""
         spec: Any = getattr(x, "element_spec", None)
-        unlabeled_data.check_both(spec, type(self).__name__)
-        few_labels_checks.refuse_class_weight(kwargs, type(self).__name__)
-        unlabeled_data.refuse_both(kwargs.get("validation_data"), type(self).__name__)
+        name = type(self).__name__
+        bound = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
+        given = bound.arguments
+        unlabeled_data.check_both(spec, name)
+        few_labels_checks.refuse_class_weight(given.get("class_weight"), name)
+        unlabeled_data.refuse_both(given.get("validation_data"), name)
         with self.distribute_strategy.scope():
             keras_private.build_for_batch(self, spec[unlabeled_data.LABELED])
+        few_labels_checks.check_inputs(self.network, name)
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -7,8 +7,9 @@ import numbers
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, mixing, sampling
+from keras_mixup import keras_private, layers, mixing, sampling
 from keras_mixup.mixup import MixUp
+from keras_mixup.training import mixed_inputs
 
 # What a policy may not say where some examples have no label.
 _OF_LABELS = {
@@ -48,15 +49,20 @@ def check_policy(mixup, of):
 
 
 def check_inputs(network, of):
-    """Raises for a network of integers, such as token ids, in which nothing mixes."""
-    for one in getattr(keras_private.functional_of(network), "inputs", None) or ():
-        if keras.backend.is_int_dtype(one.dtype):
+    """Raises for inputs that cannot be mixed, and for points inside of the network."""
+    for _, tensor, reason in mixed_inputs.inputs_of_whole_numbers(network):
+        raise ValueError(
+            f"The network's input `{tensor.name}` {reason} cannot hold a mixed "
+            f"example. {of} mixes inputs alone. Expected a float input, as in "
+            'keras.Input(shape, dtype="float32") (it takes uint8 images as well). '
+            "Token ids and categories are embedded or made one-hot in the datasets"
+        )
+    for layer in keras_private.all_layers(network):
+        if isinstance(layer, layers.MixFeatures):
             raise ValueError(
-                f"The network's input `{one.name}` is of dtype {one.dtype}, which "
-                f"cannot hold a mixed example. {of} mixes inputs alone. Expected a "
-                'float input, as in keras.Input(shape, dtype="float32") (it takes '
-                "uint8 images as well). Token ids and categories are embedded or made "
-                "one-hot in the datasets"
+                f"The network has the mixing point `{layer.name}`, at which nothing "
+                f"would be mixed: {of} mixes inputs alone. Expected a network without "
+                f"keras_mixup.layers.MixFeatures. Received: network={network!r}"
             )
 
 
@@ -82,7 +88,8 @@ def check_steps(argument, value):
 
 def check_temperature(temperature):
     """Raises unless it is a finite number > 0."""
-    if not isinstance(temperature, numbers.Real) or not 0 < temperature < math.inf:
+    number = isinstance(temperature, numbers.Real) and temperature is not True
+    if not number or not 0 < temperature < math.inf:
         raise ValueError(
             "Invalid value received for argument `temperature`. Expected a finite "
             "number > 0: 1 leaves the guesses as they are, less sharpens them. "
@@ -132,9 +139,8 @@ def check_augmented(found, given):
     mixing.check_batch_sizes(leaves, ["the batch", "what `augment` gives"])
 
 
-def refuse_class_weight(arguments_of_fit, of):
+def refuse_class_weight(class_weight, of):
     """Raises for class weights."""
-    class_weight = arguments_of_fit.get("class_weight")
     if class_weight is not None:
         raise ValueError(
             f"{of} has no class weights. Expected sample weights in the labeled "

@@ -114,14 +114,14 @@ class ICTModel(FewLabelsModel):
         """The network on both mixed batches, against the labels and the teacher."""
         x, y, sample_weight = labeled
         mixed_targets.check_batch(y, sample_weight)
+        draw = self._draw(unlabeled, keys.fold_in(key, keys.Stream.UNLABELED), alpha)
+        target = tf.stop_gradient(self._mixed_guess(unlabeled, draw))
+        unlabeled = mixed_by(draw, unlabeled)
+        y = class_outputs.checked_numbers(y, target.shape[-1])
         draw = self._draw(x, key, alpha) if self.mix_labeled else unmixed()
         mixed = mixed_targets.mixed_batch(y, sample_weight, self.mixup, [draw])
         y, sample_weight, _ = mixed
         x = mixed_by(draw, x)
-        key = keys.fold_in(key, keys.Stream.UNLABELED)
-        draw = self._draw(unlabeled, key, alpha)
-        target = tf.stop_gradient(self._mixed_guess(unlabeled, draw))
-        unlabeled = mixed_by(draw, unlabeled)
 
         def forward():
             output = self.network(unlabeled, training=True)

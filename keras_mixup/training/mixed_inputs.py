@@ -6,26 +6,63 @@ import tensorflow as tf
 from keras_mixup import batches, keras_private, mixing_points
 from keras_mixup.training import cuts
 
+# Operations and layers that only take a part of a tensor, or shape it anew.
+_SHAPING = ("GetItem", "Reshape", "Flatten", "Cast", "Squeeze", "ExpandDims")
 
-def check_input_dtype(network, policy):
-    """Raises where Keras would cut mixed inputs back to whole numbers."""
-    if not policy.averages:
+
+def check_input_dtype(network, policy, mix_at=(cuts.INPUT,)):
+    """Raises where mixed inputs would become whole numbers again."""
+    if cuts.INPUT not in mix_at or not policy.averages:
         return
     passthrough = policy.passthrough
-    if not getattr(network, "inputs", None):
-        return  # A subclassed network says nothing of its inputs.
-    for path, tensor in keras.tree.flatten_with_path(
-        keras_private.functional_of(network).input
-    ):
-        passes = tensor.name in passthrough or any(key in passthrough for key in path)
-        if keras.backend.is_int_dtype(tensor.dtype) and not passes:
-            raise ValueError(
-                f"The network's input `{tensor.name}` is of dtype {tensor.dtype}, "
-                "which cannot hold a mixed example. Expected a float input, as in "
-                'keras.Input(shape, dtype="float32") (it takes uint8 images as well), '
-                "its name in MixUp(passthrough=...), or mix_at=[...] with a layer "
-                "behind the input."
-            )
+    for path, tensor, reason in inputs_of_whole_numbers(network):
+        if tensor.name in passthrough or any(key in passthrough for key in path):
+            continue
+        raise ValueError(
+            f"The network's input `{tensor.name}` {reason} cannot hold a mixed "
+            "example. Expected a float input, as in keras.Input(shape, "
+            'dtype="float32") (it takes uint8 images as well), its name in '
+            "MixUp(passthrough=...), or mix_at=[...] with a layer behind the input: "
+            "token ids and categories are mixed behind their Embedding."
+        )
+
+
+def inputs_of_whole_numbers(network):
+    """(path, tensor, reason) of each input that cannot hold a mixed example.
+
+    A subclassed network, or one that is not built, says nothing of its inputs.
+    """
+    graph = keras_private.functional_of(network)
+    if not getattr(graph, "inputs", None):
+        return []
+    ids = _into_embeddings(graph)
+    found = []
+    for path, tensor in keras.tree.flatten_with_path(graph.input):
+        if keras.backend.is_int_dtype(tensor.dtype):
+            found.append((path, tensor, f"is of dtype {tensor.dtype}, which"))
+        elif id(tensor) in ids:
+            found.append((path, tensor, "goes into an Embedding, which takes ids: it"))
+    return found
+
+
+def _into_embeddings(graph):
+    """The ids of the tensors of a graph that an Embedding takes, in models inside too.
+
+    What only takes a part of a tensor or shapes it anew is looked through.
+    """
+    found = set()
+    for node in reversed(keras_private.nodes_of(graph)):
+        layer, tensors = node.operation, node.input_tensors
+        inner = keras_private.functional_of(layer)
+        if isinstance(layer, keras.layers.Embedding):
+            found |= {id(one) for one in tensors}
+        elif getattr(inner, "inputs", None):
+            ids = _into_embeddings(inner)
+            pairs = zip(inner.inputs, tensors, strict=True)
+            found |= {id(one) for own, one in pairs if id(own) in ids}
+        elif type(layer).__name__ in _SHAPING and found & {*map(id, node.outputs)}:
+            found |= {id(one) for one in tensors}
+    return found
 
 
 def names_of_ends(network):
@@ -35,8 +72,13 @@ def names_of_ends(network):
 
 
 def passing(network, x, passthrough):
-    """`passthrough` for inputs x: in a list each input has its place for a name."""
+    """`passthrough` for inputs x: in a list each input has its place for a name.
+
+    A lone tensor is called "x".
+    """
     inputs = getattr(keras_private.functional_of(network), "input", None)
+    if not keras.tree.is_nested(x) and getattr(inputs, "name", None) in passthrough:
+        return (*passthrough, "x")
     if not (isinstance(x, (list, tuple)) and isinstance(inputs, (list, tuple))):
         return passthrough
     places = [i for i, one in enumerate(inputs) if one.name in passthrough]

@@ -95,7 +95,8 @@ def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
 
 def check_weight(argument, value):
     """Raises unless it is a finite number >= 0."""
-    if not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected a finite "
             f"number >= 0. Received: {argument}={value!r}"

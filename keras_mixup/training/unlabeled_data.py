@@ -105,11 +105,12 @@ def parts_of(data, of):
 
 def _check_labeled(spec):
     pair = isinstance(spec, tuple) and len(spec) in (2, 3)
-    if not pair or not isinstance(spec[1], tf.TensorSpec):
+    one = pair and isinstance(spec[1], tf.TensorSpec)
+    if not one or spec[1].shape.rank == 0:
         raise ValueError(
             "Invalid value received for argument `labeled`. Expected a dataset of "
-            "batches (x, y) or (x, y, sample_weight), with one target y. Received: "
-            f"a dataset of {_shown(spec)}"
+            "batches (x, y) or (x, y, sample_weight), with one target y: call `batch` "
+            f"on single examples. Received: a dataset of {_shown(spec)}"
         )
 
 

@@ -244,6 +244,9 @@ def own_loss(y_true, y_pred):
     return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
 
 
+# The arguments of `fit` up to `validation_data`.
+BEFORE_VALIDATION = both(), None, None, 1, 0, None, 0.0
+
 REFUSED = {
     "a pairing by labels": (
         lambda: model_of(mixup=POLICY(pairing="same_class")),
@@ -309,6 +312,10 @@ REFUSED = {
         lambda: model_of().fit(both(), class_weight={0: 2.0}),
         "has no class weights.*sample_weight",
     ),
+    "class weights by their place": (
+        lambda: model_of().fit(*BEFORE_VALIDATION, None, True, {0: 2.0}),
+        "has no class weights.*sample_weight",
+    ),
     "one unit": (
         lambda: model_of(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
         .fit(both(), verbose=0),
@@ -322,12 +329,34 @@ REFUSED = {
         lambda: model_of(linear(dtype="int32")),
         "of dtype int32, which cannot hold a mixed example.*embedded",
     ),
+    "ids that are floats": (
+        lambda: model_of(linear(keras.layers.Embedding(9, 2), keras.layers.Flatten())),
+        "goes into an Embedding, .*embedded",
+    ),
+    "ids that are floats, in a network that is not built": (
+        lambda: model_of(
+            keras.Sequential([keras.layers.Embedding(9, 2), keras.layers.Flatten()])
+        ).fit(both()),
+        "goes into an Embedding, .*embedded",
+    ),
+    "a mixing point": (
+        lambda: model_of(linear(keras_mixup.layers.MixFeatures(name="point"))),
+        "mixing point `point`, at which nothing would be mixed",
+    ),
+    "a weight that is no number": (
+        lambda: model_of(consistency=True),
+        "Expected a finite number >= 0. Received: consistency=True",
+    ),
     "weights of losses": (
         lambda: model_of(how={"loss_weights": [2.0]}),
         "Expected loss_weights=None: `consistency`",
     ),
     "unlabeled examples for validation": (
         lambda: model_of().fit(both(), validation_data=both()),
+        "evaluated on labeled examples alone",
+    ),
+    "unlabeled examples for validation by their place": (
+        lambda: model_of().fit(*BEFORE_VALIDATION, both()),
         "evaluated on labeled examples alone",
     ),
     "unlabeled examples to evaluate": (
@@ -348,3 +377,13 @@ def test_settings_stay_as_they_are():
     model = model_of()
     with pytest.raises(AttributeError, match="`consistency` of a ICTModel cannot"):
         model.consistency = 1.0
+
+
+@pytest.mark.parametrize("labels", [Y + 1, Y - 1], ids=["3 of 3", "-1"])
+def test_a_class_number_out_of_range_fails_in_a_sentence(labels):
+    labeled = tf.data.Dataset.from_tensor_slices((X, labels)).batch(4)
+    unlabeled = tf.data.Dataset.from_tensor_slices(U).batch(4)
+    given = keras_mixup.labeled_and_unlabeled(labeled, unlabeled)
+    message = r"numbers in \[0, 3\).*without a label belong in the unlabeled dataset"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model_of(how={}).fit(given, verbose=0)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_mixup
 from keras_mixup import MixUp, MixUpModel, Remix
@@ -182,3 +183,9 @@ def test_masks_that_are_pasted_are_refused():
     model.compile("sgd", by_hand.sparse_loss(), **by_hand.EAGER)
     with pytest.raises(ValueError, match="position by position"):
         model.train_on_batch(images, masks)
+
+
+def test_class_numbers_without_a_count_fail_in_a_sentence():
+    short = MixUp(1.0, seed=1, label_rule=Remix([90, 30]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"labels in \[0, 2\)"):
+        logs_of(short, by_hand.sparse_loss(), Y)

@@ -99,7 +99,7 @@ WRONG = {
     ),
     "no batches": (
         lambda: (dataset(X, Y).unbatch(), dataset(X).unbatch()),
-        "known|shapes",
+        "call `batch` on single examples",
     ),
     "an unknown length": (
         lambda: (dataset(X, Y), dataset(X).filter(lambda x: True)),

@@ -153,5 +153,53 @@ def test_an_input_of_integers_is_refused_unless_it_passes(dtype, form):
     mixed_inputs.check_input_dtype(network, keras_mixup.CutMix())
 
 
+def embedding_of(tensor):
+    return keras.layers.Flatten()(keras.layers.Embedding(9, 2)(tensor))
+
+
+# How ids that are floats reach an Embedding.
+OF_IDS = {
+    "at once": embedding_of,
+    "as columns": lambda one: embedding_of(one[:, 1:]),
+    "in a model inside": lambda one: keras.Sequential(
+        [keras.Input((3,)), keras.layers.Embedding(9, 2), keras.layers.Flatten()]
+    )(one),
+}
+
+
+@pytest.mark.parametrize("way", OF_IDS)
+def test_ids_that_are_floats_are_no_inputs_to_mix(way):
+    ids = keras.Input((3,), name="ids")
+    network = keras.Model(ids, keras.layers.Dense(3, name="last")(OF_IDS[way](ids)))
+    with pytest.raises(ValueError, match="`ids` goes into an Embedding.*mix_at"):
+        keras_mixup.MixUpModel(network, keras_mixup.MixUp())
+    mixed_inputs.check_input_dtype(network, keras_mixup.CutMix())
+    mixed_inputs.check_input_dtype(network, keras_mixup.MixUp(passthrough="ids"))
+    mixed_inputs.check_input_dtype(network, keras_mixup.MixUp(), ["last"])
+
+
+def test_numbers_that_become_places_of_an_embedding_are_mixed():
+    number = keras.Input((1,))
+    place = keras.layers.Discretization(bin_boundaries=[0.0, 1.0])(number)
+    network = keras.Model(number, keras.layers.Dense(1)(embedding_of(place)))
+    mixed_inputs.check_input_dtype(network, keras_mixup.MixUp())
+
+
+def test_ids_are_found_where_a_network_is_built_by_its_first_batch():
+    layers = [keras.layers.Embedding(9, 2), keras.layers.Flatten()]
+    network = keras.Sequential([*layers, keras.layers.Dense(1)])
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp())
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="goes into an Embedding"):
+        model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0)
+
+
+def test_targets_are_not_mixed_where_all_inputs_pass():
+    network = network_of(keras.Input((3,), name="a"))
+    for name in ("x", "a"):
+        with pytest.raises(ValueError, match="targets alone.*passthrough=.*'x'"):
+            mixed(network, X, passthrough=name)
+
+
 def test_a_subclassed_network_says_nothing_of_its_inputs():
     mixed_inputs.check_input_dtype(keras.layers.Dense(1), keras_mixup.MixUp())

@@ -261,6 +261,14 @@ REFUSED = {
         lambda: model_of(temperature=0),
         "`temperature`. Expected a finite number > 0",
     ),
+    "a temperature that is no number": (
+        lambda: model_of(temperature=True),
+        "`temperature`. Expected a finite number > 0",
+    ),
+    "guesses that are no number": (
+        lambda: model_of(guesses=True),
+        "`guesses`. Expected an integer >= 1. Received: guesses=True",
+    ),
     "no guess": (lambda: model_of(guesses=0), "`guesses`. Expected an integer >= 1"),
     "another mix": (lambda: model_of(mix="both"), "`mix`"),
     "an augmentation that is none": (
