@@ -7,7 +7,7 @@ import numbers
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, mixing, sampling
+from keras_mixup import class_probability, keras_private, mixing, sampling
 from keras_mixup.mixup import MixUp
 
 # What a policy may not say where some examples have no label.
@@ -38,6 +38,7 @@ def check_policy(mixup, of):
             "Unlabeled examples have no label to be paired by. Expected a pairing of "
             f"{pairings}. Received: pairing={mixup.pairing!r}"
         )
+    class_probability.without_labels(mixup)
     for name, expected in _OF_LABELS.items():
         found = getattr(mixup, name)
         if found != expected:
