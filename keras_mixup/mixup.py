@@ -14,6 +14,10 @@ class MixUp(Policy):
     it to `MixUpModel`, whose train step follows it. Its settings stay as they are
     given.
 
+    Example:
+    >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
+    >>> ds = ds.batch(128).apply(mixup)
+
     Args:
         alpha: Float >= 0; or a schedule of the step (any serializable callable,
             such as `keras_mixup.AlphaSchedule`); or a `keras.Variable` or
@@ -107,8 +111,4 @@ class MixUp(Policy):
     Raises:
         ValueError: for arguments or batches that cannot be mixed. A label out
             of range raises `tf.errors.InvalidArgumentError` at its batch.
-
-    Example:
-    >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
-    >>> ds = ds.batch(128).apply(mixup)
     """

@@ -28,6 +28,10 @@ class RandomChoice(Policy):
     Many image recipes switch between mixup and CutMix so (timm's `switch_prob`). Where
     one of the policies averages, features become floats in any case.
 
+    Example:
+    >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
+    >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
+
     Args:
         policies: List of policies that agree in `examples`, `targets`, `num_classes`,
             `label_smoothing`, `passthrough`, `ignore_class`, `multi_label`,
@@ -43,10 +47,6 @@ class RandomChoice(Policy):
 
     Raises:
         ValueError: for policies that do not agree, and for other probabilities.
-
-    Example:
-    >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
-    >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
     """
 
     without = tuple(set(inspect.signature(Settings).parameters) - {"per", "seed"})

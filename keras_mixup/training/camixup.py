@@ -32,6 +32,12 @@ class CAMixUp(keras.callbacks.Callback):
     So no state is to be saved: training that goes on after a stop between two epochs
     mixes the same classes. It costs a pass over the validation data an epoch.
 
+    Example:
+    >>> camixup = keras_mixup.CAMixUp((x_val, y_val), num_classes=10)
+    >>> mixup = keras_mixup.MixUp(1.0, per="example", probability=camixup.probability)
+    >>> model = keras_mixup.MixUpModel(network, mixup)
+    >>> model.fit(x, y, callbacks=[camixup])
+
     Args:
         validation_data: `(x, y)` of arrays, or a `tf.data.Dataset` of such batches,
             with examples of each class that are not trained on. y has class numbers or
@@ -47,12 +53,6 @@ class CAMixUp(keras.callbacks.Callback):
     References:
         Wen et al., "Combining ensembles and data augmentation can harm your
         calibration", ICLR 2021, section 4.
-
-    Example:
-    >>> camixup = keras_mixup.CAMixUp((x_val, y_val), num_classes=10)
-    >>> mixup = keras_mixup.MixUp(1.0, per="example", probability=camixup.probability)
-    >>> model = keras_mixup.MixUpModel(network, mixup)
-    >>> model.fit(x, y, callbacks=[camixup])
     """
 
     def __init__(

@@ -39,6 +39,11 @@ class ICTModel(FewLabelsModel):
     unlabeled batches have draws of their own, which follow from (seed, step, replica).
     A policy with `per="batch"` has one lam a batch, as the authors' program.
 
+    Example:
+    >>> model = keras_mixup.ICTModel(network, keras_mixup.MixUp(1.0), ramp_up=10_000)
+    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
+
     **Batch norm.** As in the authors' program the average is of what is trained alone:
     the teacher runs in training mode on the clean unlabeled batch, is normalized by
     that batch, and keeps statistics of its own. The network's statistics are of mixed
@@ -71,11 +76,6 @@ class ICTModel(FewLabelsModel):
     References:
         Verma et al., "Interpolation consistency training for semi-supervised
         learning", IJCAI 2019.
-
-    Example:
-    >>> model = keras_mixup.ICTModel(network, keras_mixup.MixUp(1.0), ramp_up=10_000)
-    >>> model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
     unlabeled_name = "consistency_loss"
