@@ -175,7 +175,7 @@ class Settings:
         shown = []
         for name, argument in self._arguments().items():
             value = getattr(self, name)
-            if not shown or _compared(value) != argument.default:
+            if not shown or _compared(value) != _compared(argument.default):
                 shown.append(f"{name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -253,7 +253,8 @@ def _compared(value):
         return id(value), "variable"
     if hasattr(value, "get_config"):
         return type(value), value.get_config()
-    return value
+    # JSON makes lists of tuples.
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _names(given):
