@@ -17,6 +17,7 @@ from keras_mixup.sampling import sample_lambda, sample_partner, sample_weights
 from keras_mixup.showing import show
 from keras_mixup.steps import Step, count_steps
 from keras_mixup.training.callbacks import CountEpochs, MixUpSummary
+from keras_mixup.training.camixup import CAMixUp
 from keras_mixup.training.classifier import MixUpModel
 from keras_mixup.training.gan import MixUpGAN
 from keras_mixup.training.ict import ICTModel
@@ -27,6 +28,7 @@ from keras_mixup.version import __version__
 
 __all__ = [
     "AlphaSchedule",
+    "CAMixUp",
     "CountEpochs",
     "CutMix",
     "FMix",

@@ -52,22 +52,6 @@ def check_backend(what, instead=""):
         )
 
 
-def is_variable(value):
-    """Whether it is a variable of Keras or of TensorFlow."""
-    return isinstance(value, (keras.Variable, tf.Variable))
-
-
-def check_variable(alpha):
-    """Raises for a variable whose later values a pipeline would not see."""
-    other = keras.backend.backend() != "tensorflow"
-    if other and isinstance(alpha, keras.Variable):
-        raise ValueError(
-            "Invalid value received for argument `alpha`. Expected a tf.Variable: on "
-            f"the {keras.backend.backend()} backend a pipeline would keep the value "
-            "that a keras.Variable had at first. Received: a keras.Variable"
-        )
-
-
 def assert_alpha(alpha):
     """Fails, where the graph runs, unless alpha is a finite float >= 0."""
     alpha = tf.cast(alpha, tf.float64)
@@ -177,13 +161,17 @@ def check_quantities(quantities):
         )
 
 
-def check_pairing_target(pairing_target, pairing, bandwidth="auto"):
-    """Raises where a target is named that the pairing does not look at."""
+def check_pairing_target(pairing_target, pairing, bandwidth="auto", by_class=False):
+    """Raises where a target is named that nothing looks at.
+
+    `by_class` says that a probability of mixing does.
+    """
     if pairing_target is None:
         return
-    if pairing not in ("same_class", "similar_target"):
+    if pairing not in ("same_class", "similar_target") and not by_class:
         raise ValueError(
-            'Only pairing="same_class" and "similar_target" go by a target. '
+            'Only pairing="same_class" and "similar_target", and a probability for '
+            "each class, go by a target. "
             f"Expected pairing_target=None. Received: pairing_target="
             f"{pairing_target!r}, pairing={pairing!r}"
         )

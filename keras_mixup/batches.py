@@ -267,8 +267,10 @@ def check_several(read):
     if steps.inside_dataset() and read.tensors()[0].shape[0] == 1:
         raise ValueError(
             "A batch of one example has no partner in it. Expected batches of two or "
-            "more, or two batches that are mixed: `mixup.between(batch, other, "
-            "step=step)`. Received: batches of one"
+            "more, or each batch with the one before it, `pairs = ones.scan(first, "
+            "lambda before, batch: (batch, (batch, before)))`, mixed by "
+            "`mixup.between(batch, before, step=step)` (docs/partners.md). Received: "
+            "batches of one"
         )
 
 

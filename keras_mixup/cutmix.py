@@ -22,6 +22,10 @@ class CutMix(BoxPolicy):
     `MixUp` is: `dataset.apply(cutmix)`, `MixUpModel(network, cutmix)`, also at hidden
     layers.
 
+    Examples:
+        >>> cutmix = keras_mixup.CutMix(alpha=1.0, num_classes=10)
+        >>> ds = ds.batch(128).apply(cutmix)
+
     Args:
         alpha: As in `MixUp`; the paper takes 1.
         min_max: Two numbers (a, b) in (0, 1]: the sides are uniform in that range, as
@@ -48,10 +52,6 @@ class CutMix(BoxPolicy):
         ValueError: for arguments, features without positions, and targets that are
             neither shared nor dense.
         tf.errors.InvalidArgumentError: at a batch, for targets that are quantities.
-
-    Examples:
-        >>> cutmix = keras_mixup.CutMix(alpha=1.0, num_classes=10)
-        >>> ds = ds.batch(128).apply(cutmix)
     """
 
     def __init__(

@@ -82,7 +82,8 @@ def draw(
         alpha: Float >= 0 or a scalar tensor.
         per: "batch" or "example", the unit of weights and probability.
         examples: How many examples are mixed.
-        probability: Probability that a unit is mixed at all.
+        probability: Probability that a unit is mixed at all: a number, or a tensor of
+            one an example, in which NaN makes weights NaN.
         pairing: As in `sample_partner`, or None for no partners.
         labels: Labels, for pairing "same_class", or rows of targets in units of the
             bandwidth, for "similar_target".
@@ -97,9 +98,13 @@ def draw(
     weights = sampling.weights_of(key, alpha, shape, examples, beta)
     if keep_larger:
         weights = tf.sort(weights, direction="DESCENDING")
-    if probability < 1:
+    of_examples = tf.is_tensor(probability)
+    if of_examples or probability < 1:
         apply = sampling.apply_of(key, probability, shape)[..., tf.newaxis]
         weights = tf.where(apply, weights, tf.one_hot(0, examples))
+    if of_examples:
+        unknown = tf.math.is_nan(probability)[..., tf.newaxis]
+        weights = tf.where(unknown, math.nan, weights)
     partners = []
     if pairing is not None:
         partners = sampling.partners_of(

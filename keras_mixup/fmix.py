@@ -19,6 +19,9 @@ class FMix(MaskPolicy):
     is least, with the share 1 - lam of all positions, `lam ~ Beta(alpha, alpha)`. It
     has one to three axes.
 
+    Examples:
+        >>> ds = ds.batch(128).apply(keras_mixup.FMix(num_classes=10))
+
     Args:
         alpha: As in `MixUp`; the paper takes 1.
         decay: Float > 0; the paper takes 3. A larger one gives smoother regions.
@@ -34,9 +37,6 @@ class FMix(MaskPolicy):
 
     Call arguments:
         As in `CutMix`, without bounding boxes: a region of any form has no corners.
-
-    Examples:
-        >>> ds = ds.batch(128).apply(keras_mixup.FMix(num_classes=10))
     """
 
     def __init__(

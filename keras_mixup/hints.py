@@ -46,6 +46,7 @@ Figure = Any
 Alpha = float | Array | Callable[[Any], Any]
 Bandwidth = float | Sequence[float] | Array | Literal["auto"]
 Names = str | Sequence[str]
+Probability = float | Sequence[float] | Array
 Path = str | PathLike[str]
 Shape = Sequence[int | None]
 Sizes = int | Sequence[Any] | Array
@@ -83,7 +84,7 @@ class _Mixing(TypedDict, total=False):
     targets: Targets
     num_classes: NumClasses | None
     label_smoothing: float
-    probability: float
+    probability: Probability
     passthrough: Names
     ignore_class: int | None
     jit_compile: bool

@@ -104,7 +104,7 @@ class _PolicyLayer(keras.layers.Layer):
         }
         super().__init__(autocast=False, **of_layer)
         own = {"per": "example", "dtype": self.compute_dtype}
-        self.policy = self.policy_class(**{**own, **settings})
+        self.policy = self._policy_class(**{**own, **settings})
         self.data_format = data_format
 
     @property
@@ -112,13 +112,13 @@ class _PolicyLayer(keras.layers.Layer):
         return f"layers.{type(self).__name__}"
 
     def __setattr__(self, name, value):
-        if name in inspect.signature(self.policy_class).parameters:
+        if name in inspect.signature(self._policy_class).parameters:
             raise AttributeError(settings.cannot_change(self._title, name))
         super().__setattr__(name, value)
 
     def __getattr__(self, name):
         # The settings, under the names that they have in `keras.layers.MixUp`.
-        if name in inspect.signature(self.policy_class).parameters:
+        if name in inspect.signature(self._policy_class).parameters:
             return getattr(self.policy, name)
         raise AttributeError(f"{self._title} has no attribute `{name}`.")
 
@@ -152,9 +152,9 @@ class _PolicyLayer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        names = set(inspect.signature(cls.policy_class).parameters) - {"dtype"}
+        names = set(inspect.signature(cls._policy_class).parameters) - {"dtype"}
         own = {name: value for name, value in config.items() if name in names}
-        policy = cls.policy_class.from_config(own)
+        policy = cls._policy_class.from_config(own)
         made = {"alpha": policy.alpha, "label_rule": policy.label_rule}
         return cls(**{**config, **made})
 
@@ -193,7 +193,7 @@ class MixUp(_PolicyLayer):
         >>> ds = ds.batch(64).apply(keras_mixup.layers.MixUp(alpha=0.2))
     """
 
-    policy_class = mixup.MixUp
+    _policy_class = mixup.MixUp
 
     def __init__(
         self,
@@ -237,7 +237,7 @@ class CutMix(_PolicyLayer):
         >>> ds = ds.batch(64).apply(keras_mixup.layers.CutMix(num_classes=10))
     """
 
-    policy_class = cutmix.CutMix
+    _policy_class = cutmix.CutMix
 
     def __init__(
         self,

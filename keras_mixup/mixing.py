@@ -208,12 +208,16 @@ def check_mixable(tensor, name, is_quantity=False, averages=True):
             f"or booleans, which can be cut. Received: {kind}. If it is to pass as it "
             "is, name it in `passthrough`."
         )
+    instead = "If it is a quantity, cast it to a float or name it in "
+    instead += "MixUp(quantities=...); if"
+    if kind == "dtype bool":
+        instead = "A mask of positions is mixed behind a layer of the network that "
+        instead += "gives it to Keras (docs/hidden_layers.md). If"
     raise ValueError(
-        f"Invalid dtype received for `{name}`. Expected floats or uint8, which can "
-        f"be mixed. Received: {kind}. If it is a quantity, cast it to a float or name "
-        "it in MixUp(quantities=...); if it is to pass as it is, name it in "
-        "MixUp(passthrough=...). Token ids and texts are mixed behind their "
-        "Embedding, by `mix_at`, and ids are cut by keras_mixup.CutMix."
+        f"Invalid dtype received for `{name}`. Expected floats or uint8, which can be "
+        f"mixed. Received: {kind}. {instead} it is to pass as it is, name it in "
+        "MixUp(passthrough=...). Token ids and texts are mixed behind their Embedding, "
+        "by `mix_at`, and ids are cut by keras_mixup.CutMix."
     )
 
 

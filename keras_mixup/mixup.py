@@ -14,6 +14,10 @@ class MixUp(Policy):
     it to `MixUpModel`, whose train step follows it. Its settings stay as they are
     given.
 
+    Examples:
+        >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
+        >>> ds = ds.batch(128).apply(mixup)
+
     Args:
         alpha: Float >= 0; or a schedule of the step (any serializable callable,
             such as `keras_mixup.AlphaSchedule`); or a `keras.Variable` or
@@ -33,7 +37,9 @@ class MixUp(Policy):
         label_smoothing: Float in [0, 1): `(1 - s) y + s / classes`, applied to
             one-hot targets: all, or those that a dict or list of `num_classes` names.
         probability: Probability that mixing happens, drawn per batch or per
-            example as `per` says.
+            example as `per` says. With `per="example"` it may be one for each class, a
+            sequence or a variable to assign to (see `CAMixUp`): example i is mixed with
+            that of its class, and is itself otherwise, whoever its partner is.
         passthrough: Name or names of entries of x or y that pass as they are; in
             `MixUpModel`, which has a loss for each target, of x alone.
         seed: Integer, for draws that depend on (seed, step, replica) alone:
@@ -45,8 +51,8 @@ class MixUp(Policy):
             graph. A batch of a new shape compiles anew (one to two seconds).
         multi_label: Whether rows are of independent labels, each 0 or 1: they are
             smoothed as `(1 - s) y + s / 2`. A dict or list for several targets.
-        pairing_target: Name of the target that `"same_class"` or `"similar_target"`
-            goes by, of several.
+        pairing_target: Name of the target, of several, that `"same_class"`,
+            `"similar_target"` or a probability for each class goes by.
         quantities: Name or names of integers in x that are amounts (uint16 images,
             counts) and are mixed as float32, or True for all; a lone x is `"x"`.
         keep_larger: Whether each example keeps the larger share, `max(lam, 1 - lam)`.
@@ -105,8 +111,4 @@ class MixUp(Policy):
     Raises:
         ValueError: for arguments or batches that cannot be mixed. A label out
             of range raises `tf.errors.InvalidArgumentError` at its batch.
-
-    Examples:
-        >>> mixup = keras_mixup.MixUp(alpha=1.0, num_classes=10)
-        >>> ds = ds.batch(128).apply(mixup)
     """

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_mixup import (
     arguments,
     boxes,
+    class_probability,
     combining,
     draws,
     getter_batches,
@@ -92,25 +93,26 @@ class Policy(Settings):
             step = self._own_step()
         return self._mixed(batch, other, step, replica, details)
 
-    def draw(self, batch_size, key, alpha, labels=None, with_partners=True):
-        """Weights and partners for one batch, by this policy.
+    def draw(self, batch_size, key, alpha, given=None, with_partners=True):
+        """Weights and partners for one batch, by this policy and what `goes_by` gives.
 
         Where nothing can be mixed there is no partner at all: one of weight 0
         would turn an infinity into NaN.
         """
         if self.is_identity:
             return draws.Draw([tf.ones(() if self.per == "batch" else batch_size)], [])
-        return self.draw_all(batch_size, key, alpha, labels, with_partners)
+        return self.draw_all(batch_size, key, alpha, given, with_partners)
 
-    def draw_all(self, batch_size, key, alpha, labels=None, with_partners=True):
+    def draw_all(self, batch_size, key, alpha, given=None, with_partners=True):
         """Weights and partners for one batch, also where each partner weighs 0."""
+        labels, probability = given or class_probability.without_labels(self)
         return draws.draw(
             batch_size,
             key,
             alpha=alpha,
             per=self.per,
             examples=self.examples,
-            probability=self.probability,
+            probability=probability,
             pairing=self.pairing if with_partners else None,
             labels=labels,
             keep_larger=self.keep_larger,
@@ -194,6 +196,11 @@ class Policy(Settings):
             )
         return None
 
+    def goes_by(self, leaves, paths):
+        """What a draw goes by besides its key: labels of the pairing, a probability."""
+        labels = self.pairing_labels(leaves, paths)
+        return labels, class_probability.of_examples(self, leaves, paths)
+
     def smoothing_of(self, path):
         """The label smoothing of one target: none where `num_classes` leaves it out."""
         named = isinstance(self.num_classes, (Mapping, tuple, list))
@@ -261,8 +268,8 @@ class Policy(Settings):
     def _compute(self, parts, key, alpha, paths, dense):
         first = parts[0]
         size = mixing.batch_size_of(keras.tree.flatten(first)[0])
-        labels = self.pairing_labels(first["targets"], paths)
-        draw = self.draw(size, key, alpha, labels, with_partners=len(parts) == 1)
+        given = self.goes_by(first["targets"], paths)
+        draw = self.draw(size, key, alpha, given, with_partners=len(parts) == 1)
         draw = self.placed(draw, key, first["features"])
         parts = mixing.gather_parts(parts[: len(draw.coefficients)], draw.partners)
         features = zip(*[part["features"] for part in parts], strict=True)

@@ -28,6 +28,10 @@ class RandomChoice(Policy):
     Many image recipes switch between mixup and CutMix so (timm's `switch_prob`). Where
     one of the policies averages, features become floats in any case.
 
+    Examples:
+        >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
+        >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
+
     Args:
         policies: List of policies that agree in `examples`, `targets`, `num_classes`,
             `label_smoothing`, `passthrough`, `ignore_class`, `multi_label`,
@@ -43,10 +47,6 @@ class RandomChoice(Policy):
 
     Raises:
         ValueError: for policies that do not agree, and for other probabilities.
-
-    Examples:
-        >>> policies = [keras_mixup.MixUp(0.2), keras_mixup.CutMix(1.0)]
-        >>> model = keras_mixup.MixUpModel(network, keras_mixup.RandomChoice(policies))
     """
 
     without = tuple(set(inspect.signature(Settings).parameters) - {"per", "seed"})
@@ -105,7 +105,7 @@ class RandomChoice(Policy):
         for policy, one in zip(self.policies, alpha, strict=True):
             policy.assert_alpha(one)
 
-    def draw_all(self, batch_size, key, alpha, labels=None, with_partners=True):
+    def draw_all(self, batch_size, key, alpha, given=None, with_partners=True):
         """A draw of each policy, and which of them is chosen."""
         shape = () if self.per == "batch" else (batch_size,)
         place = keys.uniform(key, keys.Stream.POLICY, shape)
@@ -116,7 +116,7 @@ class RandomChoice(Policy):
             chosen, low = (place >= low) & (place < high), high
             own = policy.draw_all(
                 *(batch_size, _key_of(key, i), alpha[i]),
-                *(labels and labels[i], with_partners),
+                *(given and given[i], with_partners),
             )
             found.append((chosen, own))
         return choosing.merged(found)._replace(choices=found)
@@ -126,9 +126,9 @@ class RandomChoice(Policy):
         """The policies of which one mixes."""
         return self.policies
 
-    def pairing_labels(self, leaves, paths):
-        """What the pairing of each policy goes by."""
-        return [policy.pairing_labels(leaves, paths) for policy in self.policies]
+    def goes_by(self, leaves, paths):
+        """What a draw of each policy goes by."""
+        return [policy.goes_by(leaves, paths) for policy in self.policies]
 
     def placed(self, draw, key, features):
         """The draw of the chosen policy at these features."""

@@ -20,6 +20,9 @@ class ResizeMix(BoxPolicy):
     pasted. Each position shows the nearest one of the partner, so nothing is averaged.
     Dense targets go along.
 
+    Examples:
+        >>> ds = ds.batch(128).apply(keras_mixup.ResizeMix(num_classes=10))
+
     Args:
         scale: Two numbers (a, b) in (0, 1], the range of tau; the paper takes (0.1,
             0.8).
@@ -40,9 +43,6 @@ class ResizeMix(BoxPolicy):
 
     Call arguments:
         As in `CutMix`.
-
-    Examples:
-        >>> ds = ds.batch(128).apply(keras_mixup.ResizeMix(num_classes=10))
     """
 
     without = ("quantities", "alpha", "keep_larger", "beta")

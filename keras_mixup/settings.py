@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_mixup import (
     arguments,
+    class_probability,
     draws,
     getter_batches,
     hints,
@@ -19,6 +20,7 @@ from keras_mixup import (
     sampling,
     similarity,
     steps,
+    variables,
 )
 from keras_mixup import targets as target_rules
 
@@ -89,7 +91,7 @@ class Settings:
         targets: hints.Targets = "mix",
         num_classes: hints.NumClasses | None = None,
         label_smoothing: float = 0.0,
-        probability: float = 1.0,
+        probability: hints.Probability = 1.0,
         passthrough: hints.Names = (),
         seed: int | None = None,
         ignore_class: int | None = None,
@@ -108,16 +110,16 @@ class Settings:
         labels_getter: Callable[[Any], Any] | None = None,
     ) -> None:
         if not callable(alpha):
-            arguments.check_variable(alpha)
-            variable = arguments.is_variable(alpha)
-            arguments.check_alpha(_value_of(alpha) if variable else alpha)
+            variables.check_variable("alpha", alpha)
+            arguments.check_alpha(variables.value_of(alpha))
         arguments.check_examples(examples)
         draws.check_beta(beta, alpha, examples)
         arguments.check_choice("per", per, draws.PER)
         arguments.check_choice("pairing", pairing, sampling.PAIRINGS)
         arguments.check_choice("targets", targets, target_rules.TARGETS)
         arguments.check_share("label_smoothing", label_smoothing, "[0, 1)")
-        arguments.check_share("probability", probability, "[0, 1]")
+        variables.check_variable("probability", probability)
+        class_probability.check_probability(probability, per)
         arguments.check_num_classes(num_classes)
         arguments.check_seed(seed)
         arguments.check_multi_label(multi_label)
@@ -126,7 +128,8 @@ class Settings:
         arguments.check_kernel(kernel, similarity.KERNELS, pairing)
         arguments.check_choice("padding", padding, mixing.PADDINGS)
         arguments.check_period(period, with_names=True)
-        arguments.check_pairing_target(pairing_target, pairing, bandwidth)
+        by_class = class_probability.of_classes(probability)
+        arguments.check_pairing_target(pairing_target, pairing, bandwidth, by_class)
         arguments.check_dtype(dtype)
         getter_batches.check_getter(labels_getter, ignore_class)
         if pairing == "reverse" and examples > 2:
@@ -141,7 +144,7 @@ class Settings:
         self.targets = targets
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
-        self.probability = probability
+        self.probability = _plain(probability)
         self.passthrough = _names(passthrough)
         self.seed = seed
         self.ignore_class = ignore_class
@@ -172,7 +175,7 @@ class Settings:
         shown = []
         for name, argument in self._arguments().items():
             value = getattr(self, name)
-            if not shown or value != argument.default:
+            if not shown or _compared(value) != _compared(argument.default):
                 shown.append(f"{name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -197,9 +200,10 @@ class Settings:
     @property
     def is_identity(self) -> bool:
         """True where no step can mix anything: alpha or probability is 0."""
-        moves = self.has_schedule or arguments.is_variable(self.alpha)
+        moves = self.has_schedule or variables.is_variable(self.alpha)
         constant = not moves and not tf.is_tensor(self.alpha)
-        return (constant and self.alpha == 0) or self.probability == 0
+        one = not class_probability.of_classes(self.probability)
+        return (constant and self.alpha == 0) or (one and self.probability == 0)
 
     def alpha_at(self, step: hints.AnyStep) -> Any:
         """Alpha at that step: as it was given, or a float32 scalar if it moves.
@@ -208,7 +212,7 @@ class Settings:
         """
         if callable(self.alpha):
             return tf.cast(self.alpha(step), tf.float32)
-        if arguments.is_variable(self.alpha):
+        if variables.is_variable(self.alpha):
             return tf.cast(tf.convert_to_tensor(self.alpha), tf.float32)
         return self.alpha
 
@@ -220,8 +224,8 @@ class Settings:
         """
         config = {name: getattr(self, name) for name in self._arguments()}
         for name, value in config.items():
-            if name == "alpha" and arguments.is_variable(value):
-                config[name] = _value_of(value)
+            if variables.is_variable(value):
+                config[name] = variables.value_of(value)
             elif name in _CALLABLES and callable(value):
                 config[name] = keras.saving.serialize_keras_object(value)
         return config
@@ -236,17 +240,21 @@ class Settings:
         return cls(**config)
 
     def _compared(self):
-        alpha = self.alpha
-        if arguments.is_variable(alpha) or tf.is_tensor(alpha):
-            alpha = id(alpha), "variable"
-        elif hasattr(alpha, "get_config"):
-            alpha = type(alpha), alpha.get_config()
-        given = {name: getattr(self, name) for name in self._arguments()}
-        return {**given, "alpha": alpha}
+        return {name: _compared(getattr(self, name)) for name in self._arguments()}
 
     @classmethod
     def _arguments(cls):
         return inspect.signature(cls).parameters
+
+
+def _compared(value):
+    """A setting as it is compared."""
+    if variables.is_variable(value) or tf.is_tensor(value):
+        return id(value), "variable"
+    if hasattr(value, "get_config"):
+        return type(value), value.get_config()
+    # JSON makes lists of tuples.
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _names(given):
@@ -258,7 +266,7 @@ def _plain(value):
     """A number, or several of them by name or place, as JSON writes it."""
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str) or variables.is_variable(value):
         return value
     several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
     return list(map(_plain, value)) if several else float(value)
@@ -283,15 +291,10 @@ def cannot_change(of, name, by_schedule=True):
 
 
 def _shown(alpha):
-    if arguments.is_variable(alpha):
-        return f"{type(alpha).__name__}({_value_of(alpha)})"
+    if variables.is_variable(alpha):
+        return f"{type(alpha).__name__}({variables.value_of(alpha)})"
     if hasattr(alpha, "get_config"):
         config = alpha.get_config().items()
         arguments_of = ", ".join(f"{name}={value!r}" for name, value in config)
         return f"{type(alpha).__name__}({arguments_of})"
     return repr(alpha)
-
-
-def _value_of(variable):
-    with tf.init_scope():
-        return float(tf.convert_to_tensor(variable))

@@ -23,7 +23,8 @@ def show(
     Images in [0, 1] are drawn as they are, others in [0, 255] as bytes. Any others,
     such as standardized ones, are scaled from the least to the greatest value of the
     batch, and the picture says so. Each image is headed by the classes of its row with
-    their shares, or by its target; for a `MixedBatch` the shares of its parts as well.
+    their shares, or by its target where that is no row of shares; for a `MixedBatch`
+    the shares of its parts as well.
 
     Args:
         batch: (images, targets), a dict with "images" and "labels", or a `MixedBatch`.
@@ -126,6 +127,9 @@ def _title(target, labels):
         return name(int(target))
     if target.ndim != 1 or len(target) == 1:
         return f"{float(target.item()):.3g}" if target.size == 1 else ""
+    if target.min() < 0 or target.max() > 1:
+        shown = [f"{value:.3g}" for value in target[:_MOST]]
+        return ", ".join(shown + ["..."] * (len(target) > _MOST))
     order = [i for i in np.argsort(-target, kind="stable") if target[i] > _LEAST]
     shares = [f"{name(i)} {target[i]:.2f}" for i in order[:_MOST]]
     return ", ".join(shares + ["..."] * (len(order) > _MOST))

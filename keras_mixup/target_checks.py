@@ -45,7 +45,7 @@ def check_targets(read, policy, dense):
     """
     num_classes, mixing = policy.num_classes, policy.targets == "mix"
     for one in policy.chosen_from:
-        labels = one.pairing_labels(read.targets, read.paths)
+        labels, _ = one.goes_by(read.targets, read.paths)
         if one.pairing == "same_class":
             _check_pairing_labels(labels, one)
     parts = zip(read.targets, read.weights, read.paths, dense, strict=True)

@@ -49,6 +49,18 @@ MUTANTS = {
         "",
         "tests/training/test_gan.py",
     ),
+    "under-confident classes are mixed": (
+        "keras_mixup/training/camixup.py",
+        "np.where(accuracy > confidence, 0.0, 1.0)",
+        "np.where(accuracy > confidence, 1.0, 0.0)",
+        "tests/training/test_camixup.py -k over_confident",
+    ),
+    "the partner's class says whether an example is mixed": (
+        "keras_mixup/class_probability.py",
+        "tf.gather(values, tf.clip_by_value(classes, 0, count - 1))",
+        "tf.gather(values, tf.clip_by_value(classes[::-1], 0, count - 1))",
+        "tests/test_class_probability.py -k left",
+    ),
     "the teacher runs ahead": (
         "keras_mixup/training/averaged_weights.py",
         "own.assign(kept * own.value + (1 - kept) * value)",

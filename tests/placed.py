@@ -10,8 +10,9 @@ def draw_at(policy, x, step=0, labels=None):
     """The draw of a policy at the features x, as it is for (seed, step, 0)."""
     features = [tf.convert_to_tensor(one) for one in ([x] if _is_one(x) else x)]
     key = keys.make_key(policy.seed, step, 0)
-    labels = None if labels is None else tf.constant(labels)
-    draw = policy.draw(len(features[0]), key, policy.alpha_at(step), labels)
+    known = labels is not None
+    given = policy.goes_by([tf.constant(labels)], [()]) if known else None
+    draw = policy.draw(len(features[0]), key, policy.alpha_at(step), given)
     return policy.placed(draw, key, features)
 
 

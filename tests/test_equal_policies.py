@@ -44,6 +44,13 @@ def test_policies_are_equal_by_class_and_settings():
     assert len({*policies, *others}) == len(policies)
 
 
+def test_a_tuple_is_the_list_that_json_makes_of_it():
+    policy = MixUp(num_classes=(3, None), multi_label=(False, True))
+    assert policy == MixUp(num_classes=[3, None], multi_label=[False, True])
+    assert policy != MixUp(num_classes=[3, 4], multi_label=[False, True])
+    assert "passthrough" not in repr(policy)
+
+
 def test_variables_are_compared_as_objects():
     assert MixUp(tf.Variable(1.0)) != MixUp(tf.Variable(1.0))
     policy = MixUp(keras.Variable(1.0))

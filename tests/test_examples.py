@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -54,6 +55,24 @@ def test_the_printed_errors_are_those_of_the_exported_model(tmp_path, capfd):
         "test_images.npz",
     }
     assert [path.name for path in exported.parent.iterdir()] == ["1"]
+
+
+KEPT = sorted((EXAMPLES.parent / "saved_models").glob("*/*"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}")
+def test_a_kept_model_has_both_signatures_of_an_export(path):
+    model = tf.saved_model.load(str(path)).signatures
+    _, (x, y) = digits.load_digits()
+    found = model["serving_default"](inputs=tf.constant(x))
+    numbers = model["numeric"](inputs=tf.constant(x))
+    assert {*found} == {*numbers, "label"}
+    for name, value in numbers.items():
+        np.testing.assert_array_equal(value, found[name])
+    error = 100 * (numbers["label_index"].numpy() != y).mean()
+    card = (path / "model_card.md").read_text()
+    assert f"| Test error (%) | {error:.1f} |" in card and "`numeric`" in card
+    assert sum(one.stat().st_size for one in path.rglob("*")) < 1_000_000
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ What a type checker makes of them is in typed_program.py.
 
 import inspect
 import pathlib
+import pydoc
 import typing
 
 import pytest
@@ -105,6 +106,20 @@ def test_each_public_name_has_hints(name):
 def test_the_signature_of_a_policy_shows_hints(name):
     shown = inspect.signature(getattr(keras_mixup, name)).parameters.values()
     assert [one.name for one in shown if one.annotation is one.empty] == []
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_help_shows_an_example_on_its_first_screen(name):
+    shown = inspect.getdoc(PUBLIC[name]).splitlines()
+    if len(shown) > 40:
+        assert any(line.startswith(">>>") for line in shown[:30])
+
+
+@pytest.mark.parametrize("layer", [keras_mixup.layers.MixUp, keras_mixup.layers.CutMix])
+def test_help_of_a_layer_does_not_repeat_its_policy(layer):
+    shown = pydoc.plain(pydoc.render_doc(layer))
+    assert layer._policy_class.__doc__.splitlines()[0] not in shown
+    assert "Dict in, dict out" in shown
 
 
 def settings_of(cls):

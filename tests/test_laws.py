@@ -46,7 +46,8 @@ def batches(draw):
 def coefficients(policy, size, y, step):
     """The draw of a policy as K weights of shape (size,) and K - 1 partners."""
     key = keys.make_key(policy.seed, step, 0)
-    draw = policy.draw(size, key, policy.alpha_at(step), tf.constant(y))
+    given = policy.goes_by([tf.constant(y)], [()])
+    draw = policy.draw(size, key, policy.alpha_at(step), given)
     weights = [np.broadcast_to(c.numpy(), size).astype("float64") for c in draw[0]]
     partners = [np.arange(size), *[partner.numpy() for partner in draw[1]]]
     return weights, partners

@@ -61,6 +61,11 @@ def test_a_mixed_batch_has_the_shares_of_its_parts():
 def test_a_target_that_is_a_quantity_stands_as_it_is():
     for y in (np.array([1.5, 2.25, 3, 4]), np.array([[1.5], [2.25], [3], [4]])):
         assert drawn(keras_mixup.show((X, y)))[1][:2] == ["1.5", "2.25"]
+    # A row of quantities has no shares of classes either.
+    rows = np.array([[0.5, -2], [0.25, 3], [0, 1], [1, 0]], "float32")
+    assert drawn(keras_mixup.show((X, rows)))[1][:2] == ["0.5, -2", "0.25, 3"]
+    many = np.arange(20.0).reshape(4, 5)
+    assert drawn(keras_mixup.show((X, many)))[1][1] == "5, 6, 7, ..."
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Draw -> mix -> train -> evaluate -> export. A file imports only from files before it.
 ORDER = """
-version whole_file arguments hints keras_private python_batches steps keys quantiles
-mixing circle
+version whole_file arguments variables hints keras_private python_batches steps keys
+quantiles mixing circle
 similarity sampling
-neighbor_search similar_targets neighbors draws targets ordinal target_checks grids
+neighbor_search similar_targets neighbors draws targets ordinal class_probability
+target_checks grids
 regions combining
 label_rules sample_weights boxes pasted_boxes dict_batches batches getter_batches
 settings mixed_batch showing
@@ -39,6 +40,7 @@ training.clean_accuracy training.classifier training.gan_batches training.gan_ch
 training.descent training.two_networks
 training.gan
 training.averaged_weights training.unlabeled_data training.class_outputs
+training.camixup
 training.few_labels_checks training.few_labels training.ict training.interleaving
 training.mixmatch training
 evaluation.scores evaluation.gradients evaluation.channels evaluation.top_k
@@ -212,6 +214,7 @@ SIGNATURES = {
     "AlphaSchedule": "(alpha, steps_per_epoch=1, warm_up=0, ramp=0, off_from=None)",
     "LearningRateDrops": "(learning_rate, drops=(), steps_per_epoch=1, factor=0.1, "
     "warm_up=0, warm_up_from=0.0)",
+    "CAMixUp": "(validation_data, num_classes, from_logits=None)",
     "MixUpSummary": "(log_dir, batch=None, steps=100, images=16)",
     "export_saved_model": "(model, path, *, labels=None, preprocess=None, task=None, "
     "from_logits=None, input_shape=None, input_dtype=None, units=None, "

@@ -102,6 +102,10 @@ def training(network: keras.Model, dataset: tf.data.Dataset) -> None:
         metric_targets={"accuracy": "soft"},  # type: ignore[dict-item]
     )
     keras_mixup.MixUpSummary(3)  # type: ignore[arg-type]
+    camixup = keras_mixup.CAMixUp((np.ones([4, 2]), [0, 1, 0, 1]), num_classes=2)
+    keras_mixup.MixUp(1.0, per="example", probability=camixup.probability)
+    keras_mixup.MixUp(1.0, per="example", probability=[1.0, 0.0])
+    keras_mixup.CAMixUp(dataset, "2")  # type: ignore[arg-type]
     keras_mixup.CountEpochs()  # type: ignore[call-arg]
     gan = keras_mixup.MixUpGAN(network, network, mode="objective", seed=7)
     gan.compile(keras.optimizers.Adam(), jit_compile="auto")

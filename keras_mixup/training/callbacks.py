@@ -98,7 +98,8 @@ class MixUpSummary(keras.callbacks.Callback):
         @tf.function
         def lam_of(step):
             key, alpha, policy = self._at(step)
-            draw = policy.draw(size, key, alpha, with_partners=False)
+            given = self._goes_by(policy)
+            draw = policy.draw(size, key, alpha, given, with_partners=False)
             if at_images:
                 draw = policy.placed(draw, key, [self._images()])
             return tf.reshape(draw.coefficients[0], [-1])
@@ -108,10 +109,8 @@ class MixUpSummary(keras.callbacks.Callback):
 
     def _grid(self, step):
         key, alpha, policy = self._at(step)
-        images, flat = self._images(), keras.tree.flatten_with_path(self.batch[1])
-        labels = [tf.convert_to_tensor(leaf) for _, leaf in flat]
-        classes = policy.pairing_labels(labels, [path for path, _ in flat])
-        draw = policy.draw(len(images), key, alpha, classes)
+        images = self._images()
+        draw = policy.draw(len(images), key, alpha, self._goes_by(policy))
         draw = policy.placed(draw, key, [images])
         parts = mixing.gather_parts([images], draw.partners)
         return image_grid(combining.combined(parts, draw)[: self.images])
@@ -119,6 +118,13 @@ class MixUpSummary(keras.callbacks.Callback):
     def _at(self, step):
         policy = self.model.mixup
         return keys.make_key(self.model.seed, step), policy.alpha_at(step), policy
+
+    def _goes_by(self, policy):
+        if self.batch is None:
+            return None
+        flat = keras.tree.flatten_with_path(self.batch[1])
+        labels = [tf.convert_to_tensor(leaf) for _, leaf in flat]
+        return policy.goes_by(labels, [path for path, _ in flat])
 
     def _images(self):
         return tf.convert_to_tensor(self.batch[0])

@@ -46,6 +46,12 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
     `evaluate`, `predict` and `save` are those of Keras. Nothing is mixed outside of the
     train step, and with alpha 0 the step is Keras's own.
 
+    Examples:
+        >>> model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(alpha=1.0))
+        >>> loss = "sparse_categorical_crossentropy"
+        >>> model.compile("sgd", loss, metrics=["accuracy"])
+        >>> model.fit(x, y)
+
     **Loss.** With one lam a batch L may be any loss that Keras takes. It is called once
     for each example of the mix, two times a step. With `per="example"` it has to give a
     value an example. Where L is one of Keras's and its targets can be averaged, one
@@ -100,11 +106,6 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
     References:
         Zhang et al. (2018), section 2 and Table 5; Verma et al. (2019); Pinto et al.
         (2022), "RegMixup".
-
-    Examples:
-        >>> model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(alpha=1.0))
-        >>> model.compile("sgd", "sparse_categorical_crossentropy")
-        >>> model.fit(x, y)
     """
 
     def __init__(

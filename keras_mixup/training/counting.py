@@ -64,5 +64,5 @@ def drawn(model, data, paths, labels):
     key = keys.make_key(model.seed, step, keys.replica_in_sync())
     size = mixing.batch_size_of(labels[0])
     alpha = model.mixup.alpha_at(step)
-    classes = model.mixup.pairing_labels(labels, paths)
-    return model.mixup.draw(size, key, alpha, classes), key
+    given = model.mixup.goes_by(labels, paths)
+    return model.mixup.draw(size, key, alpha, given), key

@@ -7,7 +7,7 @@ import numbers
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, layers, mixing, sampling
+from keras_mixup import class_probability, keras_private, layers, mixing, sampling
 from keras_mixup.mixup import MixUp
 from keras_mixup.training import mixed_inputs
 
@@ -39,6 +39,7 @@ def check_policy(mixup, of):
             "Unlabeled examples have no label to be paired by. Expected a pairing of "
             f"{pairings}. Received: pairing={mixup.pairing!r}"
         )
+    class_probability.without_labels(mixup)
     for name, expected in _OF_LABELS.items():
         found = getattr(mixup, name)
         if found != expected:

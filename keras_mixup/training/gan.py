@@ -33,6 +33,12 @@ class MixUpGAN(TwoNetworks):
     takes the place of the plain ones at their scale;
     `keras_mixup.training.gan_batches` has the formulas.
 
+    Examples:
+        >>> gan = keras_mixup.MixUpGAN(generator, discriminator)
+        >>> gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+        >>> gan.fit(x, batch_size=1280, epochs=10)
+        >>> examples = gan.generate(1000, seed=0)
+
     Args:
         generator: A `keras.Model` from noise to examples, one input and one output.
         discriminator: A `keras.Model` from examples to one logit, `(batch, 1)`.
@@ -61,12 +67,6 @@ class MixUpGAN(TwoNetworks):
 
     References:
         Zhang et al. (2018), section 3.7 and Figure 5; Goodfellow et al. (2014).
-
-    Examples:
-        >>> gan = keras_mixup.MixUpGAN(generator, discriminator)
-        >>> gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
-        >>> gan.fit(x, batch_size=1280, epochs=10)
-        >>> examples = gan.generate(1000, seed=0)
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mixup import arguments
+from keras_mixup import arguments, variables
 from keras_mixup.last_activation import last_activation
 
 RUNS_AWAY = (
@@ -20,7 +20,7 @@ RUNS_AWAY = (
 def check_alpha(alpha, mode):
     """Raises unless alpha fits the mode, where it ends an interval of weights."""
     arguments.check_alpha(alpha)
-    if arguments.is_variable(alpha):
+    if variables.is_variable(alpha):
         # It would be read once, and assigning to it would change nothing.
         raise ValueError(
             "Invalid value received for argument `alpha`. Expected a number: of a GAN "

@@ -39,6 +39,13 @@ class ICTModel(FewLabelsModel):
     unlabeled batches have draws of their own, which follow from (seed, step, replica).
     A policy with `per="batch"` has one lam a batch, as the authors' program.
 
+    Examples:
+        >>> mixup = keras_mixup.MixUp(1.0)
+        >>> model = keras_mixup.ICTModel(network, mixup, ramp_up=10_000)
+        >>> loss = "sparse_categorical_crossentropy"
+        >>> model.compile("sgd", loss, metrics=["accuracy"])
+        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
+
     **Batch norm.** As in the authors' program the average is of what is trained alone:
     the teacher runs in training mode on the clean unlabeled batch, is normalized by
     that batch, and keeps statistics of its own. The network's statistics are of mixed
@@ -71,12 +78,6 @@ class ICTModel(FewLabelsModel):
     References:
         Verma et al., "Interpolation consistency training for semi-supervised
         learning", IJCAI 2019.
-
-    Examples:
-        >>> mixup = keras_mixup.MixUp(1.0)
-        >>> model = keras_mixup.ICTModel(network, mixup, ramp_up=10_000)
-        >>> model.compile("sgd", "sparse_categorical_crossentropy")
-        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
     unlabeled_name = "consistency_loss"

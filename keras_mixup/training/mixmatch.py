@@ -45,6 +45,15 @@ class MixMatchModel(FewLabelsModel):
     `keras_mixup.labeled_and_unlabeled(...)`; `evaluate`, `predict`, validation and
     exports are those of the teacher. Draws follow from (seed, step, replica).
 
+    Examples:
+        >>> mixup = keras_mixup.MixUp(0.75, per="example", keep_larger=True)
+        >>> flip = keras.layers.RandomFlip("horizontal")
+        >>> model = keras_mixup.MixMatchModel(
+        ...     network, mixup, augment=flip, ramp_up=16_384)
+        >>> loss = "sparse_categorical_crossentropy"
+        >>> model.compile("adam", loss, metrics=["accuracy"])
+        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
+
     **Batch norm.** As in the authors' program parts of the labeled batch and of the K
     unlabeled ones are swapped, each resulting batch is normalized by itself, and only
     the first one, which has a part of each, moves the statistics; guesses move none.
@@ -89,14 +98,6 @@ class MixMatchModel(FewLabelsModel):
     References:
         Berthelot et al., "MixMatch: a holistic approach to semi-supervised learning",
         NeurIPS 2019.
-
-    Examples:
-        >>> mixup = keras_mixup.MixUp(0.75, per="example", keep_larger=True)
-        >>> flip = keras.layers.RandomFlip("horizontal")
-        >>> model = keras_mixup.MixMatchModel(
-        ...     network, mixup, augment=flip, ramp_up=16_384)
-        >>> model.compile("adam", "sparse_categorical_crossentropy")
-        >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
     """
 
     own_settings = ("guesses", "temperature", "unlabeled_weight", "augment", "mix")

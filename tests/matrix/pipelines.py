@@ -217,6 +217,35 @@ def ones():
     one.apply(keras_mixup.MixUp(1.0))
 
 
+@program("pipeline, mixup", "batches of one, each with the one before")
+def ones_with_the_one_before():
+    """A dict of image and mask, shuffled, over two epochs."""
+    source = {"images": IMAGES, "segmentation_masks": MASKS[..., np.newaxis]}
+    ones = tf.data.Dataset.from_tensor_slices(source).shuffle(8).batch(1)
+    mixup = keras_mixup.MixUp(1.0, seed=5, num_classes=3)
+    first, read = next(iter(ones)), []
+    pairs = ones.scan(first, lambda before, batch: (batch, (batch, before)))
+    mixed = pairs.apply(keras_mixup.count_steps).map(
+        lambda step, pair: (pair[0], mixup.between(*pair, step=step))
+    )
+    assert len(mixed) == 8
+    for epoch in range(2):
+        before = first
+        for index, (own, found) in enumerate(mixed):
+            lam = keras_mixup.sample_lambda(1.0, (), seed=5, step=8 * epoch + index)
+            lam = float(lam)
+            images = [np.float64(one["images"]) for one in (own, before)]
+            rows = [
+                np.eye(3)[one["segmentation_masks"][..., 0]] for one in (own, before)
+            ]
+            for name, parts in {"images": images, "segmentation_masks": rows}.items():
+                expected = lam * parts[0] + (1 - lam) * parts[1]
+                np.testing.assert_allclose(found[name], expected, atol=2e-5)
+            before = own
+            read.append(images[0].sum())
+    assert sorted(read[:8]) == sorted(read[8:]) and len(set(read[:8])) == 8
+
+
 @program("pipeline, mixup", "entries of other names, with a labels_getter")
 def named():
     mixup = keras_mixup.MixUp(

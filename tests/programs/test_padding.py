@@ -8,6 +8,53 @@ import keras_mixup
 from tests.programs import by_hand
 
 
+class WithMask(keras.layers.Layer):
+    """Features, with a mask that is given beside them."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return inputs[0]
+
+    def compute_mask(self, inputs, mask=None):
+        return inputs[1]
+
+
+@pytest.mark.parametrize("padding", ["union", "intersection"])
+def test_a_mask_that_is_an_input_is_mixed_with_its_features(padding):
+    y, lengths = np.arange(6) % 3, np.array([5, 3, 4, 2, 5, 1])
+    mask = np.arange(5) < lengths[:, None]
+    x = np.random.default_rng(0).normal(size=(6, 5, 2)).astype("float32")
+    x[~mask] = 7  # what stands at the padding
+    series, valid = keras.Input((5, 2)), keras.Input((5,), dtype="bool")
+    hidden = keras_mixup.layers.MixFeatures(name="point")(WithMask()([series, valid]))
+    last = by_hand.linear(2)
+    logits = last(keras.layers.GlobalAveragePooling1D()(hidden))
+    policy = keras_mixup.MixUp(1.0, seed=1, padding=padding)
+    network = keras.Model([series, valid], logits)
+    model = keras_mixup.MixUpModel(network, policy, mix_at="point")
+    model.compile(by_hand.still(), by_hand.sparse_loss(), **by_hand.EAGER)
+    found = float(model.train_on_batch([x, mask], y))
+
+    lam, partner = by_hand.draw(6)
+    means = np.zeros((6, 2))
+    for i, j in enumerate(partner):
+        counted = []
+        for t in range(5):
+            weights = lam * mask[i, t], (1 - lam) * mask[j, t]
+            both = mask[i, t] and mask[j, t]
+            if both or (padding == "union" and sum(weights) > 0):
+                sums = weights[0] * x[i, t] + weights[1] * x[j, t]
+                counted.append(sums / sum(weights))
+        means[i] = np.mean(counted, axis=0)
+    logits = by_hand.outputs(last, means)
+    value_of = lambda labels: by_hand.cross_entropies(logits, labels)  # noqa: E731
+    expected = np.mean(by_hand.two_terms(value_of, y, lam, partner))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def tagged(x, y, of_padding=None):
     """The loss of one mixed step of a tagger whose padding is masked."""
     keras.utils.set_random_seed(1)
