@@ -43,7 +43,7 @@ def export_saved_model(
     """Writes a network as a SavedModel that any TensorFlow can serve.
 
     Examples:
-        >>> keras_mixup.export_saved_model(model, "saved_models/cifar10/1", labels=names)
+        >>> keras_mixup.export_saved_model(model, "saved_models/x/1", labels=names)
 
     The signature `serving_default` (and `serve`, the same) takes `inputs`, or for a
     network of several inputs each by its name, and gives what the task says:

@@ -34,7 +34,8 @@ class CAMixUp(keras.callbacks.Callback):
 
     Examples:
         >>> camixup = keras_mixup.CAMixUp((x_val, y_val), num_classes=10)
-        >>> mixup = keras_mixup.MixUp(1.0, per="example", probability=camixup.probability)
+        >>> by_class = {"per": "example", "probability": camixup.probability}
+        >>> mixup = keras_mixup.MixUp(1.0, **by_class)
         >>> model = keras_mixup.MixUpModel(network, mixup)
         >>> model.fit(x, y, callbacks=[camixup])
 

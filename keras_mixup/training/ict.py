@@ -42,8 +42,7 @@ class ICTModel(FewLabelsModel):
     Examples:
         >>> mixup = keras_mixup.MixUp(1.0)
         >>> model = keras_mixup.ICTModel(network, mixup, ramp_up=10_000)
-        >>> loss = "sparse_categorical_crossentropy"
-        >>> model.compile("sgd", loss, metrics=["accuracy"])
+        >>> model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
         >>> model.fit(keras_mixup.labeled_and_unlabeled(labeled, unlabeled))
 
     **Batch norm.** As in the authors' program the average is of what is trained alone:
