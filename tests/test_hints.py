@@ -112,7 +112,7 @@ def test_the_signature_of_a_policy_shows_hints(name):
 def test_help_shows_an_example_on_its_first_screen(name):
     shown = inspect.getdoc(PUBLIC[name]).splitlines()
     if len(shown) > 40:
-        assert any(line.startswith(">>>") for line in shown[:30])
+        assert any(line.lstrip().startswith(">>>") for line in shown[:30])
 
 
 @pytest.mark.parametrize("layer", [keras_mixup.layers.MixUp, keras_mixup.layers.CutMix])
