@@ -53,7 +53,7 @@ def order_of(network):
 
 def own_names(network, mix_at):
     """A list of one name or several; those of MixFeatures layers without a path."""
-    mix_at = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+    mix_at = [mix_at] if isinstance(mix_at, str) else list(mix_at or ())
     found = [(name, layer_at(network, name)) for name in mix_at]
     return [
         layer.name if isinstance(layer, layers.MixFeatures) else name
