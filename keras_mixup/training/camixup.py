@@ -98,7 +98,7 @@ class CAMixUp(keras.callbacks.Callback):
         """Sets the probability of each class; before any update it stays."""
         del epoch, logs
         accuracy, confidence = self.calibration()
-        if int(self.model.optimizer.iterations):
+        if int(tf.convert_to_tensor(self.model.optimizer.iterations)):
             self.probability.assign(np.where(accuracy > confidence, 0.0, 1.0))
 
     def calibration(self) -> tuple[Any, Any]:

@@ -109,6 +109,18 @@ def test_a_train_step_mixes_these_classes_alone(run, mix_at):
     assert plain == pytest.approx(np.mean(by_hand.cross_entropies(logits, Y)), rel=1e-5)
 
 
+def test_it_reads_a_model_of_two_replicas():
+    camixup = CAMixUp((SCORES, LABELS), num_classes=3)
+    with oracles.two_replicas().scope():
+        model = compiled(camixup, identity())
+    camixup.set_model(model)
+    camixup.on_epoch_begin(0)
+    np.testing.assert_array_equal(camixup.probability, [0, 0, 0])
+    model.optimizer.iterations.assign(1)
+    camixup.on_epoch_begin(1)
+    np.testing.assert_array_equal(camixup.probability, [0, 1, 1])
+
+
 def test_training_that_goes_on_after_a_stop_is_the_same_bit_for_bit(tmp_path):
     def trained(epochs, initial_epoch=0, weights=None):
         camixup, seen = CAMixUp((X, Y), num_classes=3), []
