@@ -248,7 +248,7 @@ def check_names(batch, policy, inputs=(), outputs=()):
             missing = [key for key in value if key not in known]
             if missing:
                 expected = f"names of entries of the batch, {sorted(map(str, known))}"
-                if of_targets and not isinstance(y, Mapping):
+                if of_targets and not any(isinstance(key, str) for key in of_y):
                     several = isinstance(y, (tuple, list))
                     expected = "a list of one entry" if several else "one value"
                     expected += " for targets without names, or y as a dict"

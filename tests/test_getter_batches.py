@@ -30,6 +30,17 @@ def mixed_by_hand(values):
     return oracles.mix(values, lam, partner)
 
 
+def test_labels_have_the_names_that_they_have_in_the_batch():
+    batch = ({"first": LABELS, "second": LABELS[::-1].copy(), "pixels": X},)
+    given = {"seed": 1, "labels_getter": lambda batch: list(batch[0].values())[:2]}
+    classes = {"first": 4, "second": 4}
+    (mixed,) = keras_mixup.MixUp(1.0, num_classes=classes, **given).at_step(0, batch)
+    for name, rows in {"first": ROWS, "second": ROWS[::-1], "pixels": X}.items():
+        np.testing.assert_allclose(mixed[name], mixed_by_hand(rows), atol=1e-6)
+    with pytest.raises(ValueError, match=r"Expected names of .*'first'.*\['third'\]"):
+        keras_mixup.MixUp(1.0, num_classes={"third": 4}, **given)(batch)
+
+
 @pytest.mark.parametrize("mode", ["eager", "map"])
 def test_a_batch_comes_back_in_its_structure(mode):
     if mode == "eager":
