@@ -8,7 +8,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from keras_mixup import combining, hints, keys, mixing, steps
+from keras_mixup import class_probability, combining, hints, keys, mixing, steps
 from keras_mixup.showing import scaled
 
 
@@ -94,11 +94,11 @@ class MixUpSummary(keras.callbacks.Callback):
 
     def _draws(self, first, steps, at_images):
         size = 1 if self.batch is None else len(self.batch[0])
+        given = self._goes_by(self.model.mixup)
 
         @tf.function
         def lam_of(step):
             key, alpha, policy = self._at(step)
-            given = self._goes_by(policy)
             draw = policy.draw(size, key, alpha, given, with_partners=False)
             if at_images:
                 draw = policy.placed(draw, key, [self._images()])
@@ -121,6 +121,8 @@ class MixUpSummary(keras.callbacks.Callback):
 
     def _goes_by(self, policy):
         if self.batch is None:
+            for one in policy.chosen_from:
+                class_probability.without_labels(one)
             return None
         flat = keras.tree.flatten_with_path(self.batch[1])
         labels = [tf.convert_to_tensor(leaf) for _, leaf in flat]
@@ -261,8 +263,25 @@ def image_grid(images):
     return tf.reshape(images, [rows * height, columns * width, channels])
 
 
-def with_warning(args, kwargs):
-    """The arguments of `fit` with the callback above."""
+def with_warning(model, args, kwargs):
+    """The arguments of a model's `fit` with the callback above.
+
+    Raises:
+        ValueError: for batches of one, in which the model would mix nothing.
+    """
+    given = {**dict(zip(("x", "y", "batch_size"), args)), **kwargs}
+    sizes = [given.get("batch_size")]
+    if isinstance(given.get("x"), tf.data.Dataset):
+        leaves = tf.nest.flatten(given["x"].element_spec)
+        shapes = [getattr(leaf, "shape", tf.TensorShape([])) for leaf in leaves]
+        sizes += [shape[0] for shape in shapes if shape.rank]
+    if 1 in sizes and not model.mixup.is_identity:
+        raise ValueError(
+            "A batch of one example has no partner in it, and MixUpModel mixes within "
+            "a batch. Expected batches of two or more, or batches that the pipeline "
+            "mixes with the one before, for a plain network (docs/partners.md). "
+            "Received: batches of one"
+        )
     first, further = args[:5], args[5:]  # `callbacks` is the sixth argument.
     callbacks = further[0] if further else kwargs["callbacks"]
     if not isinstance(callbacks, keras.callbacks.CallbackList):

@@ -227,7 +227,7 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         It warns after the first batch when the labels of classes are soft rows: they
         may be mixed already. Soft labels that are meant as such need no change.
         """
-        args, kwargs = with_warning(args, {**kwargs, "callbacks": callbacks})
+        args, kwargs = with_warning(self, args, {**kwargs, "callbacks": callbacks})
         return super().fit(*args, **kwargs)
 
     def train_step(self, data):

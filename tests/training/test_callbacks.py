@@ -134,3 +134,19 @@ def test_the_summary_refuses_what_it_cannot_show(tmp_path):
     summary = keras_mixup.MixUpSummary(tmp_path)
     with pytest.raises(ValueError, match="Expected a MixUpModel. Received: Functional"):
         summary.set_model(model().network)
+
+
+@pytest.mark.parametrize("way", ["by name", "by place", "dataset"])
+def test_batches_of_one_are_refused_where_they_would_be_mixed(way):
+    ones = tf.data.Dataset.from_tensor_slices((X, Y)).batch(1, drop_remainder=True)
+    given, named = (X, Y, 1), {}
+    if way == "by name":
+        given, named = (X, Y), {"batch_size": 1}
+    elif way == "dataset":
+        given = (ones,)
+    with pytest.raises(ValueError, match="has no partner in it, and MixUpModel"):
+        model().fit(*given, **named, verbose=0)
+    # Without mixing there is no partner to miss, and two are enough.
+    without = keras_mixup.MixUpModel(model().network, keras_mixup.MixUp(0.0))
+    callbacks.with_warning(without, given, {**named, "callbacks": None})
+    callbacks.with_warning(model(), (X, Y, 2), {"callbacks": None})

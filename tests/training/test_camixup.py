@@ -183,6 +183,13 @@ def test_other_validation_data_is_refused_before_training(data, message):
         model.fit(X, Y, callbacks=[camixup], verbose=0)
 
 
+def test_a_summary_without_labels_is_refused(tmp_path):
+    model = compiled(CAMixUp((X, Y), num_classes=3), **by_hand.EAGER)
+    summary = keras_mixup.MixUpSummary(tmp_path)
+    with pytest.raises(ValueError, match="Expected .* in MixUpSummary a `batch`"):
+        model.fit(X, Y, callbacks=[summary], verbose=0)
+
+
 def test_a_model_with_another_probability_is_refused(tmp_path):
     camixup = CAMixUp((X, Y), num_classes=3)
     compiled(camixup).save(tmp_path / "model.keras")
