@@ -173,7 +173,7 @@ EXPERIMENT = Experiment(
             "words": ("bed", "cat", "happy"),
             "lenet_width": 10,
             "vgg11_width": 8,
-            "seeds": (0, 1, 2),
+            "seeds": (0, 1, 2, 3, 4),
         },
         "smoke": {
             "tones": True,

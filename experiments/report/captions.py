@@ -30,6 +30,7 @@ CAPTIONS = {
     "figure4_speech/curves": _ERROR(
         "of LeNet and VGG-11 by ERM and by mixup, whose ranges overlap"
     ),
+    "figure4_speech/reliability": _RELIABILITY("mixup"),
     "figure5_gan/curves": "Modes covered, share of samples of high quality and sliced "
     "Wasserstein distance over iterations, for each data set and method.",
     "figure5_gan/other_samples": "Real points in blue and generated ones in orange: "

@@ -25,7 +25,7 @@ def test_the_committed_model_has_the_test_error_of_its_card():
     served = model.signatures["serving_default"](inputs=tf.constant(images))
     error = 100 * (served["label_index"].numpy() != labels).mean()
     card = (folder / "model_card.md").read_text()
-    assert f"| Last test error (%) | {error:.1f} |" in card
+    assert f"| Test error (%) | {error:.1f} |" in card
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=name_of)
