@@ -7,6 +7,7 @@ with an entry for each position is dense; another one is of the whole example.
 
 import typing
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import targets
@@ -50,6 +51,8 @@ def grid_of(features, axes=None):
                 + ". Name what is to pass in `passthrough`. Received: features of "
                 f"shape {tensor.shape}"
             )
+        if axes is None and tensor.shape.rank > 3:
+            check_channels_last(tensor)
     found = [axes_of(tensor, axes) for tensor in features]
     sizes = [_sizes(tensor, own) for tensor, own in zip(features, found)]
     if len(set(found)) > 1:
@@ -59,6 +62,16 @@ def grid_of(features, axes=None):
     for tensor in features:
         _check_multiple(tensor, grid, message)
     return grid
+
+
+def check_channels_last(tensor):
+    """Raises where Keras is set to images whose first axis is that of channels."""
+    if keras.config.image_data_format() == "channels_first":
+        raise ValueError(
+            "Keras is set to channels_first, and positions are all axes but the first "
+            "and the last where nothing else is said. Expected the axes of positions, "
+            f"such as axes=(2, 3). Received: axes=None and shape {tensor.shape}"
+        )
 
 
 def is_dense(target, grid, num_classes=None, name="y"):

@@ -1,5 +1,6 @@
 """Grids: which axes are positions, and whether a target has them."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,6 +49,18 @@ def test_features_that_cannot_be_cut_alike(shapes, axes, message):
         return
     with pytest.raises(ValueError, match=message):
         grids.grid_of(features, axes)
+
+
+def test_images_of_channels_first_have_to_say_where_their_positions_are():
+    images = [tf.zeros((5, 3, 7, 6))]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"such as axes=\(2, 3\)"):
+            grids.grid_of(images)
+        assert grids.grid_of(images, (2, 3)) == Grid((2, 3), [7, 6])
+        assert grids.grid_of([tf.zeros((5, 7, 3))]) == Grid((1,), [7])
+    finally:
+        keras.config.set_image_data_format("channels_last")
 
 
 @pytest.mark.parametrize(

@@ -190,8 +190,8 @@ def _too_few(gan, replicas):
     return (
         "Too small a batch of real examples. Expected at least "
         f"{least_share(gan)}{where} (discriminator_steps={gan.discriminator_steps}, "
-        f"for each at least {each}; batch with drop_remainder=True if the last one of "
-        "an epoch is smaller)"
+        f"for each at least {each}; if the last one of an epoch is smaller, take "
+        "another batch_size, or batch(batch_size, drop_remainder=True) of a dataset)"
     )
 
 
