@@ -59,7 +59,7 @@ class RandomChoice(Policy):
         per: hints.Per = "batch",
         seed: int | None = None,
     ) -> None:
-        policies = list(policies)
+        policies = list(policies) if isinstance(policies, Iterable) else policies
         _check(policies)
         count = len(policies)
         weights = [1 / count] * count if weights is None else [*weights]
@@ -202,9 +202,10 @@ class RandomChoice(Policy):
 
 def _check(policies):
     kinds = [
-        isinstance(p, Policy) and not isinstance(p, RandomChoice) for p in policies
+        isinstance(p, Policy) and not isinstance(p, RandomChoice)
+        for p in (policies if isinstance(policies, list) else ())
     ]
-    if not policies or not all(kinds):
+    if not kinds or not all(kinds):
         raise ValueError(
             "Invalid value received for argument `policies`. Expected a list of "
             "policies such as keras_mixup.MixUp and keras_mixup.CutMix, none of them a "

@@ -251,6 +251,7 @@ MixUp, CutMix = keras_mixup.MixUp, keras_mixup.CutMix
     [
         ([], None, r"`policies`.*Received: policies=\[\]"),
         ([MixUp(), "CutMix"], None, "`policies`.*'CutMix'"),
+        (MixUp(), None, r"`policies`.*Received: policies=MixUp\(alpha=0.2\)"),
         ([keras_mixup.RandomChoice([MixUp()])], None, "none of them a RandomChoice"),
         ([MixUp(), CutMix()], [1], "one probability for each of 2"),
         ([MixUp(), CutMix()], [0.5, 0.6], r"sum to 1.*\[0.5, 0.6\]"),

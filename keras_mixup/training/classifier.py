@@ -121,7 +121,7 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
         **kwargs: Any,
     ) -> None:
         names = layer_names.own_names(network, mix_at)
-        model_checks.check_arguments(network, mixup, names, metric_targets)
+        model_checks.check_arguments(network, mixup, names, metric_targets, mix_losses)
         # The network casts its inputs itself, and its policy decides on loss scaling.
         settings = {"autocast": False, "dtype": network.dtype_policy, **kwargs}
         super().__init__(**settings)

@@ -53,7 +53,13 @@ def order_of(network):
 
 def own_names(network, mix_at):
     """A list of one name or several; those of MixFeatures layers without a path."""
-    mix_at = [mix_at] if isinstance(mix_at, str) else list(mix_at or ())
+    mix_at = [mix_at] if isinstance(mix_at, str) else mix_at
+    several = isinstance(mix_at, (list, tuple))
+    if not several or not all(isinstance(name, str) for name in mix_at):
+        raise ValueError(
+            "Invalid value received for argument `mix_at`. Expected the name of a "
+            f"layer, or a list of names. Received: mix_at={mix_at!r}"
+        )
     found = [(name, layer_at(network, name)) for name in mix_at]
     return [
         layer.name if isinstance(layer, layers.MixFeatures) else name

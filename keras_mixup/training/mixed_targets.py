@@ -215,7 +215,11 @@ def noted_masks(y_pred, target):
 def check_batch(y, sample_weight):
     """Raises, before anything is drawn, for targets that a train step cannot mix."""
     if y is None:
-        raise ValueError("MixUpModel mixes targets too. Expected y. Received: y=None")
+        raise ValueError(
+            "MixUpModel mixes targets too. Expected y, as in batches (x, y); a dict of "
+            "both is taken apart by dataset.map(lambda batch: (batch['image'], "
+            "batch['label'])). Received: y=None"
+        )
     flat = keras.tree.flatten_with_path(y)
     for path, leaf in flat:
         boxes.refuse_in_nest(path, leaf)

@@ -41,7 +41,9 @@ METHODS = (
 )
 
 
-def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
+def check_arguments(
+    network, mixup, mix_at, metric_targets, mix_losses=None, of="MixUpModel"
+):
     """Raises for an argument of the constructor that is not what it has to be."""
     arguments.check_backend(
         of,
@@ -57,8 +59,9 @@ def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
         )
     if not isinstance(mixup, Policy):
         raise ValueError(
-            "Invalid value received for argument `mixup`. Expected a "
-            f"policy, such as keras_mixup.MixUp. Received: mixup={mixup!r}"
+            "Invalid value received for argument `mixup`. Expected a policy, such as "
+            "keras_mixup.MixUp(0.2), or keras_mixup.RandomChoice([...]) of several. "
+            f"Received: mixup={mixup!r}"
         )
     if not mix_at:
         raise ValueError(
@@ -89,6 +92,7 @@ def check_arguments(network, mixup, mix_at, metric_targets, of="MixUpModel"):
             "is for the pipeline: dataset.map(lambda batch: (batch[inputs], "
             f"batch[targets])). Received: mixup={mixup!r}"
         )
+    arguments.check_choice("mix_losses", mix_losses, (None, True, False))
     for name, choice in (metric_targets or {}).items():
         arguments.check_choice(f"metric_targets[{name!r}]", choice, CHOICES)
 

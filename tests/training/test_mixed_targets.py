@@ -150,7 +150,7 @@ def test_masks_are_noted_part_by_part():
 @pytest.mark.parametrize(
     ("y", "weights", "message"),
     [
-        (None, None, "Expected y. Received: y=None"),
+        (None, None, "Expected y, as in batches.*Received: y=None"),
         (np.float32(1), None, "`y`.*Received: a scalar"),
         ({"a": np.zeros(3), "b": np.zeros(4)}, None, r"'a': 3, 'b': 4"),
         (np.zeros(3), np.zeros(4), r"'y': 3, 'sample_weight': 4"),

@@ -21,6 +21,17 @@ def mixing(network, mix_at="input", **settings):
     return keras_mixup.MixUpModel(network, keras_mixup.MixUp(), mix_at, **settings)
 
 
+@pytest.mark.parametrize("names", [None, 1, [1], True, {"input"}], ids=str)
+def test_places_that_are_no_names_are_refused(names):
+    with pytest.raises(ValueError, match="`mix_at`. Expected the name of a layer"):
+        mixing(functional(), names)
+
+
+def test_another_way_to_mix_losses_is_refused():
+    with pytest.raises(ValueError, match="`mix_losses`.*Received: mix_losses='both'"):
+        mixing(functional(), mix_losses="both")
+
+
 # Methods of training that the network has itself.
 
 
