@@ -8,6 +8,13 @@ from keras_mixup.training import cuts
 
 # Operations and layers that only take a part of a tensor, or shape it anew.
 _SHAPING = ("GetItem", "Reshape", "Flatten", "Cast", "Squeeze", "ExpandDims")
+# Those that take whole numbers for names of something.
+_OF_IDS = (
+    keras.layers.Embedding,
+    keras.layers.CategoryEncoding,
+    keras.layers.IntegerLookup,
+    keras.layers.Hashing,
+)
 
 
 def check_input_dtype(network, policy, mix_at=(cuts.INPUT,)):
@@ -35,33 +42,33 @@ def inputs_of_whole_numbers(network):
     graph = keras_private.functional_of(network)
     if not getattr(graph, "inputs", None):
         return []
-    ids = _into_embeddings(graph)
+    ids = _taken_as_ids(graph)
     found = []
     for path, tensor in keras.tree.flatten_with_path(graph.input):
         if keras.backend.is_int_dtype(tensor.dtype):
             found.append((path, tensor, f"is of dtype {tensor.dtype}, which"))
         elif id(tensor) in ids:
-            found.append((path, tensor, "goes into an Embedding, which takes ids: it"))
+            reason = "goes into a layer that takes ids, as an Embedding does: it"
+            found.append((path, tensor, reason))
     return found
 
 
-def _into_embeddings(graph):
-    """The ids of the tensors of a graph that an Embedding takes, in models inside too.
+def _taken_as_ids(graph):
+    """The `id` of each tensor that a layer of ids takes, in models inside too.
 
     What only takes a part of a tensor or shapes it anew is looked through.
     """
     found = set()
     for node in reversed(keras_private.nodes_of(graph)):
         layer, tensors = node.operation, node.input_tensors
-        inner = keras_private.functional_of(layer)
-        if isinstance(layer, keras.layers.Embedding):
+        kind, inner = type(layer).__name__, keras_private.functional_of(layer)
+        through = kind in _SHAPING and found & {*map(id, node.outputs)}
+        if isinstance(layer, _OF_IDS) or kind == "OneHot" or through:
             found |= {id(one) for one in tensors}
         elif getattr(inner, "inputs", None):
-            ids = _into_embeddings(inner)
+            ids = _taken_as_ids(inner)
             pairs = zip(inner.inputs, tensors, strict=True)
             found |= {id(one) for own, one in pairs if id(own) in ids}
-        elif type(layer).__name__ in _SHAPING and found & {*map(id, node.outputs)}:
-            found |= {id(one) for one in tensors}
     return found
 
 

@@ -331,13 +331,13 @@ REFUSED = {
     ),
     "ids that are floats": (
         lambda: model_of(linear(keras.layers.Embedding(9, 2), keras.layers.Flatten())),
-        "goes into an Embedding, .*embedded",
+        "goes into a layer that takes ids.*embedded",
     ),
     "ids that are floats, in a network that is not built": (
         lambda: model_of(
             keras.Sequential([keras.layers.Embedding(9, 2), keras.layers.Flatten()])
         ).fit(both()),
-        "goes into an Embedding, .*embedded",
+        "goes into a layer that takes ids.*embedded",
     ),
     "a mixing point": (
         lambda: model_of(linear(keras_mixup.layers.MixFeatures(name="point"))),

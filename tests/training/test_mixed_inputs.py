@@ -161,6 +161,10 @@ def embedding_of(tensor):
 OF_IDS = {
     "at once": embedding_of,
     "as columns": lambda one: embedding_of(one[:, 1:]),
+    "as a row of zeros and a one": lambda one: keras.layers.Flatten()(
+        keras.ops.one_hot(keras.ops.cast(one, "int32"), 9)
+    ),
+    "encoded": keras.layers.CategoryEncoding(num_tokens=9),
     "in a model inside": lambda one: keras.Sequential(
         [keras.Input((3,)), keras.layers.Embedding(9, 2), keras.layers.Flatten()]
     )(one),
@@ -171,7 +175,9 @@ OF_IDS = {
 def test_ids_that_are_floats_are_no_inputs_to_mix(way):
     ids = keras.Input((3,), name="ids")
     network = keras.Model(ids, keras.layers.Dense(3, name="last")(OF_IDS[way](ids)))
-    with pytest.raises(ValueError, match="`ids` goes into an Embedding.*mix_at"):
+    with pytest.raises(
+        ValueError, match="`ids` goes into a layer that takes ids.*mix_at"
+    ):
         keras_mixup.MixUpModel(network, keras_mixup.MixUp())
     mixed_inputs.check_input_dtype(network, keras_mixup.CutMix())
     mixed_inputs.check_input_dtype(network, keras_mixup.MixUp(passthrough="ids"))
@@ -190,7 +196,7 @@ def test_ids_are_found_where_a_network_is_built_by_its_first_batch():
     network = keras.Sequential([*layers, keras.layers.Dense(1)])
     model = keras_mixup.MixUpModel(network, keras_mixup.MixUp())
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="goes into an Embedding"):
+    with pytest.raises(ValueError, match="goes into a layer that takes ids"):
         model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0)
 
 
