@@ -184,24 +184,27 @@ def check_mixable(tensor, name, is_quantity=False, averages=True):
     Integers that are said to be a quantity are mixed too, and where nothing is averaged
     all integers and booleans are.
     """
-    if isinstance(tensor, (tf.RaggedTensor, tf.SparseTensor)):
-        kind = type(tensor).__name__
-        if kind == "RaggedTensor":
-            raise ValueError(
-                f"Examples of several sizes received for `{name}`. Expected one size: "
-                "pad or resize them before they are batched, as "
-                "tf.image.resize_with_pad and Dataset.padded_batch do, or name the "
-                "entry in `passthrough`. Received: a RaggedTensor"
-            )
-    else:
-        check_rank_known(tensor, name)
-        amount = tensor.dtype == tf.uint8 or (is_quantity and tensor.dtype.is_integer)
-        amount |= not averages and (tensor.dtype.is_integer or tensor.dtype.is_bool)
-        if tensor.dtype.is_floating or amount:
-            if tensor.shape.rank == 0:
-                raise ValueError(_scalar(name))
-            return
-        kind = f"dtype {tensor.dtype.name}"
+    if isinstance(tensor, tf.RaggedTensor):
+        raise ValueError(
+            f"Examples of several sizes received for `{name}`. Expected one size: pad "
+            "or resize them before they are batched, as tf.image.resize_with_pad and "
+            "Dataset.padded_batch do, or name the entry in `passthrough`. Received: a "
+            "RaggedTensor"
+        )
+    if isinstance(tensor, tf.SparseTensor):
+        raise ValueError(
+            f"Sparse examples received for `{name}`. Expected a dense tensor, as "
+            "tf.sparse.to_dense gives in Dataset.map, or the entry's name in "
+            "`passthrough`. Received: a SparseTensor"
+        )
+    check_rank_known(tensor, name)
+    amount = tensor.dtype == tf.uint8 or (is_quantity and tensor.dtype.is_integer)
+    amount |= not averages and (tensor.dtype.is_integer or tensor.dtype.is_bool)
+    if tensor.dtype.is_floating or amount:
+        if tensor.shape.rank == 0:
+            raise ValueError(_scalar(name))
+        return
+    kind = f"dtype {tensor.dtype.name}"
     if not averages:
         raise ValueError(
             f"Invalid dtype received for `{name}`. Expected a dense tensor of numbers "

@@ -11,6 +11,10 @@ from keras_mixup.mixing import check_mixable, check_rank_known, expand_to_rank
 _OF_CENSORING = frozenset(
     ["event", "events", "event_observed", "censored", "censoring", "is_censored"]
 )
+CLASS_NUMBERS = (
+    "Expected class numbers, such as keras.layers.StringLookup(vocabulary=names, "
+    "num_oov_indices=0) gives"
+)
 # What a sum of a row may miss of 1, in 16 bits and over many classes.
 _TOLERANCE = 1e-2
 
@@ -54,6 +58,11 @@ def check_targets(read, policy, dense):
         classes = targets.per_target(num_classes, path)
         smoothing = policy.smoothing_of(path)
         check_circle(leaf, policy, path)
+        if leaf.dtype == tf.string:
+            raise ValueError(
+                f"Names of classes `{name}` cannot be mixed. {CLASS_NUMBERS}. "
+                "Received: dtype string"
+            )
         if _is_composite(leaf) or not targets.is_integer(leaf):
             check_mixable(leaf, name)
             # One number for several targets may be meant for the others.

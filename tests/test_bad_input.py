@@ -40,6 +40,8 @@ def test_settings(settings, message):
         ((X, X, np.ones(3, "float32")), "Batch sizes differ"),
         ((np.zeros((4, 3), "int32"), X), "int32.*passthrough"),
         ((np.array(["a"] * 4), X), "string.*passthrough"),
+        ((tf.sparse.from_dense(X), X), "Sparse examples.*`x`.*to_dense"),
+        ((X, np.array(["a"] * 4)), "Names of classes `y`.*StringLookup"),
         ((X, np.float32(1)), "scalar"),
         ((np.float32(1), X), "scalar"),
         ((X, X, X, X), "length 4"),

@@ -1,7 +1,10 @@
 """Losses that a target cannot have, by the way in which it is shared."""
 
+import tensorflow as tf
+
 from keras_mixup import label_rules
 from keras_mixup.loss_kinds import functions_of, kind_of
+from keras_mixup.target_checks import CLASS_NUMBERS
 
 # Their values are amounts.
 AMOUNTS = functions_of("quantities")
@@ -22,6 +25,11 @@ def check_loss(loss, function, target):
         function: The function of Keras by which its kind is known, or None.
         target: `mixed_targets.MixedTarget`.
     """
+    if function is not None and target.parts[0].dtype == tf.string:
+        raise ValueError(
+            f"The loss {loss.name} takes no names of classes. {CLASS_NUMBERS}. "
+            "Received: targets of dtype string"
+        )
     shared = target.refused_as is not None and len(target.parts) > 1
     if shared and function in AMOUNTS:
         raise ValueError(

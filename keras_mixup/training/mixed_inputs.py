@@ -1,7 +1,6 @@
 """The inputs of a train step: which are mixed, and where they are padding."""
 
 import keras
-import tensorflow as tf
 
 from keras_mixup import batches, keras_private, mixing_points
 from keras_mixup.training import cuts
@@ -114,7 +113,7 @@ def mix_inputs(network, x, points):
     """
     policy = points.policy
     x = keras.tree.map_structure(
-        lambda leaf: None if leaf is None else tf.convert_to_tensor(leaf), x
+        lambda leaf: None if leaf is None else batches.as_tensor(leaf), x
     )
     names = passing(network, x, policy.passthrough)
     leaves, put_back = batches.split_features(x, names, policy.mixed_integers)

@@ -97,6 +97,12 @@ def test_smoothing_is_of_the_targets_that_num_classes_names(form):
     np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
 
 
+def test_names_of_classes_are_refused_by_a_loss_of_numbers():
+    names = tf.data.Dataset.from_tensor_slices((X, ["a", "b"] * 3)).batch(6)
+    with pytest.raises(ValueError, match="no names of classes.*StringLookup"):
+        losses_of(mixing(logits()), names, None, SPARSE, run_eagerly=False)
+
+
 def test_a_target_named_in_passthrough_is_refused():
     model = mixing(two_outputs(), passthrough="value")
     with pytest.raises(

@@ -125,6 +125,20 @@ def test_quantities_are_mixed_and_other_integers_are_refused():
         mixed(network_of(inputs), {"a": X, "n": count})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (tf.sparse.from_dense(X), "Sparse examples"),
+        (tf.ragged.constant([[1.0], [2.0, 3.0]]), "Examples of several sizes"),
+    ],
+    ids=["sparse", "ragged"],
+)
+def test_what_is_not_dense_is_refused(given, message):
+    points = MixingPoints({}, keras_mixup.MixUp(), None)
+    with pytest.raises(ValueError, match=message):
+        mixed_inputs.mix_inputs(keras.layers.Dense(1), given, points)
+
+
 def test_none_stays_none():
     policy, own = keras_mixup.MixUp(), tf.constant(0.3)
     draw = Draw([own, 1 - own], [tf.constant(PARTNER)])
