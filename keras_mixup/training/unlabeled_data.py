@@ -152,8 +152,8 @@ def _check_alike(labeled, unlabeled):
     if not alike or any(leaf.shape.rank == 0 for leaf in leaves[0] + leaves[1]):
         raise ValueError(
             "Invalid value received for argument `unlabeled`. Expected batches of the "
-            f"shapes and dtypes of the labeled x, {_shown(labeled)}. Received: "
-            f"{_shown(unlabeled)}"
+            f"shapes and dtypes of the labeled x, {_shown(labeled)} (several inputs "
+            f"are a dict in both: a tuple is (x, y)). Received: {_shown(unlabeled)}"
         )
 
 

@@ -173,7 +173,7 @@ def dataset(*parts):
         (X.astype("uint8"), {}, r"Expected floats on the scale of what the generator"),
         (X, {"batch_size": 1}, r"Expected at least 2 \(discriminator_steps=2"),
         # The last batch of an epoch is of one example.
-        (X[:9], {"batch_size": 4}, r"drop_remainder=True .*Received: 1"),
+        (X[:9], {"batch_size": 4}, r"drop_remainder=True.*Received: 1"),
         (
             dataset(X).batch(4, drop_remainder=True).map(lambda x: x[:, :1]),
             {},
