@@ -189,7 +189,9 @@ def _split(nest, passthrough, alone=()):
         leaf is not None and not any(key in passthrough for key in path or alone)
         for path, leaf in flat
     ]
-    leaves = [(p, as_tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep]
+    leaves = [
+        (p, mixing.as_tensor(leaf)) for (p, leaf), keep in zip(flat, mixed) if keep
+    ]
 
     def put_back(tensors, passing=None):
         # What passes keeps its place: itself, or what `passing` gives for its path.
@@ -201,13 +203,6 @@ def _split(nest, passthrough, alone=()):
         )
 
     return leaves, put_back
-
-
-def as_tensor(leaf):
-    """The leaf as a tensor, which may be ragged or sparse."""
-    if isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor)):
-        return leaf
-    return tf.convert_to_tensor(leaf)
 
 
 def _names(read):

@@ -178,6 +178,13 @@ def expand_to_rank(tensor, rank):
     return tensor
 
 
+def as_tensor(leaf):
+    """The leaf as a tensor, which may be ragged or sparse."""
+    if isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor)):
+        return leaf
+    return tf.convert_to_tensor(leaf)
+
+
 def check_mixable(tensor, name, is_quantity=False, averages=True):
     """Raises unless the tensor is a batch of floats or of uint8.
 

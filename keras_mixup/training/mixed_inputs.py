@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mixup import batches, keras_private, mixing_points
+from keras_mixup import batches, keras_private, mixing, mixing_points
 from keras_mixup.training import cuts
 
 # Operations and layers that only take a part of a tensor, or shape it anew.
@@ -113,7 +113,7 @@ def mix_inputs(network, x, points):
     """
     policy = points.policy
     x = keras.tree.map_structure(
-        lambda leaf: None if leaf is None else batches.as_tensor(leaf), x
+        lambda leaf: None if leaf is None else mixing.as_tensor(leaf), x
     )
     names = passing(network, x, policy.passthrough)
     leaves, put_back = batches.split_features(x, names, policy.mixed_integers)
