@@ -305,6 +305,9 @@ def names_given(tree):
             yield node.name
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.attr
+        elif isinstance(node, ast.ClassDef):
+            assigned = (one for one in node.body if isinstance(one, ast.Assign))
+            yield from (target.id for one in assigned for target in one.targets)
         elif _is_access_by_name(node) and "setattr" in ast.unparse(node.func):
             yield node.args[1].value
 
