@@ -271,7 +271,7 @@ def check_choice(argument, value, choices):
 
 def check_share(argument, value, expected):
     """Raises unless the value is a number in the interval `[0, 1)` or `[0, 1]`."""
-    number = isinstance(value, numbers.Real)
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not (number and 0 <= value <= 1 and (value < 1 or expected.endswith("]"))):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "

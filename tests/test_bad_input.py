@@ -20,6 +20,7 @@ Y = np.array([0, 1, 2, 1])
         ({"label_smoothing": -0.1}, r"`label_smoothing`.*=-0.1"),
         ({"probability": 1.5}, r"`probability`.*\[0, 1\].*=1.5"),
         ({"probability": float("nan")}, "`probability`.*nan"),
+        ({"probability": True}, "`probability`.*True"),
         ({"examples": 1}, "`examples`.*integer >= 2.*=1"),
         ({"pairing": "reverse", "examples": 3}, "examples=2.*examples=3"),
         ({"alpha": -1}, r"`alpha`. Expected a finite float >= 0. Received: alpha=-1"),
