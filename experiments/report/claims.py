@@ -9,6 +9,10 @@ _SMALL = (
 )
 _CIFAR = "reduced: 10,000 training images of CIFAR-10, a narrow PreAct ResNet-18"
 _UNAUGMENTED = {"unaugmented": f"{_CIFAR}, without augmentation, 30 epochs of 200."}
+_HALF = (
+    "reduced: CIFAR-10 alone, 25,000 training images, PreAct ResNet-18 at width 16 "
+    "of 64"
+)
 _ATTACKS = ("white_fgsm", "black_fgsm", "white_i_fgsm", "black_i_fgsm")
 _OURS = "ours: The paper gives none."
 _UCI = (
@@ -44,8 +48,8 @@ CLAIMS = (
         "mixup lowers the test error on CIFAR-10 and CIFAR-100 for three networks.",
         {"median_error": "lower"},
         r".*/mixup 1",
-        "reduced: CIFAR-10 alone, 20,000 training images, PreAct ResNet-18 at width 8 "
-        "of 64, 20 epochs of 200.",
+        f"{_HALF}, 100 epochs of 200.",
+        further={"unaugmented": f"{_HALF}, without augmentation, 20 epochs of 200."},
         fits=_CLEAN,
     ),
     Claim(

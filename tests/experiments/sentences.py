@@ -77,16 +77,22 @@ def table4_tabular(result):
 def figure3_cifar(result):
     row = "cifar10, PreAct ResNet-18"
     cell = f"{row}/mixup 1/median_error"
-    training = at_epoch(result, row, "ERM", "train", "error")
-    yield (
-        FOUND,
-        f"errs on {training:.0f} % of its augmented training images; there the",
-    )
-    yield FOUND, f"there the difference is {difference(result, cell, unit=' points')}"
-    yield NOTEBOOK, f"ERM errs on {training:.0f} % of the augmented images"
-    yield NOTEBOOK, f"the difference, {difference(result, cell)} for the median"
-    interval = difference(result, cell).partition("(")[2].strip(")")
-    yield ALPHA, f"it is {change(result, cell):+.1f} points on CIFAR-10 ({interval};"
+
+    def both(measure):
+        return (mean(result, f"{row}/{m}/{measure}") for m in ("ERM", "mixup 1"))
+
+    fitted, _ = both("error_on_real")
+    gained = difference(result, cell, unit=" points")
+    told, kept = both("calibration_error")
+    yield FOUND, f"fits its images (training error {fitted:.1f} %)"
+    yield FOUND, f"mixup: {gained}, calibration error {told:.0f} to {kept:.0f} % |"
+    yield README, f"(on 25,000 {gained})"
+    yield LIMITS, f"and {gained} on 25,000 (Figure 3)"
+    yield ALPHA, f"On 25,000 it is {gained.strip(')')}; `figure3_cifar`)"
+    yield NOTEBOOK, f"ERM errs on {fitted:.1f} % of its training images, so that the"
+    errors = "from {:.1f} to {:.1f} %".format(*both("median_error"))
+    yield NOTEBOOK, f"the test error {errors}, by each seed: {gained}."
+    yield NOTEBOOK, f"calibration error falls from {told:.1f} to {kept:.1f} %. As"
     pace = [
         tables.mean(result["summary"][f"{row}/{method}/epochs_to_converge"], 1)
         for method in ("ERM", "mixup 1")
@@ -109,7 +115,7 @@ def capacity(result):
     yield FOUND, f"at width 8 {narrow}"
     yield NOTEBOOK, f"At width 8 it does so by {narrow}"
     yield README, f"a network that fits them: {gained} of error by mixup"
-    yield LIMITS, f"and {gained} on 10,000"
+    yield LIMITS, f"{gained} on 10,000"
     yield ALPHA, f"a wider one fits, it is {gained.strip(')')}; `capacity`)"
     yield NOTEBOOK, f"ERM errs on {fitted:.1f} % of its training images"
     yield NOTEBOOK, f"from {errors[0]:.1f} to {errors[1]:.1f} %"

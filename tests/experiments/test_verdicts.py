@@ -170,11 +170,11 @@ def test_verdicts_that_were_worked_out_by_hand(found):
         return verdicts.of_claim(by_name[name], found[name][0])
 
     # Networks that did not fit, as far as anybody measured.
-    for name in ("figure3_cifar", "table1_imagenet"):
-        assert set(of(name).values()) <= {"outside its regime", "not run"}
+    assert set(of("table1_imagenet").values()) <= {"outside its regime", "not run"}
     figure_3 = of("figure3_cifar")
     run = "cifar10, PreAct ResNet-18/mixup 1/median_error"
-    assert figure_3.pop(run) == "outside its regime"
+    # README: each of 3 seeds by more than a point, and ERM fits.
+    assert figure_3.pop(run) == "shown"
     # The paper's other five: two networks, and CIFAR-100 by all three.
     assert list(figure_3.values()) == ["not run"] * 5
     # README: 44.2 against 46.2, +2.0 and +-0.5: t = 4.1 of 10 seeds, one of 6 rows.
