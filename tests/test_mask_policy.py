@@ -42,8 +42,11 @@ def policies(draw):
 
 @st.composite
 def batches(draw):
-    """A batch of rank 2 to 5 of one of many dtypes, with labels and weights."""
-    size = draw(st.integers(1, 5))
+    """A batch of rank 2 to 5 of one of many dtypes, with labels and weights.
+
+    It has two examples or more: where one is known to be alone, it is refused.
+    """
+    size = draw(st.integers(2, 5))
     shape = draw(st.sampled_from(SHAPES))
     dtype = draw(st.sampled_from(DTYPES))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
