@@ -113,6 +113,11 @@ def capacity(result):
     yield FOUND, f"mixup: {gained}"
     narrow = difference(result, "width 8/mixup 1/median_error", unit=" points")
     yield FOUND, f"at width 8 {narrow}"
+    least = mean(result, "width 4/ERM/error_on_real")
+    outside = difference(result, "width 4/mixup 1/median_error", unit=" points")
+    yield FOUND, f"ERM errs on {least:.1f} % of its training images, {outside}"
+    yield NOTEBOOK, f"At width 4 ERM errs on {least:.1f} % of its training images"
+    yield NOTEBOOK, f"there the difference is {outside}"
     yield NOTEBOOK, f"At width 8 it does so by {narrow}"
     yield README, f"a network that fits them: {gained} of error by mixup"
     yield LIMITS, f"{gained} on 10,000"
