@@ -49,13 +49,21 @@ def reference_bandwidth(
         has 0.
 
     Raises:
-        ValueError: for another rank or dtype, or another period.
+        ValueError: for another rank or dtype, another period, and targets that are not
+            finite.
 
     Examples:
         >>> h = keras_mixup.neighbors.reference_bandwidth(y_train)
     """
     arguments.check_period(period)
-    return _reference(as_rows(targets), period).numpy().tolist()
+    rows = as_rows(targets)
+    wrong = tf.where(~tf.math.is_finite(rows))[:, 0]
+    if len(wrong):
+        raise ValueError(
+            "Invalid value received for argument `targets`. Expected finite numbers. "
+            f"Received: others in row {int(wrong[0])}"
+        )
+    return _reference(rows, period).numpy().tolist()
 
 
 def scaled(targets, bandwidth, period=None):

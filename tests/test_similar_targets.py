@@ -273,6 +273,11 @@ def test_a_target_goes_by_the_name_that_messages_give_it():
         np.testing.assert_array_equal(mixed, expected)
 
 
+def test_the_bandwidth_of_a_hole_is_refused():
+    with pytest.raises(ValueError, match="Expected finite numbers.*row 1"):
+        neighbors.reference_bandwidth([0.0, np.nan, 1.0])
+
+
 @pytest.mark.parametrize("period", [None, 7.0])
 def test_where_xla_refuses_nothing_a_hole_leaves_the_others_their_bandwidth(period):
     holes, kept = Y.copy(), np.arange(len(Y)) != 3

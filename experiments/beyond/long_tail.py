@@ -4,7 +4,7 @@ The classes of a long tail have `head ratio^(-c / (C - 1))` images, c = 0 ... C 
 test has as many of each class: its error is the mean of the errors of the classes.
 
     python -m experiments long_tail --data_dir DATA                  # two cores
-    python -m experiments long_tail --data_dir DATA --preset unaugmented   # an hour
+    python -m experiments long_tail --data_dir DATA --preset unaugmented   # less
     python -m experiments long_tail --data_dir DATA --preset paper   # a GPU
 
 As in the papers: ratio 100. Remix (Chou et al., 2020) has kappa 3 and tau .5. Balanced-
@@ -190,7 +190,7 @@ EXPERIMENT = Experiment(
         "paper": {},
         # The recipe of the analyses, with more to choose from.
         "cpu": {**CIFAR, **_HALF},
-        # What two cores do in an hour.
+        # What two cores do in an hour and a quarter.
         "unaugmented": {**UNAUGMENTED, **_HALF, "width": 8},
         "smoke": {
             "dataset": "digits",
