@@ -173,6 +173,8 @@ EXPERIMENT = Experiment(
             "dataset": "fashion_mnist",
             "test_split": "test[:5000]",
             "width": 8,
+            # At this width it is twice as fast as bfloat16.
+            "precision": "float32",
             "steps": 2000,
             "steps_per_epoch": 100,
             "ramp_up": 500,
