@@ -164,7 +164,6 @@ CPU = {
     "batch_size": 64,
     "augment": False,
     "neighbors": 50,
-    "precision": "auto",
     "checkpoint_every": 10,
     "tensorboard": False,
     "progress": "none",

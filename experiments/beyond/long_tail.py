@@ -190,8 +190,8 @@ EXPERIMENT = Experiment(
         "paper": {},
         # The recipe of the analyses, with more to choose from.
         "cpu": {**CIFAR, **_HALF},
-        # What two cores do in an hour and a quarter. A core trains so narrow a network on
-        # 848 images a second in float32, and on 395 in bfloat16.
+        # What two cores do in an hour and a quarter. So narrow a network is trained on
+        # 848 images a second by one core in float32, and on 395 in bfloat16.
         "unaugmented": {**UNAUGMENTED, **_HALF, "width": 8, "precision": "float32"},
         "smoke": {
             "dataset": "digits",
