@@ -79,3 +79,41 @@ def test_a_function_without_a_module_is_a_loss_and_a_metric():
     expected = np.abs(mix(Y) - network(mix(X)).numpy())[:, 0].mean()
     logs = model.train_on_batch(X, Y, return_dict=True)
     assert logs == pytest.approx({"loss": expected, "error": expected}, rel=1e-4)
+
+
+CLASSES = {
+    "0 and 1": np.arange(16) % 2,
+    "-1 and 1": np.arange(16) % 2 * 2.0 - 1,
+    "one-hot": np.eye(2)[np.arange(16) % 2],
+    "soft rows": np.stack([np.linspace(0, 1, 16), np.linspace(1, 0, 16)], axis=-1),
+}
+
+
+def with_clean_accuracy(y, jit_compile):
+    units = y.shape[1] if y.ndim > 1 else 1
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)])
+    model = keras_mixup.MixUpModel(network, keras_mixup.MixUp(), clean_accuracy=True)
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=jit_compile)
+    predicted = network.predict(X, verbose=0)
+    found = model.train_on_batch(X, y.astype("float32"), return_dict=True)
+    return predicted, found["clean_accuracy"]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("name", CLASSES)
+def test_clean_accuracy_of_a_squared_error_is_of_classes(name, jit_compile):
+    y = CLASSES[name]
+    predicted, found = with_clean_accuracy(y, jit_compile)
+    if y.ndim == 1:
+        right = (predicted[:, 0] > 0.5) == (y > 0.5)
+    else:
+        right = predicted.argmax(-1) == y.argmax(-1)
+    np.testing.assert_allclose(found, right.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("y", [Y[:, 0], Y, np.arange(16)], ids=["one", "two", "counts"])
+def test_clean_accuracy_of_quantities_is_refused_or_is_no_number(y):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is of classes"):
+        with_clean_accuracy(y, jit_compile=False)
+    _, found = with_clean_accuracy(y, jit_compile=True)
+    assert np.isnan(found)
