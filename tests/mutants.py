@@ -51,8 +51,8 @@ MUTANTS = {
     ),
     "under-confident classes are mixed": (
         "keras_mixup/training/camixup.py",
-        "np.where(accuracy > confidence, 0.0, 1.0)",
-        "np.where(accuracy > confidence, 1.0, 0.0)",
+        "accuracy <= confidence if trained",
+        "accuracy > confidence if trained",
         "tests/training/test_camixup.py -k over_confident",
     ),
     "the partner's class says whether an example is mixed": (

@@ -9,10 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import arguments, hints, mixing
-from keras_mixup.ends_in_logits import ends_in_logits
+from keras_mixup.ends_in_logits import ends_in_logits, losses_of
 from keras_mixup.training import class_outputs
+from keras_mixup.training.classifier import MixUpModel
 
 _BATCH = 128
+# What rounding may add to a probability.
+_SLACK = 1e-3
 
 
 class CAMixUp(keras.callbacks.Callback):
@@ -24,9 +27,10 @@ class CAMixUp(keras.callbacks.Callback):
         probability[c] = 0    if accuracy(c) > confidence(c)
         probability[c] = 1    else
 
-    with the share that is predicted right, and the mean of their greatest probability.
-    In the next epoch an example of class c is mixed, with alpha, or left as it is. In
-    the first epoch nothing is mixed, as in the authors' program.
+    with the share that is predicted right, and the mean of their greatest probability,
+    which a binary cross-entropy takes of a sigmoid, and another of a softmax. In the
+    next epoch an example of class c is mixed, with alpha, or left as it is. In epoch 0
+    of a model without a step nothing is mixed, as in the authors' program.
 
     The variable is set when an epoch begins, from the weights that the model has then.
     So no state is to be saved: training that goes on after a stop between two epochs
@@ -48,8 +52,10 @@ class CAMixUp(keras.callbacks.Callback):
             activation and the compiled loss.
 
     Raises:
-        ValueError: before training, for another form of data, classes without an
-            example, and models that do not give `(batch, num_classes)`.
+        ValueError: before training, for another form of data, data without an end,
+            classes without an example, losses of quantities and of margins, and models
+            that do not give `(batch, num_classes)`, or neither logits nor
+            probabilities.
 
     References:
         Wen et al., "Combining ensembles and data augmentation can harm your
@@ -67,13 +73,22 @@ class CAMixUp(keras.callbacks.Callback):
         arguments.check_count("num_classes", num_classes, least=2)
         dataset = validation_data
         if isinstance(dataset, (tuple, list)) and len(dataset) == 2:
-            dataset = tf.data.Dataset.from_tensor_slices(tuple(dataset)).batch(_BATCH)
+            x, y = dataset
+            if isinstance(x, list) and all(hasattr(one, "shape") for one in x):
+                x = tuple(x)
+            dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(_BATCH)
         spec = getattr(dataset, "element_spec", None)
         if not (isinstance(spec, tuple) and len(spec) == 2):
             raise ValueError(
                 "Invalid value received for argument `validation_data`. Expected "
                 "(x, y), or a tf.data.Dataset of such batches. Received: "
                 f"{type(validation_data).__name__} of {spec}"
+            )
+        if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                "Invalid value received for argument `validation_data`. Expected a "
+                "dataset with an end, such as validation_data.take(steps). Received: "
+                "one that repeats for ever"
             )
         self.num_classes = num_classes
         self.from_logits = from_logits
@@ -95,22 +110,50 @@ class CAMixUp(keras.callbacks.Callback):
         self._scores = tf.function(_scores_of(model), reduce_retracing=True)
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the probability of each class; before any update it stays."""
-        del epoch, logs
+        """Sets the probability of each class; 0 before the first step of a model."""
+        del logs
         accuracy, confidence = self.calibration()
-        if int(tf.convert_to_tensor(self.model.optimizer.iterations)):
-            self.probability.assign(np.where(accuracy > confidence, 0.0, 1.0))
+        # A model that was compiled anew, or whose weights were read, has an optimizer
+        # without updates.
+        counts = [self.model.optimizer.iterations]
+        if isinstance(self.model, MixUpModel):
+            counts.append(self.model.step)
+        trained = epoch or any(int(tf.convert_to_tensor(count)) for count in counts)
+        over = accuracy <= confidence if trained else np.zeros(self.num_classes)
+        self.probability.assign(np.asarray(over, "float32"))
 
     def calibration(self) -> tuple[Any, Any]:
         """The accuracy and the mean confidence of each class, as the model is now."""
-        network, loss = getattr(self.model, "network", self.model), self.model.loss
-        from_logits = ends_in_logits(network, loss, self.from_logits)
+        model = self.model
+        if model is None:
+            raise ValueError(
+                "This callback has no model yet. Expected it among the callbacks of "
+                "`fit`"
+            )
+        network = model.network if isinstance(model, MixUpModel) else model
+        (loss,) = losses_of(model.loss, ["output"])
+        if loss.kind in ("quantities", "scores"):
+            raise ValueError(
+                "CAMixUp compares probabilities of classes, which this loss does not "
+                "have. Expected a cross-entropy. Received: "
+                f"{loss.name}"
+            )
+        from_logits = ends_in_logits(network, model.loss, self.from_logits)
+        probabilities = class_outputs.probabilities
+        if loss.kind == "labels" and from_logits:
+            probabilities = _sigmoid
         sums = np.zeros((3, self.num_classes))
         for x, y in self._batches:
             scores = self._scores(x)
             class_outputs.check_output(scores, "CAMixUp")
             rows = np.asarray(class_outputs.rows_of(y, scores.shape[-1]))
-            found = np.asarray(class_outputs.probabilities(scores, from_logits))
+            found = np.asarray(probabilities(scores, from_logits))
+            if not (np.all(found > -_SLACK) and np.all(found < 1 + _SLACK)):
+                raise ValueError(
+                    "An output that holds no probabilities. Expected values in [0, 1], "
+                    "or from_logits=True for logits. Received: values from "
+                    f"{found.min()} to {found.max()}"
+                )
             if rows.shape[1] != self.num_classes or rows.shape != found.shape:
                 raise ValueError(
                     f"Validation data of other classes. Expected {self.num_classes} "
@@ -129,6 +172,11 @@ class CAMixUp(keras.callbacks.Callback):
                 f"{np.flatnonzero(count == 0).tolist()}"
             )
         return right / count, confidence / count
+
+
+def _sigmoid(scores, from_logits):
+    del from_logits
+    return tf.sigmoid(tf.cast(scores, tf.float32))
 
 
 def _scores_of(model):

@@ -124,10 +124,9 @@ def test_it_reads_a_model_of_two_replicas():
 def test_training_that_goes_on_after_a_stop_is_the_same_bit_for_bit(tmp_path):
     def trained(epochs, initial_epoch=0, weights=None):
         camixup, seen = CAMixUp((X, Y), num_classes=3), []
-        adam = keras.optimizers.Adam(0.1)
-        model = compiled(camixup, optimizer=adam, **by_hand.EAGER)
+        model = compiled(camixup, **by_hand.EAGER)
         if weights:
-            model.optimizer.build(model.trainable_variables)
+            # The optimizer is new, and has made no update.
             model.load_weights(weights)
         watch = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda *_: seen.append(camixup.probability.numpy().tolist())
@@ -146,6 +145,102 @@ def test_training_that_goes_on_after_a_stop_is_the_same_bit_for_bit(tmp_path):
     assert seen_later == seen[2:]
     for one, other in zip(whole.get_weights(), rest.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def mixed_classes(model, camixup, **epochs):
+    """The probabilities in each epoch of a `fit`."""
+    seen = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: seen.append(camixup.probability.numpy().tolist())
+    )
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[camixup, watch], **epochs)
+    return seen
+
+
+def by_the_weights(network):
+    """1 for the classes of which the network is over-confident now."""
+    accuracy, confidence = calibration(by_hand.outputs(network, X), Y)
+    return [float(a <= c) for a, c in zip(accuracy, confidence, strict=True)]
+
+
+def test_a_model_that_is_compiled_again_goes_by_its_weights():
+    camixup = CAMixUp((X, Y), num_classes=3)
+    model = compiled(camixup, **by_hand.EAGER)
+    mixed_classes(model, camixup, epochs=2)
+    model.network.set_weights([-one for one in model.network.get_weights()])
+    expected = by_the_weights(model.network)
+    assert expected != camixup.probability.numpy().tolist()
+    model.compile(keras.optimizers.SGD(0.01), model.loss, **by_hand.EAGER)
+    assert mixed_classes(model, camixup) == [expected]
+
+
+def test_a_second_model_begins_without_mixing():
+    camixup = CAMixUp((X, Y), num_classes=3)
+    first = mixed_classes(compiled(camixup, **by_hand.EAGER), camixup, epochs=2)
+    assert first[1] != [0, 0, 0]
+    second = mixed_classes(compiled(camixup, **by_hand.EAGER), camixup, epochs=2)
+    assert second[0] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_classes_of_a_binary_cross_entropy_have_a_sigmoid_each(activation):
+    network = identity(activation)
+    network.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=not activation))
+    camixup = CAMixUp((SCORES, LABELS), num_classes=3)
+    camixup.set_model(network)
+    top = 1 / (1 + np.exp(-SCORES.max(-1)))
+    expected = [top[label == LABELS].mean() for label in range(3)]
+    np.testing.assert_allclose(camixup.calibration()[1], expected, rtol=1e-6)
+
+
+class WithSoftmax(keras.Model):
+    """A model of a user's own, whose network is a part of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = identity()
+
+    def call(self, inputs):
+        return keras.ops.softmax(self.network(inputs))
+
+
+def test_a_model_with_a_network_of_its_own_is_read_as_a_whole():
+    model = WithSoftmax()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    camixup = CAMixUp((SCORES, LABELS), num_classes=3, from_logits=False)
+    camixup.set_model(model)
+    found = camixup.calibration()
+    np.testing.assert_allclose(found, calibration(SCORES, LABELS), atol=1e-6)
+
+
+def test_several_inputs_come_as_a_list_as_in_fit():
+    a, b = keras.Input((3,)), keras.Input((2,))
+    merged = keras.layers.Concatenate()([a, b])
+    network = keras.Model([a, b], keras.layers.Dense(3)(merged))
+    network.compile("sgd", by_hand.sparse_loss())
+    data = [SCORES, SCORES[:, :2]]
+    camixup = CAMixUp((data, LABELS), num_classes=3)
+    camixup.set_model(network)
+    expected = calibration(np.asarray(network(data)), LABELS)
+    np.testing.assert_allclose(camixup.calibration(), expected, atol=1e-6)
+
+
+def test_other_losses_and_outputs_are_refused():
+    camixup = CAMixUp((SCORES, LABELS), num_classes=3)
+    with pytest.raises(ValueError, match="has no model yet"):
+        camixup.calibration()
+    network = identity()
+    for loss in ("mse", "categorical_hinge"):
+        network.compile("sgd", loss)
+        camixup.set_model(network)
+        with pytest.raises(ValueError, match="compares probabilities of classes"):
+            camixup.calibration()
+    camixup = CAMixUp((SCORES, LABELS), num_classes=3, from_logits=False)
+    network = identity("relu")
+    network.compile("sgd", "sparse_categorical_crossentropy")
+    camixup.set_model(network)
+    with pytest.raises(ValueError, match="holds no probabilities.*0.0 to 3.0"):
+        camixup.calibration()
 
 
 def test_in_the_pipeline_the_next_epoch_is_mixed_so():
@@ -173,8 +268,15 @@ def test_in_the_pipeline_the_next_epoch_is_mixed_so():
         ((X, Y, Y), "Expected .x, y., or a tf.data.Dataset"),
         ((X[Y != 1], Y[Y != 1]), r"some of each of 3. Received: none of \[1\]"),
         ((X, np.eye(4, dtype="float32")[Y]), "of other classes"),
+        (tf.data.Dataset.from_tensors((X, Y)).repeat(), "a dataset with an end"),
     ],
-    ids=["no labels", "weights", "a class without examples", "other classes"],
+    ids=[
+        "no labels",
+        "weights",
+        "a class without examples",
+        "other classes",
+        "endless",
+    ],
 )
 def test_other_validation_data_is_refused_before_training(data, message):
     with pytest.raises(ValueError, match=message):
