@@ -275,7 +275,7 @@ def check_share(argument, value, expected):
     if not (number and 0 <= value <= 1 and (value < 1 or expected.endswith("]"))):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. "
-            f"Expected a float in {expected}. Received: {argument}={value}"
+            f"Expected a float in {expected}. Received: {argument}={value!r}"
         )
 
 

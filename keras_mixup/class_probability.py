@@ -12,8 +12,9 @@ _HALF = 0.5
 
 def of_classes(probability):
     """Whether a probability is one for each class: a sequence, array or variable."""
-    several = isinstance(probability, Sequence) or getattr(probability, "shape", ())
-    return variables.is_variable(probability) or bool(several)
+    if isinstance(probability, Sequence) or variables.is_variable(probability):
+        return True
+    return len(getattr(probability, "shape", ())) > 0
 
 
 def check_probability(probability, per):
@@ -49,12 +50,13 @@ def of_examples(policy, leaves, paths):
     if not of_classes(policy.probability):
         return policy.probability
     values = tf.cast(tf.convert_to_tensor(policy.probability), tf.float32)
-    labels = targets.pairing_labels(leaves, paths, policy.pairing_target)
+    labels, path = targets.pairing_target(leaves, paths, policy.pairing_target)
+    multi_label = targets.per_target(policy.multi_label, path)
     count, shape = values.shape[0], labels.shape
     if targets.is_integer(labels) and (shape.rank == 1 or shape[1:] == [1]):
         classes = tf.cast(tf.reshape(labels, [-1]), tf.int64)
         inside = (classes >= 0) & (classes < count)
-    elif shape.rank == 2 and shape[1] == count and not policy.multi_label:
+    elif shape.rank == 2 and shape[1] == count and not multi_label:
         classes = tf.argmax(labels, axis=-1)
         inside = tf.reduce_max(tf.cast(labels, tf.float32), axis=-1) > _HALF
     else:
@@ -62,7 +64,7 @@ def of_examples(policy, leaves, paths):
             "A probability for each class needs a target that names one class an "
             "example, without multi_label. Expected class numbers as integers of shape "
             f"(batch_size,), or rows (batch_size, {count}). Received: dtype "
-            f"{labels.dtype.name}, shape {shape}, multi_label={policy.multi_label}"
+            f"{labels.dtype.name}, shape {shape}, multi_label={multi_label}"
         )
     tf.debugging.Assert(
         tf.reduce_all(inside),

@@ -155,7 +155,7 @@ class _PolicyLayer(keras.layers.Layer):
         names = set(inspect.signature(cls._policy_class).parameters) - {"dtype"}
         own = {name: value for name, value in config.items() if name in names}
         policy = cls._policy_class.from_config(own)
-        made = {"alpha": policy.alpha, "label_rule": policy.label_rule}
+        made = {name: getattr(policy, name) for name in settings.CALLABLES}
         return cls(**{**config, **made})
 
     def _with_images(self, batch):

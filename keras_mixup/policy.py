@@ -189,7 +189,7 @@ class Policy(Settings):
     def pairing_labels(self, leaves, paths):
         """What the pairing goes by: None where it goes by no target."""
         if self.pairing == "same_class":
-            return target_rules.pairing_labels(leaves, paths, self.pairing_target)
+            return target_rules.pairing_target(leaves, paths, self.pairing_target)[0]
         if self.pairing == "similar_target":
             return target_rules.pairing_rows(
                 leaves, paths, self.pairing_target, self.bandwidth, self.period

@@ -25,7 +25,7 @@ from keras_mixup import (
 from keras_mixup import targets as target_rules
 
 # Settings that may be functions, or objects that can be called.
-_CALLABLES = ("alpha", "label_rule", "labels_getter")
+CALLABLES = ("alpha", "label_rule", "labels_getter")
 
 
 class _OfClass:
@@ -226,7 +226,7 @@ class Settings:
         for name, value in config.items():
             if variables.is_variable(value):
                 config[name] = variables.value_of(value)
-            elif name in _CALLABLES and callable(value):
+            elif name in CALLABLES and callable(value):
                 config[name] = keras.saving.serialize_keras_object(value)
         return config
 
@@ -234,7 +234,7 @@ class Settings:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The policy of a `get_config`."""
         config = dict(config)
-        for name in _CALLABLES:
+        for name in CALLABLES:
             if isinstance(config.get(name), dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
@@ -268,7 +268,7 @@ def _plain(value):
         return {name: _plain(one) for name, one in value.items()}
     if value is None or isinstance(value, str) or variables.is_variable(value):
         return value
-    several = isinstance(value, (list, tuple)) or getattr(value, "shape", ())
+    several = isinstance(value, (list, tuple)) or len(getattr(value, "shape", ()))
     return list(map(_plain, value)) if several else float(value)
 
 

@@ -244,12 +244,8 @@ def per_target(value, path):
     return value
 
 
-def pairing_labels(leaves, paths, name=None):
-    """The target that the pairing goes by: the only one, or the named one."""
-    return _pairing_target(leaves, paths, name)[0]
-
-
-def _pairing_target(leaves, paths, name):
+def pairing_target(leaves, paths, name=None):
+    """The target that the pairing goes by, and its path: the only or the named one."""
     names = ["/".join(map(str, path)) or "y" for path in paths]
     found = [
         (leaf, path)
@@ -273,6 +269,6 @@ def pairing_rows(leaves, paths, name, bandwidth, period=None):
     named = bandwidth if isinstance(bandwidth, Mapping) else {name: bandwidth}
     found = []
     for name, width in named.items():
-        leaf, path = _pairing_target(leaves, paths, name)
+        leaf, path = pairing_target(leaves, paths, name)
         found.append(similarity.scaled(leaf, width, per_target(period, path)))
     return tf.concat(found, axis=1)

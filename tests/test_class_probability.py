@@ -154,6 +154,26 @@ def test_it_is_shown_compared_and_written_down():
     assert "[1.0, 0.0, 1.0]" in repr(of_variable)
 
 
+def test_it_may_be_an_array_or_a_tensor():
+    given = [1.0, 0.0, 0.5]
+    for value in (tf.constant(given), np.array(given), [tf.constant(p) for p in given]):
+        policy = by_class(value)
+        assert policy == by_class(given)
+        np.testing.assert_array_equal(np.asarray(policy(X, Y)[0])[OFF], X[OFF])
+    with pytest.raises(ValueError, match="Expected a float.*<tf.Tensor: shape=()"):
+        by_class(tf.constant(0.5))
+
+
+def test_another_target_may_have_several_labels():
+    tags = np.arange(SIZE * 2).reshape(SIZE, 2) % 3 > 0
+    several = {"pairing_target": "cls", "multi_label": {"tags": True}}
+    policy = by_class(num_classes=None, **several)
+    x, y = policy(X, {"cls": ROWS, "tags": tags.astype("float32")})
+    expected, rows = by_class(num_classes=None)(X, ROWS)
+    np.testing.assert_array_equal(x, expected)
+    np.testing.assert_array_equal(y["cls"], rows)
+
+
 def test_where_no_label_is_known_it_is_refused():
     with pytest.raises(ValueError, match="needs labels, which are not known here"):
         network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])

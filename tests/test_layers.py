@@ -128,3 +128,16 @@ def test_mix_features_behind_float32_logits_in_mixed_precision():
     model.fit(x, np.array([0, 1, 2, 0, 1, 2]), verbose=0)
     assert model(x).dtype == "float32"
     assert keras.Model.from_config(network.get_config()).output.dtype == "float32"
+
+
+@keras.saving.register_keras_serializable("tests")
+def kind_of(batch):
+    return batch["kind"]
+
+
+@pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+def test_a_registered_getter_is_in_the_config(name):
+    layer = getattr(keras_mixup.layers, name)(labels_getter=kind_of, num_classes=3)
+    again = type(layer).from_config(layer.get_config())
+    assert again.policy.labels_getter is kind_of
+    assert again.policy == layer.policy
