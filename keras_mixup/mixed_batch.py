@@ -21,7 +21,8 @@ class MixedBatch(typing.NamedTuple):
         partners: The K - 1 partners, index tensors (batch,); none of `between`, whose
             partners are the second batch.
         mask: K masks, of which the true one says what a position shows; None where all
-            positions share alike.
+            positions share alike. Of a `RandomChoice` that may average they are K
+            float weights of each position.
     """
 
     x: object

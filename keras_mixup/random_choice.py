@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -63,7 +65,7 @@ class RandomChoice(Policy):
         _check(policies)
         count = len(policies)
         weights = [1 / count] * count if weights is None else [*weights]
-        number = all(isinstance(w, (int, float)) and 0 <= w <= 1 for w in weights)
+        number = all(isinstance(w, numbers.Real) and 0 <= w <= 1 for w in weights)
         if len(weights) != count or not number or abs(sum(weights) - 1) > 1e-6:
             raise ValueError(
                 "Invalid value received for argument `weights`. Expected one "
@@ -228,7 +230,10 @@ def _check(policies):
 
 
 def _for_each_example(policy):
-    return type(policy).from_config({**policy.get_config(), "per": "example"})
+    one = copy.copy(policy)
+    # Past the guard of settings, which are those of the copy from here on.
+    vars(one)["per"] = "example"
+    return one
 
 
 def _key_of(key, index):

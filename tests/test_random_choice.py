@@ -283,3 +283,31 @@ def test_a_quantity_is_refused_by_the_policy_that_would_share_it():
         policy.at_step(0, (X, amounts))
     allowed = keras_mixup.RandomChoice([MixUp(), CutMix(share_quantities="y")], seed=1)
     assert allowed.at_step(0, (X, amounts))[1].shape == (6, 1)
+
+
+def kind_of(batch):
+    return batch["kind"]
+
+
+def test_a_function_that_is_not_registered_is_taken_for_each_example():
+    def one_third(lam, y_i, y_j):
+        del lam, y_j
+        return tf.fill(tf.shape(y_i)[:1], 1 / 3)
+
+    own = {"num_classes": 4, "labels_getter": kind_of, "label_rule": one_third}
+    policy = keras_mixup.RandomChoice(
+        [keras_mixup.MixUp(alpha, **own) for alpha in (0.2, 1.0)], per="example", seed=1
+    )
+    kinds = np.arange(8) % 4
+    mixed = policy({"image": np.ones((8, 2, 2, 1), "float32"), "kind": kinds})
+    rows = np.asarray(mixed["kind"])
+    assert np.all(np.isclose(rows, 1 / 3) | np.isclose(rows, 2 / 3) | (rows % 1 == 0))
+    assert np.isclose(rows[np.arange(8), kinds], 1 / 3).any()
+
+
+def test_weights_may_be_numbers_of_numpy():
+    weights = np.array([0.25, 0.75], "float32")
+    policy = keras_mixup.RandomChoice(policies_of("m", "c"), weights, seed=1)
+    assert policy == keras_mixup.RandomChoice(
+        policies_of("m", "c"), [0.25, 0.75], seed=1
+    )
