@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_mixup import dict_batches, hints
+from keras_mixup import arguments, dict_batches, hints
 from keras_mixup.mixed_batch import MixedBatch
 
 # Classes of a smaller share are not named, and no more than so many of one example.
@@ -38,7 +39,7 @@ def show(
 
     Raises:
         ImportError: where Matplotlib is not installed.
-        ValueError: for a batch of another form.
+        ValueError: for a batch of another form, and for fewer names than classes.
 
     Examples:
         >>> keras_mixup.show(next(iter(dataset.apply(mixup))), labels=["cat", "dog"])
@@ -49,6 +50,7 @@ def show(
         raise ImportError(
             "keras_mixup.show needs Matplotlib. Install it: pip install matplotlib"
         ) from error
+    arguments.check_count("count", count)
     images, targets = _parts_of(batch)
     images, note = scaled(images)
     images, count = images[:count], min(count, len(images))
@@ -121,8 +123,20 @@ def _title(target, labels):
     """The classes of a row with their shares, or the target itself."""
 
     def name(index):
-        return str(index) if labels is None else str(labels[index])
+        if labels is None:
+            return str(index)
+        if not 0 <= index < len(labels):
+            raise ValueError(
+                "Invalid value received for argument `labels`. Expected a name for "
+                f"each class, class {index} among them. Received: labels={labels}"
+            )
+        return str(labels[index])
 
+    target = np.asarray(target)
+    if target.dtype.kind in "OSU":
+        return ", ".join(tf.compat.as_str_any(one) for one in target.ravel())
+    if target.dtype.kind == "b":
+        target = target.astype("float32")
     if target.ndim == 0 and target.dtype.kind in "iu":
         return name(int(target))
     if target.ndim != 1 or len(target) == 1:

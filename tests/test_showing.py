@@ -102,6 +102,22 @@ def test_what_cannot_be_drawn_is_refused(batch, message):
         keras_mixup.show(batch)
 
 
+def test_a_target_may_be_a_word_or_a_row_of_booleans():
+    words = ["cat", "dog", "cat", "cow"]
+    for y in (np.array(words), tf.constant(words)):
+        assert drawn(keras_mixup.show((X, y)))[1] == words
+    rows = np.eye(3)[[2, 0, 1, 2]] > 0
+    titles = drawn(keras_mixup.show((X, rows)))[1]
+    assert titles == ["2 1.00", "0 1.00", "1 1.00", "2 1.00"]
+
+
+def test_no_examples_and_too_few_names_are_refused():
+    with pytest.raises(ValueError, match="argument `count`. Expected an integer >= 1"):
+        keras_mixup.show((X, ROWS), count=0)
+    with pytest.raises(ValueError, match="argument `labels`.*class 2 among them"):
+        keras_mixup.show((X, np.array([0, 1, 2, 0])), labels=["cat", "dog"])
+
+
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
