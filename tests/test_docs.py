@@ -63,9 +63,17 @@ def test_the_blocks_run(name, tmp_path, monkeypatch):
 def check_recipes(names):
     """The losses of the page, by their formulas."""
     cross = keras.losses.CategoricalCrossentropy(from_logits=True)
-    # i-Mix, of the last batch: one term of the mixed row.
+    # i-Mix, of its last batch: one term of the mixed row.
     expected = cross(names["mixed"].y, names["z"])
     np.testing.assert_allclose(names["loss"], expected, rtol=1e-5)
+    # The contrastive loss, of the last batch: example by example, class by class.
+    batch, terms = names["anchors"], []
+    labels, (partner,) = names["labels"].numpy(), batch.partners
+    lam, log_p = float(batch.shares[0]), keras.ops.log_softmax(names["near"]).numpy()
+    for i, j in enumerate(partner.numpy()):
+        weights = lam * (labels == labels[i]) + (1 - lam) * (labels == labels[j])
+        terms.append(-(weights * log_p[i]).sum() / weights.sum())
+    np.testing.assert_allclose(names["contrast"], np.mean(terms), rtol=1e-4)
     # The train step of one's own counts each batch once.
     assert names["steps_so_far"] == 8
 
