@@ -8,6 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# Below are numbers that processors take for 0.
+_LEAST = float(np.finfo(np.float64).tiny)
+
 
 def check_alpha(alpha):
     """Raises unless alpha is a finite scalar >= 0, where its value is known."""
@@ -194,7 +197,7 @@ def check_bandwidth(bandwidth, pairing="similar_target", with_names=False):
         several = isinstance(value, (list, tuple)) or len(getattr(value, "shape", ()))
         flat.extend(value if several else [value])
     number = [
-        isinstance(one, numbers.Real) and 0 < one < math.inf and one is not True
+        isinstance(one, numbers.Real) and _LEAST <= one < math.inf and one is not True
         for one in flat
     ]
     auto = isinstance(bandwidth, str) and bandwidth == "auto"

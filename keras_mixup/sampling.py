@@ -168,7 +168,7 @@ def sample_partner(
     arguments.check_kernel(kernel, similarity.KERNELS, pairing)
     arguments.check_period(period)
     if pairing == "similar_target":
-        labels = similarity.scaled(labels, bandwidth, period)
+        labels = similarity.rows_of(labels, bandwidth, period)
     key = make_key(seed, steps.index_of(step, seed=seed), replica)
     return partners_of(key, batch_size, 2, pairing, labels, kernel)[0]
 
@@ -185,7 +185,7 @@ def partners_of(
 
     The first is `sample_partner`. `"roll"` goes one further each time,
     `"derangement"` one further along its cycle; permutations are independent, and so
-    are draws of similar targets, whose labels are in units of the bandwidth.
+    are draws of similar targets, whose labels are `similarity.Rows`.
     """
     arguments.check_choice("pairing", pairing, PAIRINGS)
     partners = []

@@ -29,12 +29,14 @@ _BLOCK = 2**24
 class SimilarTargets(typing.NamedTuple):
     """A table of n examples, from which partners of like target are drawn.
 
-    `rows` float64 (n, d) are targets in units of the bandwidth. For d = 1 `order` int32
-    (n,) sorts them, and the cell c of example i begins at `begins[i, c]` of that order,
-    int32 (n, cells + 1); None for several.
+    `rows` float64 (n, d) are the targets, points of a circle for those with a period,
+    and `bandwidths` (d,) those of their columns. For d = 1 `order` int32 (n,) sorts
+    them, and the cell c of example i begins at `begins[i, c]` of that order, int32
+    (n, cells + 1); None for several.
     """
 
     rows: np.ndarray
+    bandwidths: np.ndarray
     order: np.ndarray | None
     begins: np.ndarray | None
     kernel: str
@@ -46,12 +48,12 @@ class SimilarTargets(typing.NamedTuple):
 
     def drawn(self, key, index, constant):
         """A partner of each example, int32. `constant` makes tensors of the arrays."""
-        rows = constant(self.rows)
-        own = tf.gather(rows, index)
+        rows = similarity.Rows(constant(self.rows), constant(self.bandwidths))
+        own = tf.gather(rows.values, index)
         if self.order is not None:
             begins = tf.gather(constant(self.begins), index)
             return _of_cells(
-                key, own[:, 0], rows[:, 0], constant(self.order), begins, self.kernel
+                key, own[:, 0], rows, constant(self.order), begins, self.kernel
             )
         share = _fine_uniform(key, tf.shape(index)[:1])
         at_once = max(_BLOCK // self.size, 1)
@@ -105,31 +107,32 @@ def similar_targets(
             "spread; a number makes all of them alike",
             f"{len(targets)} times {targets[0].tolist()}",
         )
-    rows = similarity.scaled(targets, bandwidth, period).numpy()
-    if not np.isfinite(rows).all():
-        raise _wrong(
-            "targets that are finite numbers of bandwidths", f"bandwidth={bandwidth!r}"
-        )
-    if rows.shape[1] > 1:
-        return SimilarTargets(rows, None, None, kernel)
-    values = rows[:, 0]
+    rows = similarity.rows_of(targets, bandwidth, period)
+    rows = [np.asarray(one) for one in rows]
+    if rows[0].shape[1] > 1:
+        return SimilarTargets(*rows, None, None, kernel)
+    values, width = rows[0][:, 0], rows[1][0]
     order = np.argsort(values, kind="stable").astype(np.int32)
     sorted_values = values[order]
-    begins = np.empty((len(values), len(_edges(kernel))), np.int32)
-    for cell, edge in enumerate(_edges(kernel)):
-        begins[order, cell] = np.searchsorted(sorted_values, sorted_values + edge)
-    return SimilarTargets(rows, order, begins, kernel)
+    edges = _edges(kernel)
+    begins = np.empty((len(values), len(edges)), np.int32)
+    for cell, edge in enumerate(edges):
+        # What is at the end of the last cell is in it.
+        side = "right" if cell == len(edges) - 1 else "left"
+        place = sorted_values + edge * width
+        begins[order, cell] = np.searchsorted(sorted_values, place, side)
+    return SimilarTargets(*rows, order, begins, kernel)
 
 
 def _edges(kernel):
     """Where cells begin, and the end of the last, in bandwidths from a target."""
     if kernel == "uniform":
-        # A little wider than the window: rounding must not lose its ends.
-        return np.array([-1 - 1e-9, 1 + 1e-9])
+        return np.array([-similarity.WINDOW, similarity.WINDOW])
     return np.arange(-_REACH, _REACH + _WIDTH / 2, _WIDTH)
 
 
-def _of_cells(key, own, values, order, begins, kernel):
+def _of_cells(key, own, rows, order, begins, kernel):
+    values, scale = rows.values[:, 0], rows.scales[0]
     edges = tf.constant(_edges(kernel))
     if kernel == "uniform":
         peaks = tf.ones([1], tf.float64)
@@ -152,7 +155,7 @@ def _of_cells(key, own, values, order, begins, kernel):
         inside = tf.cast(tf.gather(counts, cell, batch_dims=1), tf.float64)
         step = tf.cast(tf.floor(place * inside), tf.int32)
         partner = tf.gather(order, tf.gather(begins, cell, batch_dims=1) + step)
-        squared = (tf.gather(values, partner) - own[:, tf.newaxis]) ** 2
+        squared = ((tf.gather(values, partner) - own[:, tf.newaxis]) * scale) ** 2
         share = similarity.kernel_of(squared, kernel) / tf.gather(peaks, cell)
         kept = keep < share
         first = tf.argmax(kept, axis=1, output_type=tf.int32)

@@ -1,16 +1,17 @@
 """The likeness of targets, and partners drawn by it (C-Mixup, Yao et al., 2022).
 
-`P(j | i) = K(|z_i - z_j|) / sum_k K(|z_i - z_k|)`, with targets in units of the
-bandwidth, `z = y / h`, the Euclidean norm over all entries of a target, and a kernel
-`K(d)`: `exp(-d**2 / 2)` (gaussian), or 1 up to d = 1 and 0 beyond (uniform). An example
-is among its own partners, so that every row has one. For a target with a period the
+`P(j | i) = K(d_ij) / sum_k K(d_ik)`, with the distance `d_ij = |(y_i - y_j) / h|` in
+bandwidths, the Euclidean norm over all entries of a target, and a kernel `K(d)`:
+`exp(-d**2 / 2)` (gaussian), or 1 up to d = 1 and 0 beyond (uniform). An example is
+among its own partners, so that every row has one. For a target with a period the
 distance is the chord, `(period / pi) |sin(pi (y_i - y_j) / period)|`.
 """
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, NamedTuple, get_args
 
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import arguments, circle, hints
@@ -18,12 +19,30 @@ from keras_mixup import arguments, circle, hints
 KERNELS = get_args(hints.Kernel)
 # Above, the distances of all pairs of a batch would take half a gigabyte.
 _MOST_IN_BATCH = 8192
+# Where a window ends, in bandwidths: rounding must not lose what is one away.
+WINDOW = 1 + 1e-6
+
+
+class Rows(NamedTuple):
+    """Targets as float64 rows (n, d), and the bandwidth of each column, (d,).
+
+    They are subtracted first and divided then: the distance of an example to itself is
+    0 whatever the compiler makes of it. A column of bandwidth 0 makes no distance.
+    """
+
+    values: Any
+    bandwidths: Any
+
+    @property
+    def scales(self):
+        """What to multiply a difference by."""
+        return tf.math.divide_no_nan(tf.ones([], tf.float64), self.bandwidths)
 
 
 def kernel_of(squared, kernel):
     """K of squared distances, float64; 0 for NaN."""
     if kernel == "uniform":
-        return tf.cast(squared <= 1, tf.float64)
+        return tf.cast(squared <= WINDOW**2, tf.float64)
     weight = tf.exp(-squared / 2)
     # XLA takes a square for >= 0, that of NaN too.
     return tf.where(tf.math.is_nan(weight), tf.zeros_like(weight), weight)
@@ -46,7 +65,8 @@ def reference_bandwidth(
 
     Returns:
         A list of d floats, for the entries of a target in their order. A constant entry
-        has 0.
+        has 0, and makes no distance where the bandwidth is "auto"; a bandwidth that is
+        given as a number has to be above 0.
 
     Raises:
         ValueError: for another rank or dtype, another period, and targets that are not
@@ -66,8 +86,8 @@ def reference_bandwidth(
     return _reference(rows, period).numpy().tolist()
 
 
-def scaled(targets, bandwidth, period=None):
-    """Targets in units of the bandwidth, float64 rows (n, d), or (n, 2 d) on a circle.
+def rows_of(targets, bandwidth, period=None):
+    """The `Rows` of targets: (n, d), or (n, 2 d) on a circle.
 
     `bandwidth` is a number, a number for each of d entries, or "auto". A constant entry
     has the bandwidth 0 by that rule, and makes no distance.
@@ -97,12 +117,17 @@ def scaled(targets, bandwidth, period=None):
             f"one for each of the {rows.shape[1]} entries of a target. Received: "
             f"{bandwidth.shape[0]} numbers"
         )
+    bandwidths = tf.broadcast_to(bandwidth, [rows.shape[1]])
     if period is None:
-        return tf.math.divide_no_nan(rows, bandwidth)
-    placed = circle.points(rows, period)
-    scale = bandwidth[:, tf.newaxis] if bandwidth.shape.rank else bandwidth
-    placed = tf.math.divide_no_nan(placed, scale)
-    return tf.reshape(placed, [-1, 2 * rows.shape[1]])
+        return Rows(rows, bandwidths)
+    placed = tf.reshape(circle.points(rows, period), [-1, 2 * rows.shape[1]])
+    return Rows(placed, tf.repeat(bandwidths, 2))
+
+
+def joined(all_rows):
+    """Several `Rows` as one, whose columns count together."""
+    values, bandwidths = zip(*all_rows, strict=True)
+    return Rows(tf.concat(values, axis=1), tf.concat(bandwidths, axis=0))
 
 
 def _reference(rows, period=None):
@@ -124,7 +149,9 @@ def as_rows(targets):
             'pairing="similar_target" needs targets. Expected numbers of shape '
             "(batch_size, ...). Received: labels=None"
         )
-    targets = tf.convert_to_tensor(targets)
+    # Python's numbers are float64, as they are in a table.
+    given = targets if tf.is_tensor(targets) else np.asarray(targets)
+    targets = tf.convert_to_tensor(given)
     numeric = targets.dtype.is_floating or targets.dtype.is_integer
     if not numeric or targets.shape.rank in (0, None):
         raise ValueError(
@@ -141,16 +168,17 @@ def as_rows(targets):
     return tf.reshape(tf.cast(targets, tf.float64), [-1, size])
 
 
-def drawn(share, rows, all_rows, kernel):
-    """The index into `all_rows` of the partner of each row, by inversion.
+def drawn(share, own, rows, kernel):
+    """The index into `Rows` of the partner of each row of `own`, by inversion.
 
     `share` (batch,) is uniform in (0, 1). The cumulative sum of the row's weights first
     exceeds `share` of its total at the partner: one of weight 0 is never it.
     """
     squared = tf.zeros([], tf.float64)
     # One entry at a time: a difference of all at once would be d times as large.
-    for own, others in zip(tf.unstack(rows, axis=1), tf.unstack(all_rows, axis=1)):
-        squared += (own[:, tf.newaxis] - others) ** 2
+    columns = (tf.unstack(one, axis=1) for one in (own, rows.values))
+    for one, others, scale in zip(*columns, tf.unstack(rows.scales), strict=True):
+        squared += ((one[:, tf.newaxis] - others) * scale) ** 2
     weights = kernel_of(squared, kernel)
     reached = tf.cumsum(weights, axis=1)
     total = reached[:, -1:]
@@ -163,13 +191,14 @@ def drawn_in_batch(share, rows, kernel):
 
     A row that is not finite is its own: XLA leaves out the assertion that refuses it.
     """
-    if (rows.shape[0] or 0) > _MOST_IN_BATCH:
+    values = rows.values
+    if (values.shape[0] or 0) > _MOST_IN_BATCH:
         raise ValueError(
             'pairing="similar_target" has the distances of all pairs of a batch. '
             f"Expected a batch of at most {_MOST_IN_BATCH} examples, or the table "
             "`keras_mixup.neighbors.similar_targets` of the whole set. Received: "
-            f"{rows.shape[0]} examples"
+            f"{values.shape[0]} examples"
         )
-    found = drawn(share, rows, rows, kernel)
-    finite = tf.reduce_all(tf.math.is_finite(rows), axis=1)
-    return tf.where(finite, found, tf.range(tf.shape(rows)[0]))
+    found = drawn(share, values, rows, kernel)
+    finite = tf.reduce_all(tf.math.is_finite(values), axis=1)
+    return tf.where(finite, found, tf.range(tf.shape(values)[0]))

@@ -202,6 +202,7 @@ def mix_target(
             parts = [one_hot(part, num_classes) for part in parts]
     shares, total = coefficients, None
     if weights[0] is not None:
+        parts = list(map(without_nan, parts, weights))
         total, shares = weigh(coefficients, weights, padding)
     if is_integer(parts[0]) and label_smoothing == 0:
         return select_target(parts, coefficients), total
@@ -209,6 +210,15 @@ def mix_target(
         return circle.mixed(parts, shares, period), total
     parts = [smooth(part, label_smoothing, multi_label) for part in parts]
     return convex_combination(parts, shares), total
+
+
+def without_nan(target, weight):
+    """The target, 0 where it weighs 0 and is not finite: 0 times NaN would be NaN."""
+    if weight is None or not target.dtype.is_floating:
+        return target
+    hole = ~tf.math.is_finite(target)
+    hole &= expand_to_rank(weight == 0, target.shape.rank)
+    return tf.where(hole, tf.zeros_like(target), target)
 
 
 def select_target(parts, coefficients):
@@ -262,7 +272,7 @@ def pairing_target(leaves, paths, name=None):
 
 
 def pairing_rows(leaves, paths, name, bandwidth, period=None):
-    """The rows of `pairing="similar_target"`, in units of the bandwidth.
+    """The rows of `pairing="similar_target"`, with their bandwidths.
 
     Of a dict of bandwidths the named targets count together.
     """
@@ -270,5 +280,5 @@ def pairing_rows(leaves, paths, name, bandwidth, period=None):
     found = []
     for name, width in named.items():
         leaf, path = pairing_target(leaves, paths, name)
-        found.append(similarity.scaled(leaf, width, per_target(period, path)))
-    return tf.concat(found, axis=1)
+        found.append(similarity.rows_of(leaf, width, per_target(period, path)))
+    return similarity.joined(found)

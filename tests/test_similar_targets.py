@@ -205,7 +205,6 @@ def test_a_wrong_bandwidth_is_refused_everywhere(bandwidth):
         (["a", "b"], 1.0, "numbers of one shape"),
         ([], 1.0, "numbers of one shape"),
         ([5.0, 5.0], "auto", "that differ"),
-        ([1e300, 0.0], 1e-300, "finite numbers of bandwidths"),
         (PLANE, [1.0, 1.0, 1.0], "each of the 2 entries"),
     ],
 )
@@ -284,7 +283,8 @@ def test_where_xla_refuses_nothing_a_hole_leaves_the_others_their_bandwidth(peri
     holes[3] = np.nan
 
     def scaled(labels):
-        return similarity.scaled(labels, "auto", period)
+        values, bandwidths = similarity.rows_of(labels, "auto", period)
+        return values / bandwidths
 
     found = oracles.run("xla", scaled, holes)
     np.testing.assert_allclose(found[kept], scaled(Y[kept]), rtol=1e-6)
@@ -306,3 +306,82 @@ def test_where_xla_refuses_nothing_a_hole_is_its_own_partner(kernel):
     expected = oracles.run("xla", draw, far)
     np.testing.assert_array_equal(found, expected)
     assert found[2] == 2 and found[7] == 7 and len(set(found)) > 3
+
+
+def partners_by(mode, y, steps, **settings):
+    """The partners of each example in so many steps, (steps, batch)."""
+    mixup = keras_mixup.MixUp(
+        *(2.0,),
+        pairing="similar_target",
+        per="example",
+        seed=0,
+        jit_compile=mode == "xla",
+        **settings,
+    )
+    if mode == "eager":
+        found = [mixup.at_step(k, (y, y), details=True).partners for k in range(steps)]
+        return np.stack([one[0] for one in found])
+    batches = tf.data.Dataset.from_tensors((y, y)).repeat(steps)
+    mixed = keras_mixup.count_steps(batches).map(
+        lambda step, batch: mixup.at_step(step, batch, details=True).partners[0]
+    )
+    return np.stack(list(mixed.as_numpy_iterator()))
+
+
+@pytest.mark.parametrize("offset", [0, 1e8])
+@pytest.mark.parametrize("width", [3, 7])
+def test_a_window_has_both_its_ends_in_each_mode_and_in_the_table(width, offset):
+    ages = np.arange(20.0, 61.0) + offset
+    found = {
+        mode: partners_by(mode, ages, 200, bandwidth=width, kernel="uniform")
+        for mode in ("eager", "graph", "xla")
+    }
+    for mode in ("graph", "xla"):
+        np.testing.assert_array_equal(found[mode], found["eager"])
+    table = neighbors.similar_targets(ages, bandwidth=width, kernel="uniform")
+    at = np.tile(np.arange(41), 200)
+    drawn = neighbors.draw_neighbors(table, at, seed=1).numpy().reshape(200, 41)
+    for partners in (found["eager"], drawn):
+        for i, column in enumerate(partners.T):
+            near = [j for j in range(41) if abs(i - j) <= width]
+            assert set(column) <= set(near)
+        steps = (partners - np.arange(41)).ravel()
+        assert steps.min() == -width and steps.max() == width
+
+
+def test_ratings_of_float32_have_both_ends_of_the_window():
+    ratings = np.float32(np.arange(0, 50) / 10)
+    table = neighbors.similar_targets(ratings, bandwidth=0.5, kernel="uniform")
+    for i in (10, 20, 33):
+        drawn = neighbors.draw_neighbors(table, np.full(2000, i), seed=1).numpy()
+        assert sorted(set(drawn)) == list(range(i - 5, i + 6))
+
+
+def test_a_window_of_large_targets_is_of_both_sides():
+    seconds = 1.7e9 + 60 * np.arange(48.0)
+    table = neighbors.similar_targets(seconds, bandwidth=60.0, kernel="uniform")
+    drawn = neighbors.draw_neighbors(table, np.full(3000, 20), seed=1).numpy()
+    counts = np.bincount(drawn, minlength=48)
+    assert counts.sum() == counts[19:22].sum()
+    assert scipy.stats.chisquare(counts[19:22]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_a_tiny_bandwidth_leaves_each_example_to_itself(mode):
+    y = np.array([2.2, 3.1, 4.7, 9.3, 30.3])
+    for bandwidth in (1e-18, 1e-300):
+        found = partners_by(mode, y, 20, bandwidth=bandwidth)
+        np.testing.assert_array_equal(found, np.tile(np.arange(5), (20, 1)))
+        table = neighbors.similar_targets(y, bandwidth=bandwidth)
+        drawn = neighbors.draw_neighbors(table, np.arange(5), seed=1)
+        np.testing.assert_array_equal(drawn, np.arange(5))
+    with pytest.raises(ValueError, match="Expected a finite number > 0"):
+        keras_mixup.MixUp(2.0, pairing="similar_target", bandwidth=1e-310)
+
+
+def test_lists_of_numbers_are_as_exact_as_arrays():
+    values = [1.7e9 + second for second in range(0, 600, 60)]
+    expected = neighbors.reference_bandwidth(np.array(values))
+    assert neighbors.reference_bandwidth(values) == expected
+    exact = 1.06 * np.std(values) * 10 ** (-1 / 5)
+    np.testing.assert_allclose(expected, [exact], rtol=2e-3)
