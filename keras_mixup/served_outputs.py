@@ -79,14 +79,14 @@ def of_model(model, network, labels, task, from_logits, units=None, postprocess=
             )
         prefix = f"{name}_" if several else ""
         found = checked_labels(labels[name], count) if count else []
-        unit, way = units[name], ways[name]
-        _check_value(output, kind, unit, way)
+        unit = units[name]
+        way = _checked_value(output, kind, unit, ways[name])
         served.append(Served(name, prefix, kind, reads, output.shape, found, unit, way))
     return served
 
 
-def _check_value(output, task, unit, postprocess):
-    """Raises for a unit or a postprocessing that does not fit."""
+def _checked_value(output, task, unit, postprocess):
+    """The postprocessing. Raises where it or the unit does not fit."""
     for argument, value in (("units", unit), ("postprocess", postprocess)):
         if task != "regression" and value is not None:
             raise ValueError(
@@ -102,14 +102,15 @@ def _check_value(output, task, unit, postprocess):
             f"line, or a dict of them by output name. Received: units={unit!r}"
         )
     if postprocess is None:
-        return
+        return None
     if not callable(postprocess):
         raise ValueError(
             "Invalid value received for argument `postprocess`. Expected a function or "
             "a Keras layer, or a dict of them by output name. "
             f"Received: postprocess={postprocess!r}"
         )
-    served_preprocessing.check_postprocess(postprocess, output.shape)
+    spec = tf.TensorSpec(output.shape, _dtype_of_values(output.dtype))
+    return served_preprocessing.checked_postprocess(postprocess, spec)
 
 
 def _outputs(network):
@@ -197,9 +198,12 @@ def _multi_label(output, served):
     return {"probabilities": probabilities, "present": probabilities > 0.5}
 
 
+def _dtype_of_values(dtype):
+    return tf.float32 if dtype in (tf.float16, tf.bfloat16) else dtype
+
+
 def _regression(output, served):
-    half = output.dtype in (tf.float16, tf.bfloat16)
-    value = tf.cast(output, tf.float32) if half else output
+    value = tf.cast(output, _dtype_of_values(output.dtype))
     return {"value": served.postprocess(value) if served.postprocess else value}
 
 

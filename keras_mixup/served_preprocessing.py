@@ -1,5 +1,7 @@
 """A preprocessing, tried in a graph: from raw inputs to what a network takes."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -15,16 +17,7 @@ def preparation(preprocess, specs, taken):
     is what fails on uint8: `keras.applications` subtracts means in the dtype it is
     given, where bytes wrap around.
     """
-    if isinstance(preprocess, keras.Layer) and not preprocess.built:
-        symbolic = keras.tree.map_structure(
-            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name), specs
-        )
-        preprocess(symbolic, training=False)
-    # A layer such as RandomFlip is the identity in inference mode alone.
-    inference = {"training": False} if isinstance(preprocess, keras.Layer) else {}
-
-    def prepare(raw):
-        return preprocess(raw, **inference)
+    prepare = built(preprocess, specs)
 
     def prepare_floats(raw):
         return prepare(keras.tree.map_structure(_float_of_byte, raw))
@@ -50,13 +43,32 @@ def preparation(preprocess, specs, taken):
     return fitting
 
 
+def built(given, specs):
+    """A function, or a layer that is built outside of any graph, in inference mode.
+
+    A layer such as RandomFlip is the identity in inference mode alone.
+    """
+    if not isinstance(given, keras.Layer):
+        return given
+    if not given.built:
+        symbolic = keras.tree.map_structure(
+            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name), specs
+        )
+        given(symbolic, training=False)
+    return functools.partial(given, training=False)
+
+
 def _float_of_byte(tensor):
     return tf.cast(tensor, tf.float32) if tensor.dtype == tf.uint8 else tensor
 
 
-def check_postprocess(postprocess, shape):
-    """Raises unless a postprocessing keeps the shape and gives floats, in a graph."""
-    spec = tf.TensorSpec(shape, tf.float32)
+def checked_postprocess(postprocess, spec):
+    """The function from outputs to values, tried in a graph.
+
+    Raises:
+        ValueError: unless it keeps the shape and gives floats.
+    """
+    postprocess = built(postprocess, spec)
     given = "what the network gives", "postprocessing"
     made = _traced(postprocess, spec, spec, *given)
     if not made.dtype.is_floating:
@@ -64,6 +76,7 @@ def check_postprocess(postprocess, shape):
             "Invalid outputs of the postprocessing. Expected floats. "
             f"Received: {shown(made)}"
         )
+    return postprocess
 
 
 def _traced(prepare, specs, taken, expected=_TAKEN, what="preprocessing"):

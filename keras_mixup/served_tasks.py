@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 from keras_mixup import arguments
 from keras_mixup.last_activation import last_activation
@@ -23,11 +24,13 @@ TASKS = (*_SHAPES, "regression")
 
 
 class Output(NamedTuple):
-    """One output of a network: its name, shape (with the batch) and last activation."""
+    """One output of a network: its name, shape (with the batch), dtype and end."""
 
     name: str
     shape: tuple
+    # The last activation.
     activation: str | None
+    dtype: tf.DType = tf.float32
 
     @property
     def units(self):
@@ -56,7 +59,7 @@ def outputs_of(network, traced):
     ends = getattr(network, "outputs", None)
     ends = [last_activation(end) for end in ends] if ends else [None] * len(leaves)
     return [
-        Output(name, tuple(leaf.shape), end)
+        Output(name, tuple(leaf.shape), end, tf.as_dtype(leaf.dtype))
         for name, leaf, end in zip(names, leaves, ends, strict=True)
     ]
 

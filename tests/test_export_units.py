@@ -51,6 +51,32 @@ def test_values_of_scaled_targets_are_served_in_their_unit(tmp_path, make):
     assert "bandwidth=1.75" in mixing
 
 
+def test_a_layer_that_was_never_called_is_a_postprocessing(tmp_path):
+    network = network_of()
+    inverse = keras.layers.Normalization(mean=10.0, variance=36.0, invert=True)
+    layers = keras.Sequential([inverse, keras.layers.Dropout(0.5)])
+    for number, one in enumerate((inverse, layers), start=1):
+        path = export_saved_model(
+            network, tmp_path / str(number), task="regression", postprocess=one
+        )
+        expected = 6 * network.predict(X, verbose=0) + 10
+        np.testing.assert_allclose(serve(path, inputs=X)["value"], expected, rtol=1e-5)
+
+
+def test_a_network_of_float64_has_a_postprocessing_of_float64(tmp_path):
+    inputs = keras.Input((4,), dtype="float64")
+    network = keras.Model(inputs, keras.layers.Dense(2, dtype="float64")(inputs))
+    six, x = tf.constant(6.0, tf.float64), X.astype("float64")
+    path = export_saved_model(
+        *(network, tmp_path / "1"),
+        task="regression",
+        postprocess=lambda value: six * value,
+    )
+    value = serve(path, inputs=x)["value"]
+    assert value.dtype == np.float64
+    np.testing.assert_allclose(value, 6 * network.predict(x, verbose=0), rtol=1e-12)
+
+
 def test_units_and_postprocessing_are_by_output_name(tmp_path):
     inputs = keras.Input((4,))
     outputs = {n: keras.layers.Dense(1, name=n)(inputs) for n in ("level", "price")}
