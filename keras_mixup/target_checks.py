@@ -120,10 +120,21 @@ def check_circle(target, policy, path):
         )
 
 
+def one_of_n(rows, weight, what):
+    """The rows; one of weight > 0 that is no distribution fails, or is NaN in XLA."""
+    fits = check_one_of_n(rows, weight, "y", what)
+    if fits is None:
+        return rows
+    return tf.where(fits[..., tf.newaxis], rows, float("nan"))
+
+
 def check_one_of_n(rows, weight, name, what):
-    """Fails in the running graph on a row of weight > 0 that is no distribution."""
+    """Fails in the running graph on a row of weight > 0 that is no distribution.
+
+    It gives which rows fit, or None for what is no row.
+    """
     if rows.shape.rank < 2 or rows.shape[-1] in (1, None):
-        return
+        return None
     sums = tf.reduce_sum(tf.cast(rows, tf.float32), axis=-1)
     fits = tf.abs(sums - 1) < _TOLERANCE
     if weight is not None:
@@ -138,6 +149,7 @@ def check_one_of_n(rows, weight, name, what):
         ],
         summarize=5,
     )
+    return fits
 
 
 def _check_pairing_labels(labels, policy):

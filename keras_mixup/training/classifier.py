@@ -60,10 +60,10 @@ class MixUpModel(drawn_seeds.KeepsSeed, SeveralWorkers, keras.Model):
     regression loss. That is the same for a loss that is linear in its target;
     `BinaryFocalCrossentropy`, `Dice` and `Tversky` are not, and `mix_losses=True` gives
     them the two calls. Class numbers, also those given as floats, and labels of hinge
-    losses are never averaged. Targets of a loss of your own are averaged only with
-    `mix_losses=False`. A sample weight w belongs to its part:
-    `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction has a mask, each part
-    counts at its own positions.
+    losses are never averaged. Float targets of a loss of your own are averaged only
+    with `mix_losses=False`; give it class numbers as integers. A sample weight w
+    belongs to its part: `lam w_i L(y_i) + (1 - lam) w_j L(y_j)`. Where the prediction
+    has a mask, each part counts at its own positions.
 
     **Metrics** keep their names. For an output of classes they see the clean targets,
     each weighted by its share: `lam acc(y_i) + (1 - lam) acc(y_j)`; IoU, which counts

@@ -14,7 +14,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_mixup import keras_private, mixing, targets
+from keras_mixup import keras_private, mixing, target_checks, targets
 from keras_mixup.loss_kinds import functions_of
 from keras_mixup.training import loss_checks
 from keras_mixup.training.mixed_targets import (
@@ -220,7 +220,7 @@ def _sum_of_terms(loss, target, y_pred, weights, masks):
     masks = masks or [None] * len(weights)
     parts = zip(target.parts, target.shares, weights, masks, strict=True)
     for y, share, weight, mask in parts:
-        y = _smoothed(loss, y, target)
+        y = _smoothed(loss, targets.without_nan(y, weight), target, weight)
         of_part = y_pred if mask is None else keras_private.with_mask(y_pred, mask)
         total += _term(loss, y, of_part, share, weight)
     return total
@@ -232,10 +232,10 @@ def _mixed(loss, target, weights):
     dtype = dtype if dtype.is_floating else tf.float32
     parts = [tf.cast(part, dtype) for part in target.parts]
     mixed, total = target.mixed(parts, weights)
-    return _smoothed(loss, mixed, target), total
+    return _smoothed(loss, mixed, target, total), total
 
 
-def _smoothed(loss, y, target):
+def _smoothed(loss, y, target, weight=None):
     """The labels smoothed: over two values where each is a label by itself."""
     function, amount = keras_function(loss), target.smoothing
     if not amount:
@@ -249,6 +249,10 @@ def _smoothed(loss, y, target):
             f"or label_smoothing=0. Received: labels of dtype {y.dtype.name}, "
             f"label_smoothing={amount}"
         )
+    # Quantities have no classes to smooth over, and losses of one's own may be of them.
+    unknown = function is None or function in loss_checks.AMOUNTS
+    if unknown and not (target.of_classes or target.multi_label):
+        y = target_checks.one_of_n(y, weight, "label_smoothing")
     return targets.smooth(y, amount, target.multi_label)
 
 
@@ -271,7 +275,8 @@ def _is_averaged(loss, y, y_pred):
         shape = shape[:-1]
     alike = shape[1:].is_compatible_with(expected[1:])
     if function is None:
-        return alike and not targets.is_integer(y)
+        # Such a loss may compare a target with several units, as those of quantiles do.
+        return not targets.is_integer(y)
     if not alike:
         raise ValueError(
             "Targets of a shape that would broadcast. Expected the shape of the "

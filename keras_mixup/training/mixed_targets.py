@@ -29,7 +29,8 @@ class MixedTarget:
     """One target of a mixed batch: the K clean targets and the share of each.
 
     `shares[k]` is t_k, of shape () or (batch,). `smoothing`, `multi_label`, `period`
-    and `padding` are what the policy says of this target. `refused_as` is its name
+    and `padding` are what the policy says of this target, `of_classes` whether its
+    `num_classes` names it. `refused_as` is its name
     where it is shared by area, so that it may be no quantity, and `rule` the label rule
     by which it is shared. `clean` is the target of the unmixed batch. `loss` is the
     compiled loss that has taken it, None before and where there is none.
@@ -39,6 +40,7 @@ class MixedTarget:
     shares: list
     smoothing: float = 0.0
     multi_label: bool = False
+    of_classes: bool = False
     refused_as: str | None = None
     period: float | None = None
     padding: str = "union"
@@ -133,10 +135,15 @@ def mixed_targets(y, policy, parts_of, shares):
         multi_label = bool(targets.per_target(policy.multi_label, path))
         smoothing = policy.smoothing_of(path)
         name = "/".join(map(str, path)) or "y"
-        refused_as = None if policy.may_be_quantity(path) else name
-        parts = parts_of(leaf)
-        further = policy.period_of(path), policy.padding, leaf, policy.label_rule
-        return MixedTarget(parts, shares, smoothing, multi_label, refused_as, *further)
+        return MixedTarget(
+            *(parts_of(leaf), shares, smoothing, multi_label),
+            of_classes=targets.per_target(policy.num_classes, path) is not None,
+            refused_as=None if policy.may_be_quantity(path) else name,
+            period=policy.period_of(path),
+            padding=policy.padding,
+            clean=leaf,
+            rule=policy.label_rule,
+        )
 
     return _mapped(mixed, y)
 

@@ -117,3 +117,105 @@ def test_clean_accuracy_of_quantities_is_refused_or_is_no_number(y):
         with_clean_accuracy(y, jit_compile=False)
     _, found = with_clean_accuracy(y, jit_compile=True)
     assert np.isnan(found)
+
+
+def quantiles(y, predicted):
+    """The pinball losses of three quantiles of one target."""
+    error, q = y - predicted, tf.constant([0.1, 0.5, 0.9])
+    return tf.reduce_mean(tf.maximum(q * error, (q - 1) * error), -1)
+
+
+def quantiles_by_numpy(y, predicted):
+    error, q = y - predicted, np.array([0.1, 0.5, 0.9])
+    return np.maximum(q * error, (q - 1) * error).mean(-1)
+
+
+@pytest.mark.parametrize("per", ["batch", "example"])
+def test_a_loss_of_several_units_has_the_mixed_target_where_it_is_asked_for(per):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    policy = keras_mixup.MixUp(1.0, seed=3, pairing="reverse", per=per)
+    shape = () if per == "batch" else (16,)
+    lam = keras_mixup.sample_lambda(1.0, shape, seed=3, step=0).numpy()[..., None]
+    y = Y[:, :1]
+    mixed, mixed_y = (lam * one + (1 - lam) * one[::-1] for one in (X, y))
+    predicted = network(mixed).numpy()
+    terms = [quantiles_by_numpy(one, predicted) for one in (y, y[::-1])]
+    lam = lam[..., 0]
+    twice = np.mean(lam * terms[0] + (1 - lam) * terms[1])
+    once = quantiles_by_numpy(mixed_y, predicted).mean()
+    assert abs(once - twice) > 1e-3
+    for mix_losses, expected in ((None, twice), (True, twice), (False, once)):
+        model = keras_mixup.MixUpModel(network, policy, mix_losses=mix_losses)
+        model.compile(keras.optimizers.SGD(0.0), quantiles)
+        loss = model.train_on_batch(X, y, return_dict=True)["loss"]
+        assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def two_outputs():
+    inputs = keras.Input((4,))
+    heads = {
+        "kind": keras.layers.Dense(3, "softmax", name="kind")(inputs),
+        "places": keras.layers.Dense(2, name="places")(inputs),
+    }
+    return keras.Model(inputs, heads)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_quantities_are_never_smoothed(jit_compile):
+    rows = np.eye(3, dtype="float32")[np.arange(16) % 3]
+    losses = {"kind": "categorical_crossentropy", "places": "mae"}
+    settings = {"label_smoothing": 0.1, "seed": 3, "pairing": "reverse"}
+    model = keras_mixup.MixUpModel(two_outputs(), keras_mixup.MixUp(1.0, **settings))
+    model.compile(keras.optimizers.SGD(0.0), losses, jit_compile=jit_compile)
+    if jit_compile:
+        logs = model.train_on_batch(X, {"kind": rows, "places": Y}, return_dict=True)
+        assert np.isnan(logs["places_loss"])
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one of n classes"):
+            model.train_on_batch(X, {"kind": rows, "places": Y})
+    network = two_outputs()
+    policy = keras_mixup.MixUp(1.0, num_classes={"kind": 3}, **settings)
+    model = keras_mixup.MixUpModel(network, policy)
+    model.compile(keras.optimizers.SGD(0.0), losses, jit_compile=jit_compile)
+    logs = model.train_on_batch(X, {"kind": rows, "places": Y}, return_dict=True)
+    said = {name: one.numpy() for name, one in network(mix(X)).items()}
+    expected = np.abs(mix(Y) - said["places"]).mean()
+    assert logs["places_loss"] == pytest.approx(expected, rel=1e-5)
+    smooth = 0.9 * mix(rows) + 0.1 / 3
+    expected = -(smooth * np.log(said["kind"])).sum(-1).mean()
+    assert logs["kind_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_quantities_of_a_loss_of_ones_own_are_not_smoothed_either():
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    policy = keras_mixup.MixUp(1.0, label_smoothing=0.1, seed=3)
+    model = keras_mixup.MixUpModel(network, policy)
+    model.compile(keras.optimizers.SGD(0.0), pinball)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one of n classes"):
+        model.train_on_batch(X, Y)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("mix_losses", [None, True])
+def test_holes_of_weight_zero_leave_no_trace(mix_losses, jit_compile):
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    policy = keras_mixup.MixUp(1.0, seed=3, pairing="reverse")
+    weight = np.ones(16, "float32")
+    # The first two and their partners; and one whose partner has a weight.
+    weight[[0, 15, 1, 14, 5]] = 0
+    holes = np.where(weight[:, None] == 0, np.nan, Y)
+    found = []
+    for y in (holes, np.nan_to_num(holes)):
+        model = keras_mixup.MixUpModel(network, policy, mix_losses=mix_losses)
+        model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=jit_compile)
+        logs = model.train_on_batch(X, y, sample_weight=weight, return_dict=True)
+        found.append(logs["loss"])
+    assert np.isfinite(found[0]) and found[0] == pytest.approx(found[1], rel=1e-6)
+    predicted, total = network(mix(X)).numpy(), 0.0
+    for lam, y, w in ((LAM, Y, weight), (1 - LAM, Y[::-1], weight[::-1])):
+        total += lam * w * ((y - predicted) ** 2).mean(-1)
+    if mix_losses:
+        assert found[0] == pytest.approx(total.sum() / 16, rel=1e-4)
+    _, y, mixed_weight = policy(X, holes, weight)
+    assert np.isfinite(y).all()
+    np.testing.assert_allclose(mixed_weight, mix(weight), rtol=1e-5)
