@@ -46,6 +46,11 @@ CAPTIONS = {
     "ict_two_moons/surfaces": "The probability of class 1 over the plane, six labeled "
     "points of the first seed on it: the border of ERM is sharp, and those of ICT are "
     "wide. On the right p over lam between the classes, against the line p = lam.",
+    "long_tail/curves": _ERROR(
+        "of ERM, mixup, Remix and Balanced-MixUp: the lines part where classes are "
+        "weighted"
+    ),
+    "long_tail/reliability": _RELIABILITY("mixup, Remix and Balanced-MixUp"),
     "policies/curves": _ERROR("of ERM, mixup, CutMix and its family"),
     "policies/occluded": "Test errors where a square of half of the side lies on each "
     "image, a point for each seed.",

@@ -12,6 +12,7 @@ README, NOTEBOOK = "README.md", "experiments/README.md"
 FOUND, LIMITS = "docs/experiments.md", "docs/limits.md"
 REGRESSION, FEW = "docs/regression.md", "docs/few_labels.md"
 ALPHA, GANS = "docs/alpha.md", "docs/gans.md"
+UNEQUAL = "docs/unequal_classes.md"
 
 
 def mean(result, cell):
@@ -149,6 +150,41 @@ def policies(result):
     erm, mixup, cutmix = (hidden(row, 1) for row in rows)
     yield NOTEBOOK, f"CutMix errs on {cutmix} % where ERM errs on {erm} and mixup on"
     yield NOTEBOOK, f"where ERM errs on {erm} and mixup on {mixup}"
+
+
+def long_tail(result):
+    def of(row, measure="median_error", unit=""):
+        return difference(result, f"{row}/{measure}", unit=unit)
+
+    def third(row, measure):
+        return f"{mean(result, f'{row}/{measure}'):.1f}"
+
+    late = ", re-weighted"
+    yield FOUND, f"re-weighting alone {of(f'ERM{late}', unit=' points')}, with mixup"
+    yield FOUND, f"with mixup {of(f'mixup{late}')}, with Remix {of(f'Remix{late}')}"
+    yield FOUND, f"without it mixup has {of('mixup')} and Remix {of('Remix')}"
+    yield UNEQUAL, f"re-weighting alone makes {of(f'ERM{late}')} points of error, mixup"
+    yield UNEQUAL, f"alone {of('mixup')}, and both together {of(f'mixup{late}')}"
+    yield NOTEBOOK, f"Remix with class weights, by {of(f'Remix{late}')}. Remix alone"
+    yield NOTEBOOK, f"Remix alone has {of('Remix')}, Balanced-MixUp"
+    yield NOTEBOOK, f"Balanced-MixUp {of('Balanced-MixUp')} and, with class weights"
+    yield NOTEBOOK, f"with class weights, {of(f'Balanced-MixUp{late}')}."
+    yield NOTEBOOK, f"weights alone make {of(f'ERM{late}')}, mixup alone {of('mixup')}"
+    yield NOTEBOOK, f"and both together {of(f'mixup{late}')}"
+    apart = result_file.pair(result["runs"], f"mixup{late}")
+    apart = tables.difference(apart[f"Remix{late}/median_error"], 1)
+    yield NOTEBOOK, f"less that of mixup with class weights is {apart}"
+    large, small = (
+        [
+            third(f"{name}{late}", f"{part}_error")
+            for name in ("mixup", "Balanced-MixUp")
+        ]
+        for part in ("head", "tail")
+    )
+    yield NOTEBOOK, f"{small[1]} % of the images of small classes and {large[1]} % of"
+    yield NOTEBOOK, f"where mixup with class weights has {small[0]} and {large[0]} %"
+    fitted = [mean(result, f"ERM/{name}") for name in ("error_on_real", "tail_error")]
+    yield NOTEBOOK, f"fits its images ({fitted[0]:.1f} %), and misses {fitted[1]:.1f} %"
 
 
 def cmixup_regression(result):
@@ -414,8 +450,8 @@ def quickstart(result):
 
 
 SENTENCES = (
-    *(table4_tabular, figure3_cifar, capacity, policies, cmixup_regression),
-    ict_two_moons,
+    *(table4_tabular, figure3_cifar, capacity, policies, long_tail),
+    *(cmixup_regression, ict_two_moons),
     table1_imagenet,
     figure4_speech,
     *(figure1_toy, figure2_between, table2_corrupted_labels, table3_adversarial),
