@@ -98,7 +98,7 @@ CLAIMS = (
         r"(airfoil|exchange_rate|crime)/C-Mixup, hidden|(no2|skillcraft)/C-Mixup",
         "our reading: The setting of the authors' code, four of its sets; the split of "
         "NO2 is ours.",
-        further={"series": "reduced: The exchange rates, 3 seeds."},
+        further={"series": "reduced: The exchange rates alone."},
     ),
     Claim(
         "ICT, two moons",
