@@ -359,9 +359,10 @@ def test_ratings_of_float32_have_both_ends_of_the_window():
         assert sorted(set(drawn)) == list(range(i - 5, i + 6))
 
 
-def test_a_window_of_large_targets_is_of_both_sides():
-    seconds = 1.7e9 + 60 * np.arange(48.0)
-    table = neighbors.similar_targets(seconds, bandwidth=60.0, kernel="uniform")
+@pytest.mark.parametrize("start", [1.7e9, 1.7e15])
+def test_a_window_of_large_targets_is_of_both_sides(start):
+    times = start + 60 * np.arange(48.0)
+    table = neighbors.similar_targets(times, bandwidth=60.0, kernel="uniform")
     drawn = neighbors.draw_neighbors(table, np.full(3000, 20), seed=1).numpy()
     counts = np.bincount(drawn, minlength=48)
     assert counts.sum() == counts[19:22].sum()

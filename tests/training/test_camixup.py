@@ -174,6 +174,15 @@ def test_a_model_that_is_compiled_again_goes_by_its_weights():
     assert mixed_classes(model, camixup) == [expected]
 
 
+def test_a_plain_model_that_goes_on_at_a_later_epoch_goes_by_its_weights():
+    camixup, network = CAMixUp((SCORES, LABELS), num_classes=3), identity()
+    network.compile("sgd", by_hand.sparse_loss())
+    camixup.set_model(network)
+    # Its weights were read, and the new optimizer has made no update.
+    camixup.on_epoch_begin(3)
+    np.testing.assert_array_equal(camixup.probability, [0, 1, 1])
+
+
 def test_a_second_model_begins_without_mixing():
     camixup = CAMixUp((X, Y), num_classes=3)
     first = mixed_classes(compiled(camixup, **by_hand.EAGER), camixup, epochs=2)
