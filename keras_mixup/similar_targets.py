@@ -107,21 +107,22 @@ def similar_targets(
             "spread; a number makes all of them alike",
             f"{len(targets)} times {targets[0].tolist()}",
         )
-    rows = similarity.rows_of(targets, bandwidth, period)
-    rows = [np.asarray(one) for one in rows]
-    if rows[0].shape[1] > 1:
-        return SimilarTargets(*rows, None, None, kernel)
-    values, width = rows[0][:, 0], rows[1][0]
+    found = similarity.rows_of(targets, bandwidth, period)
+    rows, bandwidths = np.asarray(found.values), np.asarray(found.bandwidths)
+    if rows.shape[1] > 1:
+        return SimilarTargets(rows, bandwidths, None, None, kernel)
+    values = rows[:, 0]
     order = np.argsort(values, kind="stable").astype(np.int32)
     sorted_values = values[order]
     edges = _edges(kernel)
     begins = np.empty((len(values), len(edges)), np.int32)
-    for cell, edge in enumerate(edges):
-        # What is at the end of the last cell is in it.
-        side = "right" if cell == len(edges) - 1 else "left"
-        place = sorted_values + edge * width
-        begins[order, cell] = np.searchsorted(sorted_values, place, side)
-    return SimilarTargets(*rows, order, begins, kernel)
+    for cell, edge in enumerate(edges[:-1]):
+        place = sorted_values + edge * bandwidths[0]
+        begins[order, cell] = np.searchsorted(sorted_values, place)
+    # What is at the end of the last cell is in it.
+    end = sorted_values + edges[-1] * bandwidths[0]
+    begins[order, -1] = np.searchsorted(sorted_values, end, "right")
+    return SimilarTargets(rows, bandwidths, order, begins, kernel)
 
 
 def _edges(kernel):
